@@ -67,7 +67,7 @@ fn no_room_reaches_itself_through_others() {
 }
 
 #[test]
-fn what_belongs_to_one_room_is_done_there_alone() {
+fn work_of_one_room_is_done_there_alone() {
     let faults: Vec<String> = all_sources().iter().flat_map(rules::faults).collect();
     assert_none("house rules broken", &faults);
 }
@@ -79,7 +79,7 @@ fn every_file_says_what_it_is_for() {
 }
 
 #[test]
-fn names_say_something() {
+fn names_mean_something() {
     let faults: Vec<String> = all_sources().iter().flat_map(rules::empty_names).collect();
     assert_none("names that could mean anything", &faults);
 }
@@ -125,7 +125,7 @@ const CIRCLES: [(&[&str], &str); 5] = [
 ];
 
 #[test]
-fn files_name_each_other_in_circles_only_where_it_is_said_why() {
+fn circles_of_files_have_a_reason() {
     let found = circles::circles(&all_sources());
     let is_allowed = |circle: &[String]| CIRCLES.iter().any(|(allowed, _)| *allowed == circle);
     let faults: Vec<String> = found

@@ -8,7 +8,7 @@ use std::{env, fs, io, thread};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Where Debian keeps daemons, which a user's `PATH` leaves out.
-const MORE_PLACES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+const MORE_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 /// Where Debian has nginx's TCP mode, which is a module.
 pub(crate) const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
@@ -53,8 +53,8 @@ fn install(package: &str) -> io::Result<()> {
 fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
-        .chain(MORE_PLACES.map(PathBuf::from))
-        .map(|place| place.join(program))
+        .chain(MORE_FOLDERS.map(PathBuf::from))
+        .map(|folder| folder.join(program))
         .find(|path| path.is_file())
 }
 

@@ -19,7 +19,7 @@ use crate::proxies::{Mode, Proxy, Running};
 use crate::reload::{post, replace};
 use crate::report::{Form, Table, titled};
 use crate::rig::{self, Rig};
-use crate::settings::Places;
+use crate::settings::Setup;
 use crate::settings::many::{CHANGED, Variant, config, write_beside};
 use crate::tally::quantile;
 
@@ -74,10 +74,10 @@ fn one(proxy: Proxy, options: &Options, rig: &Rig) -> io::Result<Row> {
     let mut beside = Vec::new();
     let begin_ns = now_ns();
     let mut written_ns = 0;
-    let mut running = Running::start_with(rig, proxy, Mode::On, Face::Plain, |places: &Places| {
+    let mut running = Running::start_with(rig, proxy, Mode::On, Face::Plain, |setup: &Setup| {
         for variant in [Variant::Without, Variant::With] {
-            texts.push(config(proxy, places, options.hosts, variant));
-            beside.push(write_beside(proxy, places, options.hosts, variant));
+            texts.push(config(proxy, setup, options.hosts, variant));
+            beside.push(write_beside(proxy, setup, options.hosts, variant));
         }
         written_ns = now_ns() - begin_ns;
         texts[0].clone()

@@ -14,11 +14,11 @@ use crate::child::{Pinned, on_cores};
 use crate::face::Face;
 use crate::rig::{Rig, free_addr};
 use crate::settings::haproxy::Bytes;
-use crate::settings::{Places, evenkeel, haproxy, nginx};
+use crate::settings::{Setup, evenkeel, haproxy, nginx};
 use crate::{machine, probe, procfs};
 
 /// nginx compares every pair of its 33,000 backends.
-const START_PATIENCE: Duration = Duration::from_secs(300);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 /// nginx writes its log at most a second after the request.
 const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 /// As many as one diagnostic of a configuration has.
@@ -108,12 +108,12 @@ impl Proxy {
     }
 
     /// Its configuration file, when it has one.
-    pub(crate) fn config(self, places: &Places, mode: Mode, face: Face) -> Option<String> {
+    pub(crate) fn config(self, setup: &Setup, mode: Mode, face: Face) -> Option<String> {
         match self {
-            Self::Evenkeel => Some(evenkeel::config(places, mode, face)),
-            Self::Haproxy => Some(haproxy::config(places, mode, face, Bytes::Copied)),
-            Self::HaproxySplice => Some(haproxy::config(places, mode, face, Bytes::Spliced)),
-            Self::Nginx => Some(nginx::config(places, mode, face)),
+            Self::Evenkeel => Some(evenkeel::config(setup, mode, face)),
+            Self::Haproxy => Some(haproxy::config(setup, mode, face, Bytes::Copied)),
+            Self::HaproxySplice => Some(haproxy::config(setup, mode, face, Bytes::Spliced)),
+            Self::Nginx => Some(nginx::config(setup, mode, face)),
             Self::Relay | Self::RelaySplice => None,
         }
     }
@@ -136,7 +136,7 @@ impl Mode {
 impl Running {
     /// Starts `proxy` with `face`, and waits until it forwards.
     pub(crate) fn start(rig: &Rig, proxy: Proxy, mode: Mode, face: Face) -> io::Result<Self> {
-        let config = |places: &Places| proxy.config(places, mode, face).unwrap_or_default();
+        let config = |setup: &Setup| proxy.config(setup, mode, face).unwrap_or_default();
         Self::start_with(rig, proxy, mode, face, config)
     }
 
@@ -146,11 +146,11 @@ impl Running {
         proxy: Proxy,
         mode: Mode,
         face: Face,
-        config: impl FnOnce(&Places) -> String,
+        config: impl FnOnce(&Setup) -> String,
     ) -> io::Result<Self> {
         let dir = rig.dir();
         let log = dir.join(format!("{}.log", proxy.name()));
-        let places = Places {
+        let setup = Setup {
             listen: free_addr()?,
             admin: free_addr()?,
             servers: rig.servers(face),
@@ -158,11 +158,11 @@ impl Running {
             dir,
         };
         let file = dir.join(format!("{}.conf", proxy.name()));
-        fs::write(&file, config(&places))?;
+        fs::write(&file, config(&setup))?;
         // Lines of an earlier start must not be counted.
         let _ = fs::remove_file(&log);
         let mut command = on_cores(&rig.proxy_core, rig.program(proxy)?);
-        proxy.arguments(&mut command, &file, &places);
+        proxy.arguments(&mut command, &file, &setup);
         // HAProxy's log is its standard output. Opened for appending, as all logs here: the file is
         // emptied between two cells, and a writer that keeps an offset would leave a hole.
         let stdout = match proxy {
@@ -175,14 +175,14 @@ impl Running {
         let child = Pinned::start(command)?;
         let mut running = Self {
             proxy,
-            addr: places.listen,
-            admin: places.admin,
+            addr: setup.listen,
+            admin: setup.admin,
             pids: Vec::new(),
             config: file,
             log: (mode == Mode::On && !proxy.is_relay()).then(|| log.clone()),
             child,
         };
-        probe::until_ready(running.addr, face, START_PATIENCE).map_err(|error| {
+        probe::until_ready(running.addr, face, START_TIMEOUT).map_err(|error| {
             let (name, words) = (proxy.name(), last_lines(&errors));
             io::Error::other(format!("{name}: {error}\n{words}"))
         })?;
@@ -226,14 +226,14 @@ impl Running {
 }
 
 impl Proxy {
-    fn arguments(self, command: &mut Command, config: &Path, places: &Places) {
+    fn arguments(self, command: &mut Command, config: &Path, setup: &Setup) {
         match self {
             Self::Evenkeel => command.args(["run", "--config"]).arg(config),
             Self::Haproxy | Self::HaproxySplice => command.arg("-db").arg("-f").arg(config),
-            Self::Nginx => command.arg("-p").arg(places.dir).arg("-c").arg(config),
+            Self::Nginx => command.arg("-p").arg(setup.dir).arg("-c").arg(config),
             Self::Relay | Self::RelaySplice => command
-                .args(["relay", "--listen", &places.listen.to_string(), "--server"])
-                .args(places.servers.map(|server| server.to_string()))
+                .args(["relay", "--listen", &setup.listen.to_string(), "--server"])
+                .args(setup.servers.map(|server| server.to_string()))
                 .args((self == Self::RelaySplice).then_some("--splice")),
         };
     }

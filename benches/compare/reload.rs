@@ -20,7 +20,7 @@ use crate::probe;
 use crate::proxies::{Mode, Proxy, Running};
 use crate::report::{Form, Table, titled};
 use crate::rig::{self, Rig};
-use crate::settings::{Places, evenkeel};
+use crate::settings::{Setup, evenkeel};
 use crate::tally::{Tally, quantile};
 
 const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ pub(crate) fn thousand(options: &Options, rig: &rig::Options) -> io::Result<()> 
 struct Plan {
     title: &'static str,
     /// The configuration, by the weight of the server that changes.
-    config: fn(&Places, u32) -> String,
+    config: fn(&Setup, u32) -> String,
     reloads: u32,
     every: Duration,
 }
@@ -94,8 +94,8 @@ impl Plan {
         let rig = Rig::new(rig, &[Proxy::Evenkeel])?;
         let mut texts = [String::new(), String::new()];
         let mut running =
-            Running::start_with(&rig, Proxy::Evenkeel, Mode::On, Face::Plain, |places| {
-                texts = [(self.config)(places, 2), (self.config)(places, 1)];
+            Running::start_with(&rig, Proxy::Evenkeel, Mode::On, Face::Plain, |setup| {
+                texts = [(self.config)(setup, 2), (self.config)(setup, 1)];
                 texts[1].clone()
             })?;
         let samples = rig.dir().join("samples");

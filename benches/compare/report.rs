@@ -10,7 +10,7 @@ use crate::idle::Resting;
 use crate::machine;
 use crate::proxies::{Mode, Proxy};
 use crate::rig::Rig;
-use crate::settings::Places;
+use crate::settings::Setup;
 use crate::tally::Tally;
 
 /// The proxies to whose figures ours are compared.
@@ -289,7 +289,7 @@ fn markdown(table: &Table) -> String {
 /// The configuration files of `faces`, each by its name, as they were used but for ports and directories.
 pub(crate) fn peer_settings(rig: &Rig, faces: &[(Face, &str)]) -> String {
     let addr = |port| (std::net::Ipv4Addr::LOCALHOST, port).into();
-    let places = Places {
+    let setup = Setup {
         listen: addr(8080),
         admin: addr(9900),
         servers: [addr(8001), addr(8002)],
@@ -300,7 +300,7 @@ pub(crate) fn peer_settings(rig: &Rig, faces: &[(Face, &str)]) -> String {
     for (face, name) in faces {
         for (proxy, _) in &rig.programs {
             if face.is_beyond(*proxy).is_none()
-                && let Some(config) = proxy.config(&places, Mode::On, *face)
+                && let Some(config) = proxy.config(&setup, Mode::On, *face)
             {
                 let title = format!("{} {name}", proxy.name());
                 let _ = write!(text, "\n{}:\n\n```\n{config}```\n", title.trim_end());

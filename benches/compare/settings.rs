@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// The addresses and files of a proxy.
 #[derive(Clone, Copy)]
-pub(crate) struct Places<'a> {
+pub(crate) struct Setup<'a> {
     pub(crate) listen: SocketAddr,
     /// Metrics, statistics, administration.
     pub(crate) admin: SocketAddr,

@@ -27,8 +27,8 @@ impl Dotted {
             text: [0; 15],
             length: 0,
         };
-        for (place, octet) in ip.octets().into_iter().enumerate() {
-            if place > 0 {
+        for (index, octet) in ip.octets().into_iter().enumerate() {
+            if index > 0 {
                 dotted.push(b'.');
             }
             if octet >= 100 {
@@ -298,9 +298,9 @@ mod tests {
     fn an_ipv4_address_is_written_as_the_standard_library_does() {
         // Each value of each octet.
         for octet in 0..=255 {
-            for place in 0..4 {
+            for index in 0..4 {
                 let mut octets = [7, 42, 199, 250];
-                octets[place] = octet;
+                octets[index] = octet;
                 let ip = Ipv4Addr::from(octets);
                 assert_eq!(Dotted::of(ip).as_bytes(), ip.to_string().as_bytes());
             }

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantity_says_why() {
+    fn an_invalid_quantity_has_its_error() {
         assert_eq!(parse_duration(""), Err(UnitError::NoNumber));
         assert_eq!(parse_duration("s"), Err(UnitError::NoNumber));
         assert_eq!(
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_reads_back_the_same() {
+    fn a_shown_quantity_parses_to_itself() {
         for text in ["250ms", "90s", "1d", "7us", "0s"] {
             let duration = parse_duration(text).expect("a duration");
             assert_eq!(show_duration(duration), text);

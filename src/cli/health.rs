@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_is_said_with_what_to_write() {
+    fn an_address_that_cannot_be_asked_is_reported_with_help() {
         let off = admin_in("\"off\"").expect_err("nothing to ask");
         assert!(off.contains("write an address there"), "{off}");
         let free = admin_in("\"127.0.0.1:0\"").expect_err("the port is not known");

@@ -342,7 +342,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_exist_is_no_key_and_said_in_both_spellings() {
+    fn absent_words_are_no_keys_and_are_answered_in_both_spellings() {
         let mut seen = HashSet::new();
         assert!(answers().count() > 30);
         for (words, said) in answers() {

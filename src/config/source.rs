@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_counts_lines_and_characters_from_one() {
+    fn a_position_counts_lines_and_characters_from_one() {
         let (sources, span) = at("a = 1\r\nü = \"ö\", b", "b");
         assert_eq!(sources.position(span).to_string(), "x.toml:2:10");
     }
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_at_a_place_is_found_again() {
+    fn the_value_at_a_position_is_found_again() {
         let text = "listen = [\"[::]:80\", ':81'] # both\nname = value # why\n\
                     [a.key]\nrule = [{ deny = { '}' = 4 } }, { b = 1 }]\nsplit = { c=1 }";
         let table = "{ deny = { '}' = 4 } }";
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_in_no_file_of_ours_is_nothing() {
+    fn a_position_in_another_file_has_no_range() {
         let (sources, _) = at("a", "a");
         assert_eq!(sources.span_at(&Position::built_in()), None);
     }

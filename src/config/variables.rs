@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_escaped_reads_back_as_itself() {
+    fn an_escaped_text_reads_back_as_itself() {
         for text in ["", "$", "${", "$${", "${HOST}", "a$${b}${"] {
             assert_eq!(expand(&escape(text)).text, text);
         }

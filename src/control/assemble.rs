@@ -412,7 +412,7 @@ mod tests {
 
     /// A worker that was late still finds a frontend that existed for one generation only.
     #[test]
-    fn what_only_a_generation_that_was_left_out_has_is_found() {
+    fn a_frontend_of_a_skipped_generation_is_found() {
         let with = |frontend: &str| {
             plan(&format!(
                 "[frontend.{frontend}]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\

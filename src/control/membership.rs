@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_changed_holds_until_it_is_taken_back() {
+    fn changes_of_the_operator_hold_until_they_are_undone() {
         use ServersChange::{Add, Found, Remove, Restore, Weigh};
         let app = backend(&[(1, 0, 1), (2, 0, 1)]);
         let mut membership = Membership::default();
@@ -392,7 +392,7 @@ mod tests {
         }
 
         #[test]
-        fn the_file_alone_gives_what_stands_in_it(in_file in some()) {
+        fn the_file_alone_yields_its_servers(in_file in some()) {
             let mut numbers = HashSet::new();
             let in_file: Vec<(u8, u8, u16)> = in_file
                 .into_iter()

@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_goes_on_as_a_part_of_all_and_all_retire_for_one() {
+    fn one_address_stays_as_a_part_of_all_and_all_retire_for_one() {
         let web = || owner(1);
         let moves = plan(
             &[held("127.0.0.1:80", web())],
@@ -554,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn port_0_goes_on_for_its_own_frontend_alone_and_under_the_port_that_it_became() {
+    fn port_0_stays_for_its_own_frontend_alone_and_with_its_real_port() {
         let any = Held {
             listen: addr("127.0.0.1:0").into(),
             ..held("127.0.0.1:4711", owner(1))

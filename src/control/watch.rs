@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_renamed_or_deleted_is_told() {
+    fn saved_renamed_and_deleted_files_cause_events() {
         let told = told(|directory| {
             let file = |name: &str| directory.join(name);
             std::fs::write(file("app.log"), "over").expect("written");

@@ -147,13 +147,13 @@ pub(crate) fn each_status<'a>(
     let mut sums = [0_u64; 900];
     for shard in counters {
         for (class, page) in shard.classes.iter().enumerate() {
-            for (place, counter) in page
+            for (index, counter) in page
                 .get()
                 .into_iter()
                 .flat_map(|page| page.iter())
                 .enumerate()
             {
-                sums[class * 100 + place] += counter.read();
+                sums[class * 100 + index] += counter.read();
             }
         }
     }
@@ -252,7 +252,7 @@ mod tests {
     use crate::base::tasks::spawn_thread;
 
     #[test]
-    fn what_the_workers_count_apart_is_summed() {
+    fn the_counts_of_all_workers_are_summed() {
         let shards: Arc<Shards<Counter>> = Arc::new(Shards::new(4));
         let threads: Vec<_> = (0..3)
             .map(|worker| {

@@ -140,7 +140,7 @@ fn kept(text: &[u8], most: usize) -> usize {
     if text.len() <= most {
         return text.len();
     }
-    let is_start = |place: &usize| text[*place] & 0xc0 != 0x80;
+    let is_start = |index: &usize| text[*index] & 0xc0 != 0x80;
     // A character has at most four bytes; a longer sequence is none.
     (most.saturating_sub(3)..=most)
         .rev()

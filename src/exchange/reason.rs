@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn connect_stands_for_all_that_sent_nothing_and_for_nothing_else() {
+    fn connect_is_every_failure_without_a_sent_byte_and_nothing_else() {
         for reason in Reason::ALL {
             let code = reason.code();
             let starts = ["server.connect.", "server.tls."];

@@ -125,8 +125,8 @@ impl RequestId {
     pub fn made(random: u64) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut characters = [0; 16];
-        for (place, character) in characters.iter_mut().enumerate() {
-            *character = DIGITS[(random >> (60 - 4 * place)) as usize & 0xf];
+        for (index, character) in characters.iter_mut().enumerate() {
+            *character = DIGITS[(random >> (60 - 4 * index)) as usize & 0xf];
         }
         Self(Characters::Made(characters))
     }

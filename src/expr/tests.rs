@@ -251,7 +251,7 @@ fn addresses_are_masked() {
 }
 
 #[test]
-fn what_is_absent_equals_nothing() {
+fn an_absent_value_equals_nothing() {
     let asked = Asked::get("/");
     asked.is_not(r#"req.hdr(x) == "a""#);
     asked.is(r#"req.hdr(x) != "a""#);
@@ -263,7 +263,7 @@ fn what_is_absent_equals_nothing() {
 }
 
 #[test]
-fn a_bare_expression_is_true_when_it_says_something() {
+fn a_bare_expression_is_true_if_it_has_a_value() {
     let asked = Asked::get("/").with("x-empty", "").with("x-zero", "0");
     for truth in ["path", "src", "req.hdr(x-zero)", "int(1)", "bool(true)"] {
         asked.is(truth);
@@ -486,7 +486,7 @@ fn a_variable_is_compared_as_what_it_is_compared_with() {
 }
 
 #[test]
-fn what_an_expression_is_compared_with_has_one_value() {
+fn the_right_side_of_a_comparison_has_one_value() {
     let asked = Asked::get("/").with("x-a", "1, 2, 3").with("x-b", "4, 2");
     asked.gives("req.hdr(x-b)", "2");
     assert!(

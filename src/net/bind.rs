@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_in_the_queue_is_found_before_the_runtime_has_heard() {
+    async fn a_queued_connection_is_found_before_the_runtime_is_notified() {
         let socket = listening(loopback(), 1).remove(0);
         let addr = addr_of(&socket);
         let listener = socket.into_listener().expect("a runtime");

@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_max_connections_leaves_is_for_servers_and_something_always_is() {
+    fn max_connections_always_leaves_something_for_servers() {
         let shares = |all, listening, max_connections| {
             let descriptors = Descriptors::new(all, 1);
             let clients = descriptors.share_out(listening, max_connections);
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn half_is_for_those_who_hold_less_than_their_share() {
+    async fn half_is_for_clients_below_their_share() {
         let descriptors = of(10);
         for _ in 0..2 {
             descriptors.client_came();

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_listen_is_refused() {
+    fn a_descriptor_that_does_not_listen_is_refused() {
         let file = std::fs::File::open("/dev/null").expect("it is always there");
         let why = by_number(file.as_raw_fd()).map_err(|error| error.to_string());
         let expected = format!(

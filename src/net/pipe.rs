@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_goes_in_comes_out_and_an_end_is_an_end() {
+    async fn bytes_and_the_end_pass_through_the_pipe() {
         let pipes = Pipes::new(MOST);
         let mut pipe = pipes.take().expect("the first");
         let (mut speaker, source) = pair().await;
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_tcp_in_the_clear_is_refused_without_harm() {
+    async fn anything_but_plain_tcp_is_refused_without_harm() {
         let mut pipe = Pipes::new(MOST).take().expect("the first");
         let other = Stream::Other(Box::new(tokio::io::empty()));
         let error = poll_fn(|cx| pipe.poll_fill(cx, &other)).await;

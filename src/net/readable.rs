@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_can_be_read_is_waited_for() {
+    async fn it_waits_until_the_descriptor_is_readable() {
         let (reader, writer) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).expect("a pipe");
         let readable = Readable::new(reader).expect("a reactor");
         let mut room = [0; 8];

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_read_ahead_is_read_first_and_then_the_stream() {
+    async fn bytes_read_ahead_come_first_and_then_the_stream() {
         let (near, mut far) = duplex(64);
         let stream = Stream::Other(Box::new(near));
         let mut stream = stream.rewound(Bytes::from_static(b"first "));

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn tcp_knows_what_was_acknowledged() {
+    fn the_send_queue_of_tcp_shrinks_with_acknowledgements() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("listens");
         let (far, _) = listener.accept().expect("a connection");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_knows_what_was_read() {
+    fn the_send_queue_of_a_unix_socket_shrinks_with_reads() {
         let (near, far) = UnixStream::pair().expect("a pair");
         near.set_nonblocking(true).expect("a socket");
         shrinks_as_it_is_read(near, far);

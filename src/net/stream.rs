@@ -312,7 +312,7 @@ mod tests {
     use crate::net::send_queue;
 
     #[tokio::test]
-    async fn what_may_be_followed_waits_until_it_is_pushed() {
+    async fn bytes_that_more_may_follow_wait_until_they_are_pushed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("bound");
         let (near, far) = tokio::join!(TcpStream::connect(addr), listener.accept());

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_listen_is_no_one() {
+    fn sockets_that_do_not_listen_do_not_count() {
         let line = |state: &str| {
             format!(
                 "   0: 0100007F:1F90 00000000:0000 {state} 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0"

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_certificate_is_said_and_what_to_write() {
+    fn each_certificate_error_has_a_message_with_help() {
         let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 86_400));
         let expired = CertificateError::ExpiredContext {
             time: at(10),

@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_sides_know_what_they_agreed_on() {
+    async fn both_sides_report_the_same_handshake() {
         let (server, client) = pair().await;
         let (server, client) = (server.tls().expect("TLS"), client.tls().expect("TLS"));
         assert_eq!(server.server_name.as_deref(), Some("a.test"));
@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_peer_can_tell_an_end_from_an_accident() {
+    async fn the_peer_can_tell_a_clean_end_from_a_cut_one() {
         let (server, mut client) = pair().await;
         server.close();
         let mut rest = Vec::new();
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_speaks_no_tls_is_told_so_in_an_alert() {
+    async fn a_client_without_tls_gets_an_alert() {
         let (near, mut far) = tokio::io::duplex(1 << 10);
         far.write_all(b"GET / HTTP/1.1\r\n\r\n")
             .await

@@ -48,9 +48,9 @@ fn date_and_time(second: u64) -> [u8; 20] {
     let (year, month, day) = date(second / 86_400);
     let of_day = second % 86_400;
     let mut text = *b"0000-00-00T00:00:00.";
-    let mut put = |place: usize, value: u64, digits: usize| {
+    let mut put = |start: usize, value: u64, digits: usize| {
         let mut rest = value;
-        for byte in text[place..place + digits].iter_mut().rev() {
+        for byte in text[start..start + digits].iter_mut().rev() {
             *byte = b'0' + (rest % 10) as u8;
             rest /= 10;
         }

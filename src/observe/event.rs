@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shortage_of_descriptors_is_told_in_a_sentence() {
+    fn a_shortage_of_descriptors_is_reported_in_a_sentence() {
         let text = said(|| out_of_descriptors("web"));
         let expected = "WARN  web cannot accept a connection: no file descriptor is free; \
                         raise the open-file limit (ulimit -n)\n";
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_network_does_every_day_is_debug() {
+    fn ordinary_network_noise_is_debug() {
         let client = Peer::Ip(std::net::SocketAddr::from(([10, 0, 0, 9], 4711)));
         let noise = || {
             connection_failed("web", client, &"reset");

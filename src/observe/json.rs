@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_end_a_string_or_move_a_cursor_is_escaped() {
+    fn characters_that_end_a_string_or_move_a_cursor_are_escaped() {
         assert_eq!(written(b"/a?b=c"), "\"/a?b=c\"");
         assert_eq!(written(b"a\"b"), r#""a\"b""#);
         assert_eq!(written(b"a\\b"), r#""a\\b""#);

@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_heard_from_warn_on_and_never_above_our_level() {
+    fn events_of_libraries_are_written_from_warn_on_and_never_above_our_level() {
         let noise = || {
             tracing::info!(target: "hyper::proto", "chatter");
             tracing::warn!(target: "hyper::proto", count = 2, "trouble");

@@ -365,8 +365,8 @@ mod tests {
     fn keys(line: &str) -> Vec<String> {
         let (mut keys, mut outer) = (Vec::new(), Vec::new());
         let mut rest = line;
-        while let Some(place) = rest.find(['"', '{', '[', '}', ']']) {
-            let (mark, after) = (&rest[place..=place], &rest[place + 1..]);
+        while let Some(index) = rest.find(['"', '{', '[', '}', ']']) {
+            let (mark, after) = (&rest[index..=index], &rest[index + 1..]);
             rest = after;
             match mark {
                 "\"" => {
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_reached_is_null() {
+    fn steps_that_were_not_reached_are_null() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
         let record = bench.record();
         record.status.set(404);

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_are_told_by_their_first_bytes() {
+    fn other_protocols_are_recognised_by_their_first_bytes() {
         for bytes in [
             &b"G"[..],
             b"SSH-2.0",
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_goes_on_behind_the_message_does_not_hold_it_up() {
+    fn a_record_that_continues_after_the_message_does_not_delay_it() {
         let message = hello(&[server_name(b"a.example")]);
         let bytes = record(&[&message[..], &[0; 100]].concat());
         let needed = RECORD_HEAD_BYTES + message.len();
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn records_and_messages_out_of_place_are_refused() {
+    fn records_and_messages_of_a_wrong_type_are_refused() {
         let cases = [
             (&b"\x16\x03\x01\0\0"[..], MalformedHello::Record),
             (b"\x16\x03\x01\x40\x01", MalformedHello::Record),
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_name_is_refused() {
+    fn an_invalid_host_name_is_refused() {
         for name in [
             &b""[..],
             b"a b",

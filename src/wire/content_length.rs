@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_is_refused() {
+    fn an_invalid_length_is_refused() {
         let cases: [&[&str]; 15] = [
             &[""],
             &["+5"],

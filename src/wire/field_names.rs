@@ -37,8 +37,8 @@ pub struct FieldNames {
 impl FieldNames {
     /// Whether `name` is one of them.
     pub fn have(&self, name: &str) -> bool {
-        let place = self.names.binary_search_by(|own| own.as_str().cmp(name));
-        place.is_ok()
+        let found = self.names.binary_search_by(|own| own.as_str().cmp(name));
+        found.is_ok()
     }
 
     /// Whether a server may take `name` for one of them.
@@ -177,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_like_a_name_is_of_its_kind(name in "[a-z0-9_.-]{1,40}", with in "[_.!-]") {
+        fn a_name_like_another_is_of_its_kind(name in "[a-z0-9_.-]{1,40}", with in "[_.!-]") {
             let other: String = name
                 .chars()
                 .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { with.clone() })

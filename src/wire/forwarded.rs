@@ -84,14 +84,14 @@ fn split_unquoted(text: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut start = 0;
     let mut is_quoted = false;
     let mut is_escaped = false;
-    for (place, &byte) in text.iter().enumerate() {
+    for (index, &byte) in text.iter().enumerate() {
         match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' if is_quoted => is_escaped = true,
             b'"' => is_quoted = !is_quoted,
             byte if byte == separator && !is_quoted => {
-                parts.push(&text[start..place]);
-                start = place + 1;
+                parts.push(&text[start..index]);
+                start = index + 1;
             }
             _ => {}
         }
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_says_it_too() {
+    fn forwarded_has_the_client_too() {
         let client = |lines: &[&str]| {
             let lines: Vec<HeaderValue> = lines.iter().map(|line| value(line)).collect();
             let is_trusted = |addr: IpAddr| addr.to_string().starts_with("10.");
@@ -483,7 +483,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_we_append_is_what_the_next_hop_reads(bytes: Vec<u8>, client: u128) {
+        fn the_next_hop_reads_what_we_append(bytes: Vec<u8>, client: u128) {
             let client = IpAddr::V6(client.into()).to_canonical();
             if let Ok(line) = HeaderValue::from_bytes(&bytes) {
                 let list = x_forwarded_for([&line], Some(client));

@@ -129,10 +129,10 @@ enum Kind {
 const KINDS: [Kind; 256] = {
     let mut kinds = [Kind::Forbidden; 256];
     let plain = b"abcdefghijklmnopqrstuvwxyz0123456789-_~!$&'()*+,;=";
-    let mut place = 0;
-    while place < plain.len() {
-        kinds[plain[place] as usize] = Kind::Plain;
-        place += 1;
+    let mut index = 0;
+    while index < plain.len() {
+        kinds[plain[index] as usize] = Kind::Plain;
+        index += 1;
     }
     let mut capital = b'A';
     while capital <= b'Z' {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn an_invalid_host_is_refused() {
         let cases = [
             "",
             ".",

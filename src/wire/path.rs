@@ -52,7 +52,7 @@ pub fn normalise(path: &str) -> Cow<'_, str> {
 /// URI: the spelling as received, except for differences that no server makes.
 pub fn with_capital_escapes(path: &str) -> Cow<'_, str> {
     let bytes = path.as_bytes();
-    let is_spelled = |place: usize| is_of_uri(bytes[place]) && !has_small_digits(&bytes[place..]);
+    let is_spelled = |index: usize| is_of_uri(bytes[index]) && !has_small_digits(&bytes[index..]);
     if (0..bytes.len()).all(is_spelled) {
         return Cow::Borrowed(path);
     }
@@ -78,10 +78,10 @@ pub(super) fn spelled(path: &[u8]) -> String {
 /// One scan without a write: almost every path ends here.
 fn is_normal(path: &[u8]) -> bool {
     let mut previous = b'/';
-    for (place, &byte) in path.iter().enumerate() {
+    for (index, &byte) in path.iter().enumerate() {
         match byte {
-            b'%' if is_unsettled(&path[place..]) => return false,
-            b'.' if previous == b'/' && begins_with_dot_segment(&path[place..]) => return false,
+            b'%' if is_unsettled(&path[index..]) => return false,
+            b'.' if previous == b'/' && begins_with_dot_segment(&path[index..]) => return false,
             _ if !is_of_uri(byte) => return false,
             _ => {}
         }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_stays() {
+    fn a_text_that_is_no_path_stays() {
         for text in ["*", "a/../b", "%2e"] {
             assert_eq!(normalise(text), text);
         }

@@ -59,10 +59,10 @@ mod tests {
 
     #[test]
     fn the_first_byte_that_differs_decides() {
-        for place in 0..PREFACE.len() {
+        for index in 0..PREFACE.len() {
             let mut bytes = *PREFACE;
-            bytes[place] ^= 0x20;
-            assert_eq!(version(&bytes[..=place]), Some(Version::H1), "byte {place}");
+            bytes[index] ^= 0x20;
+            assert_eq!(version(&bytes[..=index]), Some(Version::H1), "byte {index}");
         }
         for text in ["G", "PUT / HTTP/1.1", "POST", "PRI * HTTP/1.1", "\r\n"] {
             assert_eq!(version(text.as_bytes()), Some(Version::H1), "{text:?}");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn another_protocol_is_told_from_bad_http() {
+    fn another_protocol_is_distinguished_from_bad_http() {
         assert!(is_another_protocol(b"INVALID CONNECTION PREFACE\r\n\r\n"));
         assert!(is_another_protocol(b"MAIL FROM:<a@b> SIZE=5\r\n"));
         for line in [

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_told_apart_as_forms_are() {
+    fn parameters_are_split_like_forms() {
         let cases: [(&str, &[(&str, &str)]); 6] = [
             ("", &[]),
             ("&&", &[]),

@@ -58,11 +58,11 @@ struct Reading {
 pub fn has_only_one(path: &str) -> bool {
     let path = path.as_bytes();
     let mut previous = 0;
-    for (place, &byte) in path.iter().enumerate() {
+    for (index, &byte) in path.iter().enumerate() {
         match byte {
             b'/' if previous == b'/' => return false,
-            b'.' if previous == b'/' && begins_with_dot_segment(&path[place..]) => return false,
-            b'%' if !is_settled(&path[place..]) => return false,
+            b'.' if previous == b'/' && begins_with_dot_segment(&path[index..]) => return false,
+            b'%' if !is_settled(&path[index..]) => return false,
             b';' | b'?' | b'#' => return false,
             _ if !is_of_uri(byte) => return false,
             _ => {}
@@ -195,7 +195,7 @@ fn may_be_overlong(text: &[u8], lead: u8) -> bool {
 /// Replaces each part of `path` that `decoded` recognizes: it returns a byte and the length of the
 /// text that the byte replaces. `None`: there is no such part.
 fn replaced(path: &[u8], decoded: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<Vec<u8>> {
-    let first = (0..path.len()).find(|&place| decoded(&path[place..]).is_some())?;
+    let first = (0..path.len()).find(|&index| decoded(&path[index..]).is_some())?;
     let mut text = path[..first].to_vec();
     let mut rest = &path[first..];
     while let [byte, after @ ..] = rest {
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_in_one_way_is_seen_in_one_scan() {
+    fn paths_with_one_reading_are_found_in_one_scan() {
         for path in [
             "/",
             "*",
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_whose_readings_take_too_many_bytes_is_not_told_apart() {
+    fn a_path_whose_readings_take_too_many_bytes_is_refused() {
         // Its one other reading is as long as `bytes`.
         let path = |bytes: usize| format!("/{};", "a".repeat(bytes - 1));
         assert_eq!(readings(&path(BYTES_MAX)).map(|read| read.len()), Some(2));
@@ -465,7 +465,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_scan_says_what_the_readings_are(path in paths()) {
+        fn the_scan_agrees_with_the_readings(path in paths()) {
             let only = [path.clone()].into();
             if has_only_one(&path) {
                 prop_assert_eq!(readings(&path), Some(only));

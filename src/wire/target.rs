@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_carried_is_escaped_and_nothing_else() {
+    fn only_characters_that_cannot_be_carried_are_escaped() {
         let target = "/a\"b?c=<é>`";
         let expected = Some(b"/a%22b?c=%3C%C3%A9%3E%60".to_vec());
         assert_eq!(escaped(target.as_bytes()), expected);

@@ -157,11 +157,11 @@ impl fmt::Debug for Key {
 fn base64(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let byte = |place: usize| u32::from(group.get(place).copied().unwrap_or(0));
+        let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            text.push(match place <= group.len() {
-                true => DIGITS[(bits >> (18 - 6 * place)) as usize & 0x3f],
+        for index in 0..4 {
+            text.push(match index <= group.len() {
+                true => DIGITS[(bits >> (18 - 6 * index)) as usize & 0x3f],
                 false => b'=',
             });
         }
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_put_behind_a_close_frame() {
+    fn nothing_is_written_after_a_close_frame() {
         let mut frames = Frames::default();
         frames.advance(&frame(1, 5, Masking::None));
         assert!(frames.has_room());

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_door_has_itself_is_no_circle() {
+    fn an_item_of_the_door_itself_is_no_circle() {
         let found = circles_of(&[
             ("src/a/mod.rs", "mod b; mod c; pub struct Own; use b::B;"),
             ("src/a/b.rs", "use super::Own; use super::c::C;"),

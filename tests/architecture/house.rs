@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_table_allows_is_no_fault() {
+    fn an_allowed_import_is_no_fault() {
         let text = "use crate::net::A; use crate::proxy::io::B; use super::c; use std::fmt;";
         assert_eq!(faults("src/proxy/http/serve.rs", text), [""; 0]);
         assert_eq!(
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_allow_is_one_however_it_is_written() {
+    fn a_forbidden_import_is_one_however_it_is_written() {
         for text in [
             "use crate::control::A;",
             "use crate::{base::B, control::A};",

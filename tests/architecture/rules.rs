@@ -157,8 +157,10 @@ fn is_called(path: &[String], ending: &str) -> bool {
             .all(|(a, b)| a == b)
 }
 
-fn is_in(source: &Source, places: &[&str]) -> bool {
-    places.iter().any(|place| source.path.starts_with(place))
+fn is_in(source: &Source, prefixes: &[&str]) -> bool {
+    prefixes
+        .iter()
+        .any(|prefix| source.path.starts_with(prefix))
 }
 
 /// The path of `source`, if its first line does not say what it is for.

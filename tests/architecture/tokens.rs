@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_and_lifetimes_are_told_apart() {
+    fn characters_and_lifetimes_are_distinguished() {
         assert_eq!(words("'a' b 'c d '\\'' e '\"' f"), ["b", "d", "e", "f"]);
     }
 

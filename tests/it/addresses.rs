@@ -327,7 +327,7 @@ fn an_interface_that_is_not_there_is_named() {
 }
 
 #[test]
-fn trusted_proxies_may_say_it_by_forwarded() {
+fn trusted_proxies_may_name_clients_by_forwarded() {
     let app = Origin::named("app");
     let proxy = Setup::of(&[&app])
         .frontend("trusted_proxies = \"127.0.0.1\"\nclient_field = \"forwarded\"")

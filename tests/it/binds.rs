@@ -181,7 +181,7 @@ fn a_reload_can_turn_tls_on_and_off_at_an_address() {
 }
 
 #[test]
-fn one_address_wants_a_proxy_header_and_another_none() {
+fn one_address_requires_a_proxy_header_and_another_does_not() {
     let both = Both::new();
     let listen = "[{ address = \"127.0.0.1:0\", proxy_protocol = \"required\" }, \"127.0.0.2:0\"]";
     let setup = both.setup(listen, "");
@@ -237,7 +237,7 @@ fn visit(speech: &Speech, address: SocketAddr) -> bool {
 }
 
 #[test]
-fn a_session_without_a_certificate_does_not_go_on_at_an_address_that_requires_one() {
+fn a_session_without_a_certificate_is_not_resumed_at_an_address_that_requires_one() {
     let both = Both::new();
     let strict = both.strict();
     let optional = strict.replace("client_auth = {", "client_auth = { mode = 'optional',");
@@ -253,7 +253,7 @@ fn a_session_without_a_certificate_does_not_go_on_at_an_address_that_requires_on
 }
 
 #[test]
-fn a_session_of_a_client_with_a_certificate_goes_on_where_it_has_shown_it() {
+fn a_session_with_a_certificate_is_resumed_where_it_was_sent() {
     let both = Both::new();
     let proxy = both.two(&both.open(), &both.strict()).start();
     let (open, strict) = addresses(&proxy);
@@ -265,7 +265,7 @@ fn a_session_of_a_client_with_a_certificate_goes_on_where_it_has_shown_it() {
 }
 
 #[test]
-fn a_session_goes_on_at_another_address_that_asks_for_the_same() {
+fn a_session_is_resumed_at_another_address_with_the_same_policy() {
     let both = Both::new();
     let setup = |second: &str| both.two(&both.open(), second);
     let newer = format!("{}, min_version = '1.3'", both.open());
@@ -390,7 +390,7 @@ fn a_rule_of_a_route_does_not_answer_a_client_without_the_certificate_that_the_r
 }
 
 #[test]
-fn a_connection_of_an_address_that_was_removed_goes_on_where_another_would_let_it_in() {
+fn a_connection_of_a_removed_address_continues_if_another_would_let_it_in() {
     let both = Both::new();
     let (open, strict) = (both.open(), both.strict());
     let kept = |tls: &str| {
@@ -446,7 +446,7 @@ fn a_host_is_held_against_the_rules_that_are_left_when_the_address_was_removed()
 }
 
 #[test]
-fn a_client_whose_address_is_removed_while_it_connects_is_not_answered_in_the_clear() {
+fn a_client_whose_address_is_removed_while_it_connects_is_not_answered_without_tls() {
     let both = Both::new();
     let listen = format!(
         "[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", proxy_protocol = 'required', tls = {} }}]",

@@ -31,7 +31,7 @@ fn said(output: &Output) -> (i32, String, String) {
 }
 
 #[test]
-fn a_valid_file_is_said_to_be() {
+fn a_valid_file_is_reported_as_valid() {
     let (code, stdout, stderr) = check(VALID, &[]);
     assert_eq!(code, 0);
     assert!(stdout.ends_with("evenkeel.toml is valid\n"), "{stdout}");
@@ -39,7 +39,7 @@ fn a_valid_file_is_said_to_be() {
 }
 
 #[test]
-fn all_mistakes_of_a_file_are_told_at_once_with_their_place() {
+fn all_mistakes_of_a_file_are_reported_at_once_with_their_positions() {
     let (code, stdout, stderr) = check(INVALID, &[]);
     assert_eq!((code, stdout.as_str()), (1, ""));
     let expected = [
@@ -154,7 +154,7 @@ fn the_files_that_come_with_it_are_valid() {
 }
 
 #[test]
-fn the_version_says_what_was_built_and_with_what() {
+fn the_version_has_commit_compiler_and_allocator() {
     for flag in ["--version", "-V"] {
         let (code, stdout, _) = said(&evenkeel(&[flag]));
         assert_eq!(code, 0);
@@ -257,7 +257,7 @@ fn a_proxy_that_is_not_there_or_does_not_answer_is_unhealthy_and_the_address_is_
 }
 
 #[test]
-fn what_answers_health_in_another_way_than_the_proxy_is_seen_through() {
+fn an_answer_of_another_program_is_no_health() {
     let asked = |answer: &str| {
         let origin = Origin::answering_once(format!(
             "{answer}\r\nconnection: close\r\n\r\nready\u{1b}[2J"

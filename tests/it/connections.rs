@@ -460,7 +460,7 @@ fn a_server_never_has_more_exchanges_than_it_may() {
 }
 
 #[test]
-fn who_waits_longest_is_served_first() {
+fn the_exchange_that_waits_longest_is_served_first() {
     let gate = Gate::default();
     let (origin, proxy) = narrow(1, &gate);
     let mut clients: Vec<Client> = (0..8).map(|_| proxy.client()).collect();
@@ -481,7 +481,7 @@ fn who_waits_longest_is_served_first() {
 }
 
 #[test]
-fn who_leaves_the_queue_is_not_served() {
+fn an_exchange_that_leaves_the_queue_is_not_served() {
     let gate = Gate::default();
     let (origin, proxy) = narrow(1, &gate);
     let mut first = proxy.client();
@@ -582,7 +582,7 @@ fn a_client_that_only_stops_sending_is_answered_if_that_is_allowed() {
 /// A client that has sent all of its upload and closed its sending side, while the upload waits for
 /// a server, after some checks of the client.
 #[track_caller]
-fn half_closed_behind_an_upload(half_close: bool) -> (Proxy, Client, Gate, (Origin, Client)) {
+fn half_closed_after_an_upload(half_close: bool) -> (Proxy, Client, Gate, (Origin, Client)) {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let address = origin.address();
@@ -605,7 +605,7 @@ fn half_closed_behind_an_upload(half_close: bool) -> (Proxy, Client, Gate, (Orig
 
 #[test]
 fn a_client_that_has_sent_its_whole_upload_and_closed_its_half_is_answered_if_that_is_allowed() {
-    let (proxy, mut client, gate, _busy) = half_closed_behind_an_upload(true);
+    let (proxy, mut client, gate, _busy) = half_closed_after_an_upload(true);
     gate.open();
     assert_eq!(client.response().text(), "ok");
     let lines = proxy.wait_for_lines(2);
@@ -614,7 +614,7 @@ fn a_client_that_has_sent_its_whole_upload_and_closed_its_half_is_answered_if_th
 
 #[test]
 fn a_client_that_has_closed_its_half_behind_its_upload_has_left_if_that_is_not_allowed() {
-    let (proxy, _client, gate, _busy) = half_closed_behind_an_upload(false);
+    let (proxy, _client, gate, _busy) = half_closed_after_an_upload(false);
     assert_eq!(proxy.line().verdict(), (499, "client.left"));
     gate.open();
 }
@@ -711,7 +711,7 @@ fn resident_bytes(program: &Program) -> f64 {
 // Parking.
 
 #[test]
-fn a_parked_connection_goes_on_as_if_nothing_had_been() {
+fn a_parked_connection_continues_as_if_it_had_not_been_parked() {
     let origin = Origin::named("a");
     let proxy = before(&origin);
     let mut client = proxy.client();
@@ -749,7 +749,7 @@ fn a_parked_connection_takes_a_request_of_any_size() {
 }
 
 #[test]
-fn who_is_parked_is_counted() {
+fn parked_connections_are_counted() {
     let gate = Gate::default();
     let origin = Origin::scripted({
         let gate = gate.clone();

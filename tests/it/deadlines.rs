@@ -575,7 +575,7 @@ fn bad(answer: &'static str, reason: &str) {
 }
 
 #[test]
-fn what_is_no_answer_is_answered_502() {
+fn an_invalid_answer_becomes_502() {
     let answers = [
         "nonsense\r\n\r\n",
         "HTTP/1.1 abc OK\r\n\r\n",

@@ -200,8 +200,8 @@ fn few_clients_with_many_stalled_streams_leave_server_connections_for_others() {
     let setup = Setup::of(&[&origin]).workers(1);
     let program = Program::spawn_after("ulimit -n 200", &setup);
     program.wait_for("process.started");
-    let places = server_connections(&program);
-    assert!(places < 100, "{places}");
+    let limit = server_connections(&program);
+    assert!(limit < 100, "{limit}");
     // Three times as many streams as there are places, and no window.
     let mut greedy: Vec<Framed> = (0..3)
         .map(|_| Framed::greeting(program.address(), &[(4, 0)]))
@@ -246,10 +246,10 @@ fn stalled_make_room<T>(stalled: impl Fn(&Program) -> T) {
         .frontend("timeout.body = \"16s\"");
     let program = Program::spawn_after("ulimit -n 200", &setup);
     program.wait_for("process.started");
-    let places = server_connections(&program);
-    assert!(places < 50, "{places}");
-    let _stalled: Vec<T> = (0..places).map(|_| stalled(&program)).collect();
-    origin.wait_for_requests(places);
+    let limit = server_connections(&program);
+    assert!(limit < 50, "{limit}");
+    let _stalled: Vec<T> = (0..limit).map(|_| stalled(&program)).collect();
+    origin.wait_for_requests(limit);
     let status = until("there is room", || {
         let status = program.client().get("/little").status();
         // At first no client has been seen to read nothing.
@@ -269,7 +269,7 @@ fn stalled_make_room<T>(stalled: impl Fn(&Program) -> T) {
 }
 
 #[test]
-fn streams_whose_client_takes_nothing_make_room() {
+fn streams_whose_client_reads_nothing_make_room() {
     stalled_make_room(|program| {
         let mut client = Framed::greeting(program.address(), &[(4, 0)]);
         client.send(frames::ask(1));
@@ -289,7 +289,7 @@ fn clients_of_http1_that_take_nothing_make_room() {
 }
 
 #[test]
-fn what_max_connections_asks_for_beyond_the_limit_is_said() {
+fn max_connections_beyond_the_limit_is_reported() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).process("max_connections = 5000");
     let program = Program::spawn_after("ulimit -n 200", &setup);
@@ -304,7 +304,7 @@ fn what_max_connections_asks_for_beyond_the_limit_is_said() {
 }
 
 #[test]
-fn a_limit_that_is_too_low_to_do_anything_is_said_at_the_start() {
+fn a_limit_that_is_too_low_to_do_anything_prevents_the_start() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).workers(2);
     for limit in [12, 20, 60] {

@@ -134,7 +134,7 @@ fn under_tls(origin: &Origin) -> (Proxy, Speech, Folder) {
 }
 
 #[test]
-fn under_tls_a_cut_answer_arrives_as_far_as_it_came_and_only_a_framed_one_ends_with_a_goodbye() {
+fn under_tls_a_cut_answer_arrives_as_far_as_it_came_and_only_a_framed_one_ends_with_close_notify() {
     for (head, body, size) in cut_answers() {
         let origin = cutting(head, &body);
         let (proxy, speech, _folder) = under_tls(&origin);
@@ -463,7 +463,7 @@ fn an_early_answer_of_a_server_of_http2_wins_over_the_end_of_its_connection() {
 
 /// Continues to send after the answer until that fails, and returns how many bytes and how long it
 /// took.
-fn sent_in_vain(client: &mut Client, piece: &[u8], pause: Duration) -> (usize, Duration) {
+fn sent_until_refused(client: &mut Client, piece: &[u8], pause: Duration) -> (usize, Duration) {
     let began = Instant::now();
     let mut sent = 0;
     until("the port is closed", || {
@@ -487,7 +487,7 @@ fn a_client_that_sends_on_for_too_long_after_its_answer_is_not_listened_to() {
     let mut client = proxy.client();
     client.send(upload());
     assert_eq!(client.response().status(), 413);
-    let (_, took) = sent_in_vain(&mut client, b"x", Duration::from_millis(5));
+    let (_, took) = sent_until_refused(&mut client, b"x", Duration::from_millis(5));
     assert!(took >= Duration::from_millis(400), "{took:?}");
 }
 
@@ -500,7 +500,7 @@ fn a_client_that_sends_too_much_after_its_answer_is_not_listened_to() {
     client.send(upload());
     assert_eq!(client.response().status(), 413);
     let piece = vec![b'x'; 64 << 10];
-    let (sent, _) = sent_in_vain(&mut client, &piece, Duration::from_millis(1));
+    let (sent, _) = sent_until_refused(&mut client, &piece, Duration::from_millis(1));
     // Bytes in sockets are more than those that were read.
     assert!(sent >= 1 << 20, "{sent}");
 }

@@ -141,7 +141,7 @@ fn a_route_does_not_see_what_a_client_may_not_say() {
 }
 
 #[test]
-fn what_only_trusted_proxies_may_say_is_taken_off_for_all_others() {
+fn fields_for_trusted_proxies_alone_are_removed_for_all_others() {
     let claims = [
         ("x-real-ip", "10.0.0.1"),
         ("true-client-ip", "10.0.0.1"),

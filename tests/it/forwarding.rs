@@ -179,7 +179,7 @@ fn an_answer_with_two_ends_is_refused() {
 }
 
 #[test]
-fn what_follows_an_interim_response_with_a_length_is_no_answer_to_the_next_request() {
+fn bytes_after_an_interim_response_with_a_length_are_no_answer_to_the_next_request() {
     let origin = Origin::scripted(|visit| {
         while visit.request().is_some() {
             visit.send("HTTP/1.1 103 Early Hints\r\ncontent-length: 5\r\n\r\n");
@@ -194,7 +194,7 @@ fn what_follows_an_interim_response_with_a_length_is_no_answer_to_the_next_reque
 }
 
 #[test]
-fn what_follows_a_204_that_announces_a_body_is_no_answer_to_the_next_request() {
+fn bytes_after_a_204_that_announces_a_body_are_no_answer_to_the_next_request() {
     for field in [
         "content-length: 42",
         "content-length: x",
@@ -367,7 +367,7 @@ const EXPECTING: &str = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 5\
                          expect: 100-continue\r\n\r\n";
 
 #[test]
-fn a_client_is_told_to_go_on_when_the_server_says_so() {
+fn a_client_gets_100_when_the_server_sends_it() {
     let origin = Origin::named("a");
     let (_proxy, mut client) = client_before(&origin);
     assert_eq!(client.ask(EXPECTING).status(), 100);
@@ -377,7 +377,7 @@ fn a_client_is_told_to_go_on_when_the_server_says_so() {
 }
 
 #[test]
-fn a_client_is_told_to_go_on_when_the_server_says_nothing_for_a_second() {
+fn a_client_gets_100_when_the_server_sends_nothing_for_a_second() {
     let origin = Origin::answering(OK);
     let began = Instant::now();
     let (_proxy, mut client) = client_before(&origin);
@@ -498,7 +498,7 @@ fn an_answer_may_come_before_the_request_has_ended() {
 }
 
 #[test]
-fn a_server_that_has_heard_enough_is_heard_by_a_client_that_still_sends() {
+fn a_server_that_stops_reading_still_reaches_a_client_that_sends() {
     let origin = Origin::scripted(|visit| {
         visit.head();
         visit.send(
@@ -595,7 +595,7 @@ fn fields_are_passed_on_in_full() {
 }
 
 #[test]
-fn what_is_for_one_hop_is_not_passed_on() {
+fn fields_for_one_hop_are_not_passed_on() {
     let request = seen(
         "Connection: keep-alive, X-Mine, close\r\nX-Mine: 1\r\nKeep-Alive: timeout=5\r\n\
          Proxy-Connection: keep-alive\r\nUpgrade: websocket\r\nTE: gzip\r\nX-Yours: 2\r\n",
@@ -663,7 +663,7 @@ fn the_reason_phrase_may_be_anything() {
 }
 
 #[test]
-fn the_server_is_told_who_asks() {
+fn the_server_gets_the_address_of_the_client() {
     let request = seen("");
     assert_eq!(request.field("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(request.field("x-forwarded-proto"), Some("http"));
@@ -676,7 +676,7 @@ const CLAIMS: &str = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r
                       X-Forwarded-Host: theirs\r\nForwarded: for=203.0.113.9\r\n";
 
 #[test]
-fn a_stranger_is_not_believed_about_who_asks() {
+fn an_untrusted_peer_cannot_name_the_client() {
     let request = seen(CLAIMS);
     assert_eq!(request.field("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(request.field("x-forwarded-proto"), Some("http"));
@@ -719,7 +719,7 @@ fn only_the_proxies_that_are_named_are_trusted() {
 }
 
 #[test]
-fn the_fields_that_say_who_asks_can_be_chosen() {
+fn the_fields_about_the_client_can_be_configured() {
     let other = |setup: Setup| {
         setup.frontend("forwarding = { x_forwarded = false, forwarded = true, via = true }")
     };

@@ -254,7 +254,7 @@ fn a_call_is_answered() {
 }
 
 #[test]
-fn an_error_of_the_servers_reaches_the_client_as_it_was_said() {
+fn an_error_of_the_server_reaches_the_client_unchanged() {
     let origin = Origin::start();
     let proxy = before(&origin);
     let caller = Caller::of(&proxy);

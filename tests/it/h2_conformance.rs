@@ -15,8 +15,8 @@ use crate::rig::framed::{
 use crate::rig::{Origin, Proxy, Setup, Way, by_each_way};
 
 by_each_way![
-    what_is_right_is_answered,
-    what_does_not_matter_is_ignored,
+    correct_requests_are_answered,
+    frames_without_effect_are_ignored,
     frames_that_are_no_frames_end_the_connection,
     frames_on_the_wrong_stream_end_the_connection,
     settings_that_cannot_be_end_the_connection,
@@ -29,7 +29,7 @@ by_each_way![
     a_preface_that_is_none_ends_the_connection_without_an_answer,
     no_more_is_sent_than_the_window_lets,
     a_window_that_settings_push_beyond_the_largest_is_an_error,
-    a_client_that_says_goodbye_is_answered_before_the_end,
+    a_client_that_sends_a_close_frame_gets_its_answer,
     a_ping_is_answered_before_what_waits,
     a_pseudo_field_alone_in_trailers_goes_no_further,
 ];
@@ -186,7 +186,7 @@ fn data(flags: u8, text: &str) -> Vec<u8> {
     frame(DATA, flags, 1, text)
 }
 
-fn what_is_right_is_answered(way: &Way) {
+fn correct_requests_are_answered(way: &Way) {
     let padded = [&[3], &get()[..], &[0, 0, 0]].concat();
     let weighed = [&[0, 0, 0, 0, 15], &get()[..]].concat();
     let both = [&b"\x02\x80\0\0\x03\xff"[..], &get(), &[0, 0]].concat();
@@ -328,7 +328,7 @@ fn what_is_right_is_answered(way: &Way) {
     ]);
 }
 
-fn what_does_not_matter_is_ignored(way: &Way) {
+fn frames_without_effect_are_ignored(way: &Way) {
     Server(way).conforms(vec![
         ("4.1", "an unknown type", frame(0x16, 0, 0, "what?"), Ignore),
         (
@@ -1052,7 +1052,7 @@ fn a_window_that_settings_push_beyond_the_largest_is_an_error(way: &Way) {
     gate.open();
 }
 
-fn a_client_that_says_goodbye_is_answered_before_the_end(way: &Way) {
+fn a_client_that_sends_a_close_frame_gets_its_answer(way: &Way) {
     // Sections 6.8 and 7: whatever its code.
     for code in [0_u32, 0xff] {
         let gate = crate::rig::Gate::default();

@@ -9,12 +9,12 @@ use crate::rig::{
 };
 
 /// A server whose health page has a status of the test's choice; other requests get its name.
-struct Patient {
+struct CheckedServer {
     origin: Origin,
     status: Arc<AtomicU16>,
 }
 
-impl Patient {
+impl CheckedServer {
     fn new(name: &'static str) -> Self {
         let status = Arc::new(AtomicU16::new(200));
         let shown = Arc::clone(&status);
@@ -59,15 +59,15 @@ impl Patient {
 const QUICK: &str =
     "health = { path = \"/healthz\", interval = \"40ms\", timeout = \"20s\", rise = 2, fall = 3 }";
 
-fn two() -> (Patient, Patient, Setup) {
-    let (a, b) = (Patient::new("a"), Patient::new("b"));
+fn two() -> (CheckedServer, CheckedServer, Setup) {
+    let (a, b) = (CheckedServer::new("a"), CheckedServer::new("b"));
     let setup = Setup::of(&[&a.origin, &b.origin]).backend(QUICK);
     (a, b, setup)
 }
 
-fn started(setup: &Setup, patients: &[&Patient]) -> Proxy {
+fn started(setup: &Setup, servers: &[&CheckedServer]) -> Proxy {
     let proxy = setup.start();
-    for patient in patients {
+    for patient in servers {
         patient.is(&proxy, "up");
     }
     proxy
@@ -167,7 +167,7 @@ fn a_server_comes_up_after_as_many_passed_checks_as_rise_says() {
 #[test]
 fn a_new_server_takes_traffic_after_its_first_passed_check() {
     let health = "health = { path = \"/healthz\", interval = \"10s\", rise = 10 }";
-    let a = Patient::new("a");
+    let a = CheckedServer::new("a");
     let proxy = started(&Setup::of(&[&a.origin]).backend(health), &[&a]);
     assert_eq!(proxy.get("/").text(), "a");
     assert_eq!(a.checks().len(), 1);
@@ -257,7 +257,7 @@ fn judged(health: &str, answer: &str) -> (String, String) {
 }
 
 #[test]
-fn what_passes_a_check_can_be_said() {
+fn the_answers_that_pass_a_check_can_be_configured() {
     let answer = |status: u16, body: &str| {
         let length = body.len();
         format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}")
@@ -309,8 +309,8 @@ fn what_passes_a_check_can_be_said() {
 }
 
 #[test]
-fn a_check_asks_as_it_is_told() {
-    let a = Patient::new("a");
+fn a_check_sends_the_configured_request() {
+    let a = CheckedServer::new("a");
     let setup = Setup::of(&[&a.origin]).backend(
         "[backend.app.health]\npath = \"/healthz\"\nhost = \"probe.test\"\nheaders = { x-probe = \"1\" }",
     );
@@ -319,7 +319,7 @@ fn a_check_asks_as_it_is_told() {
     assert_eq!(checks[0].start, "GET /healthz HTTP/1.1");
     assert_eq!(checks[0].field("host"), Some("probe.test"));
     assert_eq!(checks[0].field("x-probe"), Some("1"));
-    let b = Patient::new("b");
+    let b = CheckedServer::new("b");
     let _proxy = started(
         &Setup::of(&[&b.origin]).backend("health = \"/healthz\""),
         &[&b],
@@ -330,8 +330,8 @@ fn a_check_asks_as_it_is_told() {
 
 #[test]
 fn a_server_can_have_a_check_port_of_its_own() {
-    let (app, other) = (Origin::named("a"), Patient::new("b"));
-    let probe = Patient::new("probe");
+    let (app, other) = (Origin::named("a"), CheckedServer::new("b"));
+    let probe = CheckedServer::new("probe");
     let port = probe.origin.address().port();
     let servers = [
         format!(
@@ -355,7 +355,7 @@ fn a_server_can_have_a_check_port_of_its_own() {
 
 #[test]
 fn a_check_can_go_to_another_port() {
-    let (app, probe) = (Origin::named("a"), Patient::new("probe"));
+    let (app, probe) = (Origin::named("a"), CheckedServer::new("probe"));
     let port = probe.origin.address().port();
     let health = format!(
         "health = {{ path = \"/healthz\", port = {port}, interval = \"40ms\", timeout = \"20s\", fall = 1 }}"
@@ -415,7 +415,7 @@ fn checks_are_counted_and_are_no_exchanges() {
 }
 
 #[test]
-fn the_log_says_what_went_down_and_why_and_what_is_left() {
+fn the_log_has_the_server_that_went_down_the_reason_and_the_servers_left() {
     let (mut a, b, _) = two();
     let health = "health = { path = \"/healthz\", interval = \"40ms\", timeout = \"20s\", rise = 2, fall = 3 }";
     let setup = Setup::of(&[&a.origin, &b.origin]).backend(health);
@@ -446,7 +446,7 @@ fn the_log_says_what_went_down_and_why_and_what_is_left() {
 #[test]
 fn a_checked_server_that_a_reload_adds_waits_for_its_first_check() {
     let gate = Gate::default();
-    let (a, b) = (Patient::new("a"), Origin::behind(&gate));
+    let (a, b) = (CheckedServer::new("a"), Origin::behind(&gate));
     let setup = Setup::of(&[&a.origin]).backend(QUICK);
     let proxy = started(&setup, &[&a]);
     let both =
@@ -478,7 +478,7 @@ fn checks_that_are_taken_away_leave_servers_up() {
 }
 
 #[test]
-fn a_server_that_stays_goes_on_being_down_after_a_reload() {
+fn a_server_that_stays_is_still_down_after_a_reload() {
     let (a, b, setup) = two();
     let proxy = started(&setup, &[&a, &b]);
     a.says(500);

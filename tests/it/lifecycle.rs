@@ -21,7 +21,7 @@ fn is_refused(address: SocketAddr) -> bool {
 }
 
 #[test]
-fn it_says_where_it_listens_and_is_ready() {
+fn it_logs_its_addresses_and_is_ready() {
     let origin = Origin::named("a");
     let program = Program::start(&Setup::of(&[&origin]));
     assert_eq!(program.client().get("/").text(), "a");
@@ -134,7 +134,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn what_does_not_end_in_time_is_cut_and_counted() {
+fn exchanges_that_do_not_end_in_time_are_cut_and_counted() {
     let (_origin, mut program, mut client) = stuck("[shutdown]\ntimeout = \"400ms\"");
     let began = Instant::now();
     program.signal(Signal::TERM);

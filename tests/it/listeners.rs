@@ -186,7 +186,7 @@ fn a_reload_that_fails_for_one_address_loses_no_client_of_another_that_was_to_mo
 }
 
 #[test]
-fn what_another_process_shares_a_port_by_is_not_taken_for_our_own() {
+fn a_socket_of_another_process_at_our_port_is_not_taken_for_ours() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).also("a", &origin);
     let (proxy, address) = with_a_port(&setup);

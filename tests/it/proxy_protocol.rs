@@ -67,7 +67,7 @@ fn client_after(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_client_is_whom_a_header_names() {
+fn the_client_is_the_one_in_the_header() {
     for source in ["192.0.2.7:4711", "[2001:db8::7]:4711"] {
         assert_eq!(client_after(&v1(&client_at(source))), source);
         assert_eq!(client_after(&v2(client_at(source))), source);
@@ -109,7 +109,7 @@ fn a_header_may_come_in_pieces_and_with_the_request() {
 }
 
 #[test]
-fn what_is_no_header_ends_the_connection_and_is_counted() {
+fn an_invalid_header_ends_the_connection_and_is_counted() {
     let app = Origin::named("app");
     let proxy = requiring(&app);
     let mut broken = v2(client_at("192.0.2.7:1"));
@@ -165,7 +165,7 @@ fn a_tcp_check_of_the_listener_is_no_failure() {
 }
 
 #[test]
-fn only_those_who_are_trusted_say_who_others_are() {
+fn only_trusted_peers_name_clients() {
     let app = Origin::named("app");
     let proxy = Setup::of(&[&app])
         .frontend("proxy_protocol = { from = [\"127.0.0.2\"] }")
@@ -197,7 +197,7 @@ fn only_those_who_are_trusted_say_who_others_are() {
 }
 
 #[test]
-fn whom_a_header_names_may_be_a_trusted_proxy() {
+fn the_client_of_a_header_may_be_a_trusted_proxy() {
     let app = Origin::named("app");
     let proxy = Setup::of(&[&app])
         .frontend("proxy_protocol = \"required\"\ntrusted_proxies = \"192.0.2.7\"")
@@ -242,7 +242,7 @@ fn header_of<T>(app: &Origin, number: usize, look: impl Fn(&Header<'_>) -> T) ->
 }
 
 #[test]
-fn servers_are_told_who_the_client_is() {
+fn servers_get_the_address_of_the_client() {
     for (how, has_more) in [
         ("\"v1\"", false),
         ("\"v2\"", false),
@@ -272,7 +272,7 @@ fn servers_are_told_who_the_client_is() {
 }
 
 #[test]
-fn servers_are_told_what_the_clients_handshake_came_to() {
+fn servers_get_the_facts_of_the_clients_handshake() {
     let app = server_wanting_a_header();
     let authority = Authority::new("an authority");
     let folder = Folder::new();
@@ -396,7 +396,7 @@ fn clients_behind_a_trusted_proxy_are_kept_apart() {
 }
 
 #[test]
-fn one_server_may_want_a_header_and_another_none() {
+fn one_server_may_get_a_header_and_another_none() {
     let (wanting, plain) = (server_wanting_a_header(), Origin::named("plain"));
     for (of_backend, of_wanting, of_plain) in [
         ("off", "{ version = \"v2\" }", ""),
@@ -522,7 +522,7 @@ fn an_open_connection_ends_when_its_header_is_not_believed_any_more_or_is_missin
 }
 
 #[test]
-fn what_a_peer_is_believed_holds_from_the_next_request_on() {
+fn trust_in_a_peer_changes_with_the_next_request() {
     let app = Origin::named("app");
     let plain = Setup::of(&[&app]);
     let proxy = plain.start();

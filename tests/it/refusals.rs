@@ -59,7 +59,7 @@ fn post(lines: &str, after: &str) -> String {
 // Heads.
 
 #[test]
-fn what_is_no_head_is_refused() {
+fn an_invalid_head_is_refused() {
     let heads = [
         "nonsense\r\n\r\n",
         "GET\r\n\r\n",
@@ -79,7 +79,7 @@ fn what_is_no_head_is_refused() {
 }
 
 #[test]
-fn what_is_no_field_is_refused() {
+fn an_invalid_field_is_refused() {
     let lines = [
         "host: test\r\nno colon\r\n",
         "host : test\r\n",
@@ -577,7 +577,7 @@ fn a_refused_client_that_never_stops_sending_is_let_go_of() {
 }
 
 #[test]
-fn a_refusal_says_nothing_of_what_is_behind() {
+fn a_refusal_shows_nothing_of_the_servers() {
     let origin = Origin::answering_once("nonsense\r\n\r\n");
     let proxy = Setup::of(&[&origin]).start();
     let response = proxy.get("/");
@@ -780,7 +780,7 @@ fn a_head_that_did_not_come_as_a_whole_is_logged_as_far_as_it_came() {
 }
 
 #[test]
-fn what_clients_do_not_escape_reaches_the_server() {
+fn characters_that_clients_do_not_escape_reach_the_server() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start();
     let cases = [

@@ -158,7 +158,7 @@ fn statuses_that_are_not_listed_are_delivered() {
 }
 
 #[test]
-fn what_is_not_idempotent_is_sent_once() {
+fn a_request_that_is_not_idempotent_is_sent_once() {
     let (busy, good) = (Origin::answering(BUSY), Origin::named("good"));
     for head in ["POST / HTTP/1.1", "PATCH / HTTP/1.1"] {
         for body in ["content-length: 0\r\n\r\n", "content-length: 2\r\n\r\nhi"] {
@@ -233,7 +233,7 @@ fn a_body_of_which_the_rest_is_still_to_come_goes_to_the_other_server_as_a_whole
 }
 
 #[test]
-fn a_client_that_stops_in_its_body_is_told_so_whatever_an_earlier_server_answered() {
+fn a_client_that_stops_in_its_body_gets_408_after_any_earlier_answer() {
     let good = Origin::named("good");
     let busy = Origin::scripted(|visit| {
         visit.head();

@@ -228,7 +228,7 @@ fn a_client_cannot_take_away_what_a_rule_has_set() {
 }
 
 #[test]
-fn what_connection_names_chooses_no_route_and_no_rule() {
+fn fields_that_connection_names_choose_no_route_and_no_rule() {
     let (app, other) = (Origin::named("app"), Origin::named("other"));
     let setup = ruled(&app, "{ when = 'req.hdr(x-deny)', deny = 403 }")
         .also("other", &other)
@@ -280,7 +280,7 @@ fn goes_on_in_time(proxy: &Proxy, origin: &Origin) {
 }
 
 #[test]
-fn a_rule_that_waits_goes_on_when_its_time_is_over() {
+fn a_rule_that_waits_continues_when_its_time_is_over() {
     let origin = Origin::answering(OK);
     let proxy = pausing(&origin, "");
     let mut client = proxy.client();
@@ -290,7 +290,7 @@ fn a_rule_that_waits_goes_on_when_its_time_is_over() {
 }
 
 #[test]
-fn a_rule_that_waits_goes_on_over_http2_too() {
+fn a_rule_that_waits_continues_over_http2_too() {
     let origin = Origin::answering(OK);
     let proxy = pausing(&origin, "");
     let mut client = Http2::connect(proxy.address());
@@ -465,7 +465,7 @@ fn a_connect_for_a_websocket_is_the_get_that_it_stands_for() {
 }
 
 #[test]
-fn what_rules_write_is_held_to_the_limits_of_requests() {
+fn requests_changed_by_rules_keep_the_limits() {
     let origin = Origin::answering(OK);
     let setup = ruled(&origin, "{ set_path = '/%[req.fhdr(x-p)]' }")
         .frontend("limits.target = '100B'")
@@ -483,7 +483,7 @@ fn what_rules_write_is_held_to_the_limits_of_requests() {
 }
 
 #[test]
-fn servers_are_told_the_host_that_the_client_asked_for() {
+fn servers_get_the_host_that_the_client_asked_for() {
     let origin = Origin::answering(OK);
     let setup = ruled(&origin, "{ set_header = { host = 'internal' } }");
     let request = seen(&setup, &origin, "/", "");

@@ -185,7 +185,7 @@ fn each_server_is_verified_by_its_own_ca() {
 }
 
 #[test]
-fn nothing_is_said_in_the_clear_to_a_server_whose_own_tls_fails() {
+fn nothing_is_sent_without_tls_to_a_server_whose_own_tls_fails() {
     let plain = Origin::scripted(|visit| {
         visit.bytes(5);
         visit.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
@@ -343,7 +343,7 @@ fn a_renewed_ca_of_one_server_is_trusted_without_a_reload() {
 
 /// The system's CAs are read again with the other file, and there are none any more.
 #[test]
-fn what_the_system_trusts_no_more_is_no_reason_to_forget_it_when_another_file_is_renewed() {
+fn lost_system_authorities_keep_their_servers_when_another_file_is_renewed() {
     let folder = Folder::new();
     let (a, b) = (Secured::new("a", &folder), Secured::new("b", &folder));
     let (of_system, of_b) = (&a.ca, fs::read_to_string(&b.ca).expect("a file"));
@@ -476,14 +476,14 @@ fn a_check_at_another_address_goes_to_the_port_of_the_server() {
 
 /// Another address mostly belongs to another program.
 #[test]
-fn a_check_in_another_place_begins_with_no_proxy_header() {
+fn a_check_at_another_address_has_no_proxy_header() {
     let (app, probe) = (Origin::named("app"), Origin::named("probe"));
     let port = probe.address().port();
-    for place in [
+    for target in [
         format!("port = {port}"),
         format!("address = '127.0.0.1', port = {port}"),
     ] {
-        let keys = format!("send_proxy = 'v1', health = {{ {place} }}");
+        let keys = format!("send_proxy = 'v1', health = {{ {target} }}");
         let proxy = Setup::servers([server(app.address(), &keys)])
             .backend(HEALTH)
             .start();

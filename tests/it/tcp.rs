@@ -170,7 +170,7 @@ fn a_large_transfer_is_exact_in_both_directions_at_once() {
     let origin = echo();
     let proxy = tcp(&[&origin]).start();
     let stream = TcpStream::connect(proxy.address()).expect("it listens");
-    let sent: Vec<u8> = (0..16_u32 << 20).map(|place| (place / 7) as u8).collect();
+    let sent: Vec<u8> = (0..16_u32 << 20).map(|index| (index / 7) as u8).collect();
     let mut writer = stream.try_clone().expect("a socket");
     let heard = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -188,7 +188,7 @@ fn a_large_transfer_is_exact_in_both_directions_at_once() {
 
 /// So many bytes, in which a byte at a wrong position shows.
 fn words(count: u32) -> Vec<u8> {
-    let word = |place: u32| (place.wrapping_mul(2_654_435_761) >> 13) as u8;
+    let word = |index: u32| (index.wrapping_mul(2_654_435_761) >> 13) as u8;
     (0..count).map(word).collect()
 }
 
@@ -287,7 +287,7 @@ fn a_server_that_refuses_is_left_for_another() {
 }
 
 #[test]
-fn without_a_server_the_connection_is_closed_and_says_why() {
+fn without_a_server_the_connection_is_closed_and_the_reason_is_logged() {
     let refusing = RefusingAddress::new();
     let setup = Setup::at([refusing.address()]).frontend("mode = \"tcp\"");
     let proxy = setup.start();
@@ -329,7 +329,7 @@ fn a_quiet_connection_is_closed() {
 }
 
 #[test]
-fn what_breaks_on_one_side_breaks_on_the_other() {
+fn an_error_on_one_side_ends_the_other() {
     let origin = Origin::scripted(|visit| {
         visit.bytes(1);
         visit.reset();
@@ -400,7 +400,7 @@ fn the_name_and_the_protocol_that_a_client_asks_for_choose_the_server() {
 }
 
 #[test]
-fn a_client_that_asks_for_an_unknown_name_is_told_so() {
+fn a_client_that_asks_for_an_unknown_name_gets_an_alert() {
     let (proxy, origins, [a, ..]) = by_name(|setup| setup);
     let error = reached(&proxy, &a, "c.test", &[]).expect_err("no server");
     assert!(error.to_string().contains("UnrecognisedName"), "{error}");
@@ -413,7 +413,7 @@ fn a_client_that_asks_for_an_unknown_name_is_told_so() {
 }
 
 #[test]
-fn what_is_no_tls_goes_where_no_name_is_asked_for() {
+fn a_connection_without_tls_takes_the_route_without_names() {
     let origin = echo();
     let address = origin.address();
     let (proxy, ..) = by_name(|setup| {
@@ -436,7 +436,7 @@ fn to_raw(with: impl Fn(Setup) -> Setup) -> (Proxy, Origin) {
 }
 
 #[test]
-fn a_hello_may_come_in_any_pieces_and_goes_on_unchanged() {
+fn a_hello_may_come_in_any_pieces_and_is_passed_on_unchanged() {
     let whole = hello("a.test");
     assert!(
         whole.len() > 1400,
@@ -460,7 +460,7 @@ fn a_hello_may_come_in_any_pieces_and_goes_on_unchanged() {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_closed_in_time() {
+fn a_silent_client_is_closed_in_time() {
     let hasty = |setup: Setup| setup.frontend("timeout = { handshake = \"300ms\" }");
     let (proxy, origin) = to_raw(hasty);
     let mut silent = proxy.client();
@@ -475,7 +475,7 @@ fn a_client_that_says_nothing_is_closed_in_time() {
 }
 
 #[test]
-fn what_looks_like_tls_and_is_not_reaches_no_server() {
+fn malformed_tls_reaches_no_server() {
     let (proxy, origin) = to_raw(|setup| setup);
     let mut bad = Client::connect(proxy.address());
     bad.send([22, 3, 1, 0, 0, 1, 2, 3]);
@@ -539,7 +539,7 @@ fn some_names_are_passed_through_where_tls_is_ended_for_the_others() {
 }
 
 #[test]
-fn bytes_go_on_under_tls_where_the_backend_wants_that() {
+fn bytes_are_passed_on_with_tls_if_the_backend_has_it() {
     let (origin, _) = secured("s");
     let setup = tcp(&[&origin]).backend("tls = { verify = \"none\", sni = \"a.test\" }");
     let proxy = setup.start();

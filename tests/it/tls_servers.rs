@@ -53,7 +53,7 @@ fn verdict(origin: &Good, authority: &Authority, lines: &str) -> (u64, String) {
 const NO_CERTIFICATE: &str = "server.tls.certificate";
 
 #[test]
-fn a_server_whose_authority_is_known_is_believed() {
+fn a_server_whose_authority_is_known_is_trusted() {
     for offer in [Offer::Http1, Offer::Both, Offer::Nothing] {
         let (origin, authority) = server(&[NAME], offer);
         let (proxy, _folder) = before(&origin, &authority, "tls = { ca = CA }");
@@ -95,7 +95,7 @@ fn the_version_of_http_is_what_the_server_prefers() {
 }
 
 #[test]
-fn those_who_wait_for_the_first_connection_go_on_by_http1_when_that_is_what_it_speaks() {
+fn exchanges_that_wait_for_the_first_connection_use_http1_if_the_server_chooses_it() {
     let (origin, authority) = server(&[NAME], Offer::Http1);
     let (proxy, _folder) = before(&origin, &authority, "tls = { ca = CA }");
     let mut clients: Vec<_> = (0..20).map(|_| proxy.client()).collect();
@@ -123,7 +123,7 @@ fn an_unknown_authority_is_not_believed() {
 }
 
 #[test]
-fn whom_the_system_believes_is_asked_anew_at_each_reload() {
+fn the_systems_authorities_are_read_again_at_each_reload() {
     let (origin, authority) = server(&[NAME], Offer::Both);
     let folder = Folder::new();
     let system = folder.write("system.pem", &Authority::new("another").pem);
@@ -171,7 +171,7 @@ fn whom_the_system_believes_is_asked_anew_at_each_reload() {
 }
 
 #[test]
-fn why_a_server_is_not_believed_is_said_once_and_not_for_each_request() {
+fn a_refused_certificate_is_logged_once_and_not_for_each_request() {
     let (origin, _) = server(&[NAME], Offer::Both);
     let folder = Folder::new();
     let ca = folder.write("ca.pem", &Authority::new("another").pem);
@@ -217,7 +217,7 @@ fn without_verification_any_certificate_is_believed() {
 }
 
 #[test]
-fn nothing_is_said_in_the_clear_to_a_server_that_has_no_tls() {
+fn nothing_is_sent_without_tls_to_a_server_that_has_no_tls() {
     let origin = Origin::scripted(|visit| {
         visit.bytes(5);
         visit.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
@@ -236,7 +236,7 @@ fn nothing_is_said_in_the_clear_to_a_server_that_has_no_tls() {
 }
 
 #[test]
-fn that_a_server_does_not_speak_tls_is_said_in_these_words() {
+fn a_server_without_tls_is_reported_in_these_words() {
     let said = "the server does not speak TLS: it answers with something else";
     for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-x\r\n"] {
         let origin = Origin::scripted(move |visit| {
@@ -353,7 +353,7 @@ fn a_name_that_the_certificate_does_not_have_is_that_requests_fault_alone() {
 // What is kept.
 
 #[test]
-fn a_second_handshake_goes_on_with_the_first_also_after_a_reload() {
+fn a_second_handshake_resumes_the_first_also_after_a_reload() {
     let (origin, authority) = server(&[NAME], Offer::Http1);
     let folder = Folder::new();
     let ca = folder.write("ca.pem", &authority.pem);
@@ -428,7 +428,7 @@ fn a_renewed_authority_is_believed_and_a_broken_file_changes_nothing() {
 }
 
 #[test]
-fn a_reload_that_finds_nothing_new_says_which_files_are_used_as_they_were() {
+fn a_reload_without_changes_names_files_whose_former_content_is_used() {
     let (origin, authority) = server(&[NAME], Offer::Both);
     let (proxy, folder) = before(&origin, &authority, "tls = { ca = CA }");
     folder.replace("ca.pem", "nothing");
@@ -625,7 +625,7 @@ fn checks_speak_what_exchanges_speak() {
 }
 
 #[test]
-fn a_server_that_is_not_believed_is_down_and_says_why() {
+fn a_server_whose_certificate_is_refused_is_down_with_the_reason() {
     let (origin, _) = server(&[NAME], Offer::Both);
     let other = Authority::new("another");
     let lines = format!(
@@ -738,7 +738,7 @@ fn a_fingerprint_is_all_that_counts_of_a_certificate() {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_said_in_words() {
+fn certificate_errors_are_reported_in_words() {
     let expired = Authority::new("somebody").pair_until(&[NAME], 2001);
     let authority = Pair::self_signed(NAME, &[NAME], true);
     let leaf = Pair::self_signed(NAME, &[NAME], false);

@@ -159,7 +159,7 @@ fn connect_is_refused_without_a_protocol_and_with_another_one() {
 // Accepted and refused upgrades.
 
 #[test]
-fn what_either_side_sends_early_arrives() {
+fn early_bytes_of_either_side_arrive() {
     let origin = Origin::scripted(|visit| {
         visit.request();
         visit.send("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nearly server");
@@ -205,7 +205,7 @@ fn an_ordinary_success_is_no_tunnel_to_a_client_of_http2() {
 }
 
 #[test]
-fn what_follows_a_refusal_is_http_whatever_it_looks_like() {
+fn bytes_after_a_refusal_are_http_whatever_they_look_like() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start();
     let mut client = proxy.client();
@@ -322,7 +322,7 @@ fn another_protocol_keeps_the_method_that_it_was_asked_for_with() {
 }
 
 #[test]
-fn a_server_that_goes_on_in_something_else_is_not_followed() {
+fn a_server_that_switches_to_another_protocol_is_not_followed() {
     for answer in ["upgrade: y", "x: y", "upgrade: x, y"] {
         let head = format!("HTTP/1.1 101 Switching Protocols\r\n{answer}\r\n\r\n");
         let origin = Origin::answering(head);
@@ -337,7 +337,7 @@ fn a_server_that_goes_on_in_something_else_is_not_followed() {
 // The end.
 
 #[test]
-fn one_that_has_said_all_still_hears() {
+fn a_peer_that_has_sent_all_still_receives() {
     let origin = agreeing(|visit| {
         visit.wait_for_end();
         visit.send("after the end");
@@ -428,7 +428,7 @@ fn a_reload_of_other_things_leaves_a_tunnel_alone() {
 }
 
 #[test]
-fn a_tunnel_to_a_server_that_is_taken_away_goes_on() {
+fn a_tunnel_to_a_removed_server_continues() {
     let (origin, other) = (echoing(), Origin::named("b"));
     let proxy = Setup::of(&[&origin]).start();
     let mut browser = Browser::open(proxy.address());
@@ -448,7 +448,7 @@ fn a_tunnel_to_a_server_that_is_taken_away_goes_on() {
 }
 
 #[test]
-fn a_tunnel_of_a_frontend_that_is_taken_away_has_its_time_and_is_told() {
+fn a_tunnel_of_a_removed_frontend_ends_after_its_time_with_a_close_frame() {
     let origin = echoing();
     let setup = Setup::of(&[&origin]).top("shutdown = { tunnels = \"0s\" }");
     let address = origin.address();
@@ -467,7 +467,7 @@ fn a_tunnel_of_a_frontend_that_is_taken_away_has_its_time_and_is_told() {
 }
 
 #[test]
-fn on_a_drain_peers_are_told_between_two_frames() {
+fn on_a_drain_peers_get_a_close_frame_between_two_frames() {
     let origin = echoing();
     let setup = Setup::of(&[&origin]).top("shutdown = { tunnels = \"200ms\", timeout = \"20s\" }");
     let mut proxy = setup.start_paused();
@@ -488,7 +488,7 @@ fn on_a_drain_peers_are_told_between_two_frames() {
 }
 
 #[test]
-fn at_the_end_of_all_time_tunnels_are_closed_and_peers_of_http_1_are_told() {
+fn at_the_shutdown_timeout_tunnels_are_closed_with_a_close_frame_for_http_1() {
     let origin = echoing();
     let times = "shutdown = { tunnels = \"300ms\", timeout = \"300ms\" }";
     let mut proxy = Setup::of(&[&origin]).top(times).start();

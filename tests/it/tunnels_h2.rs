@@ -124,7 +124,7 @@ fn a_client_of_http_2_has_a_websocket_to_a_server_of_http_2() {
 }
 
 #[test]
-fn a_websocket_to_a_server_of_http_2_that_is_taken_away_goes_on() {
+fn a_websocket_to_a_removed_http_2_server_continues() {
     let (origin, other) = (echoing(), echoing());
     let proxy = before(&origin);
     let mut browser = Browser::open(proxy.address());
@@ -135,7 +135,7 @@ fn a_websocket_to_a_server_of_http_2_that_is_taken_away_goes_on() {
 }
 
 #[test]
-fn what_is_asked_of_the_server_is_what_the_client_asked() {
+fn the_server_gets_the_clients_request() {
     let origin = echoing();
     let proxy = before(&origin);
     let _tunnel = H2Tunnel::open(proxy.address());
@@ -215,7 +215,7 @@ fn a_key_that_cannot_be_answered_is_refused_by_us() {
 }
 
 #[test]
-fn another_answer_is_an_ordinary_one_and_the_connection_goes_on() {
+fn another_answer_is_an_ordinary_one_and_the_connection_continues() {
     let origin = Good::connecting(None, |asked| {
         let mut reply = Reply::of("no");
         if asked.method() == Method::CONNECT {
@@ -238,7 +238,7 @@ fn another_answer_is_an_ordinary_one_and_the_connection_goes_on() {
 }
 
 #[test]
-fn what_a_refused_client_sends_next_is_http() {
+fn the_next_bytes_of_a_refused_client_are_http() {
     let origin = scripted(|frames| {
         let stream = frames.request().expect("a CONNECT");
         // `:status: 404`, as HPACK writes it; END_HEADERS and END_STREAM.
@@ -291,7 +291,7 @@ fn a_server_that_does_not_offer_it_is_not_asked_and_serves_all_else() {
 }
 
 #[test]
-fn a_server_that_never_says_what_it_offers_is_not_waited_for_for_ever() {
+fn a_server_that_never_sends_its_settings_is_not_waited_for_for_ever() {
     let origin = Origin::scripted(|visit| {
         if let Some(mut frames) = Frames::preface(visit) {
             frames.next();
@@ -306,7 +306,7 @@ fn a_server_that_never_says_what_it_offers_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn a_server_that_ends_before_it_has_said_what_it_offers_is_named() {
+fn a_server_that_closes_before_its_settings_is_named() {
     let origin = Origin::scripted(|visit| {
         Frames::preface(visit);
     });
@@ -503,7 +503,7 @@ fn a_server_that_takes_nothing_holds_up_its_own_client_alone() {
 }
 
 #[test]
-fn one_that_has_said_all_still_hears() {
+fn a_peer_that_has_sent_all_still_receives() {
     let origin = scripted(|frames| {
         let stream = frames.request().expect("a CONNECT");
         frames.head(stream);
@@ -533,7 +533,7 @@ fn one_that_has_said_all_still_hears() {
 }
 
 #[test]
-fn a_server_that_has_said_all_and_wants_no_more_has_not_broken_the_tunnel() {
+fn a_server_that_has_sent_all_and_reads_no_more_has_not_broken_the_tunnel() {
     let origin = scripted(|frames| {
         let stream = frames.request().expect("a CONNECT");
         frames.head(stream);
@@ -631,7 +631,7 @@ fn a_client_that_leaves_before_the_answer_resets_its_stream() {
 // Connections that retire.
 
 #[test]
-fn a_goodbye_of_the_server_lets_an_open_tunnel_go_on() {
+fn a_goaway_of_the_server_keeps_an_open_tunnel() {
     let origin = scripted(|frames| {
         let stream = frames.request().expect("a CONNECT");
         frames.head(stream);
@@ -659,7 +659,7 @@ fn a_goodbye_of_the_server_lets_an_open_tunnel_go_on() {
 }
 
 #[test]
-fn a_connection_that_is_too_old_lets_an_open_tunnel_go_on() {
+fn a_connection_that_is_too_old_keeps_its_open_tunnel() {
     let origin = echoing();
     let proxy = setup(origin.address())
         .backend("pool = { max_requests = 1 }")
@@ -730,7 +730,7 @@ fn a_tunnel_in_which_nothing_passes_is_closed() {
 }
 
 #[test]
-fn on_a_drain_all_peers_are_told_between_two_frames() {
+fn on_a_drain_all_peers_get_a_close_frame_between_two_frames() {
     let (told, codes) = mpsc::channel();
     let origin = scripted(move |frames| {
         for _ in 0..2 {

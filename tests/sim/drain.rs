@@ -69,7 +69,7 @@ fn assert_only_refused(outcomes: &[Outcome]) {
 }
 
 #[test]
-fn what_takes_longer_than_the_timeout_is_cut_and_counted() {
+fn exchanges_longer_than_the_timeout_are_cut_and_counted() {
     let keys = "timeout = \"1s\"";
     Fixture::new(22, 1).shutdown(keys).play(|stage| async move {
         let drain = async {

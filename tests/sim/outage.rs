@@ -62,7 +62,7 @@ fn assert_only_the_unnoticed_suffer(outcomes: &[Outcome], gone: Duration, down: 
 }
 
 #[test]
-fn a_server_behind_a_cut_is_taken_out_and_comes_back() {
+fn a_server_behind_a_cut_link_is_taken_out_and_comes_back() {
     outage_and_return(11, Stage::cut, Stage::mend);
 }
 

@@ -80,7 +80,7 @@ async fn assert_nothing_is_left_over(stage: &Stage) {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
+fn the_same_seed_yields_the_same_trace() {
     let (first, second) = (storm(31).entries(), storm(31).entries());
     if let Some((a, b)) = first.iter().zip(&second).find(|(a, b)| a != b) {
         assert_eq!(

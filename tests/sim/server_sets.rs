@@ -132,7 +132,7 @@ fn chance(seed: u64) -> Trace {
 }
 
 #[test]
-fn servers_that_come_and_go_as_chance_wants_cost_no_request() {
+fn servers_that_come_and_go_at_random_cost_no_request() {
     for seed in 200..203 {
         println!("seed {seed}");
         let trace = chance(seed);

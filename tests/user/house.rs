@@ -14,10 +14,10 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(a_test_without_its_program_is_not_run_and_the_last_lines_say_so),
         case!(a_test_without_its_program_fails_where_all_are_wanted),
-        case!(nothing_is_said_where_nothing_is_missing),
+        case!(no_summary_is_printed_if_nothing_is_missing),
         case!(every_program_is_installed_by_the_script),
         case!(no_test_is_left_out_of_the_list),
-        case!(tests_with_programs_of_others_stand_here),
+        case!(tests_with_foreign_programs_are_in_this_target),
         case!(this_target_is_the_last_one),
     ]
 }
@@ -56,7 +56,7 @@ fn a_test_without_its_program_fails_where_all_are_wanted() {
     assert!(said.contains("not run, needs nghttp"), "{said}");
 }
 
-fn nothing_is_said_where_nothing_is_missing() {
+fn no_summary_is_printed_if_nothing_is_missing() {
     let output = run_without_programs("house::this_target_is_the_last_one", "");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
@@ -94,7 +94,7 @@ fn no_test_is_left_out_of_the_list() {
     assert!(files > 5);
 }
 
-fn tests_with_programs_of_others_stand_here() {
+fn tests_with_foreign_programs_are_in_this_target() {
     // There, a missing program would be a failure. Every machine has a shell.
     let own = ["env!(\"CARGO_BIN_EXE_evenkeel\")", "\"sh\""];
     let mut files = 0;

@@ -23,7 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(the_configurations_of_reference_pages_load_without_a_warning),
         case!(commands_of_cargo_are_words_that_it_and_the_program_know),
         case!(every_command_works, CURL),
-        case!(what_the_image_runs_are_words_that_the_program_knows),
+        case!(the_arguments_of_the_image_are_valid),
         case!(a_mistake_is_shown_as_the_page_says),
         case!(links_lead_to_files),
         case!(exit_codes_are_those_of_the_help),
@@ -144,7 +144,7 @@ fn commands_of_cargo_are_words_that_it_and_the_program_know() {
     }
 }
 
-fn what_the_image_runs_are_words_that_the_program_knows() {
+fn the_arguments_of_the_image_are_valid() {
     let file = fs::read_to_string(root().join("packaging/Dockerfile")).expect("the file");
     let lists: Vec<Vec<String>> = file
         .lines()

@@ -25,8 +25,8 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(the_page_of_refusals_is_that_of_the_table),
         case!(every_row_is_refused_as_the_page_says_and_no_server_sees_it),
-        case!(what_is_passed_on_reaches_the_server_as_the_page_says),
-        case!(a_client_may_say_of_itself_what_the_page_says),
+        case!(passed_requests_reach_the_server_as_the_page_says),
+        case!(fields_of_a_client_about_itself_pass_as_the_page_says),
         case!(a_chunk_that_is_malformed_is_not_passed_on),
         case!(every_malformed_answer_is_refused_as_the_page_says),
     ]
@@ -271,7 +271,7 @@ fn claims() -> Vec<Claim> {
     ]
 }
 
-fn a_client_may_say_of_itself_what_the_page_says() {
+fn fields_of_a_client_about_itself_pass_as_the_page_says() {
     const SUBJECT: &str = "forwarding.client_certificate.subject = 'x-client-subject'\n";
     let strangers = Rig::with("strangers", SUBJECT);
     let trusted = Rig::with(
@@ -341,7 +341,7 @@ fn assert_refused(rig: &mut Rig, refusal: &Refusal, example: &str) {
     assert_eq!(reason.status().map(|status| status.as_u16()), Some(status));
 }
 
-fn what_is_passed_on_reaches_the_server_as_the_page_says() {
+fn passed_requests_reach_the_server_as_the_page_says() {
     let rig = Rig::start("passed");
     for Passed {
         what, bytes, sees, ..

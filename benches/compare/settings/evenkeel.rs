@@ -5,14 +5,14 @@ use std::fmt::Write;
 use crate::face::Face;
 use crate::proxies::Mode;
 
-use super::Places;
+use super::Setup;
 
-pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
-    let [first, second] = places.servers;
-    let mut text = head(places, mode);
+pub(crate) fn config(setup: &Setup, mode: Mode, face: Face) -> String {
+    let [first, second] = setup.servers;
+    let mut text = head(setup, mode);
     match face {
         Face::Tls(key) => {
-            let file = key.file(places.dir);
+            let file = key.file(setup.dir);
             let _ = writeln!(text, "tls = {{ certificates = [\"{}\"] }}", file.display());
         }
         Face::Tcp => text.push_str("mode = \"tcp\"\n"),
@@ -30,23 +30,23 @@ pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
 }
 
 /// For `reload`: the servers named, so that a weight can change and nothing else.
-pub(crate) fn weighted(places: &Places, weight: u32) -> String {
-    let mut text = head(places, Mode::On);
-    text.push_str(&weighted_backend(places, weight));
+pub(crate) fn weighted(setup: &Setup, weight: u32) -> String {
+    let mut text = head(setup, Mode::On);
+    text.push_str(&weighted_backend(setup, weight));
     text
 }
 
 /// For `reload-1000`: 1,000 backends with 10 servers each beside the one that carries traffic, and a
 /// host route to each.
-pub(crate) fn thousand(places: &Places, weight: u32) -> String {
-    let mut text = head(places, Mode::On);
+pub(crate) fn thousand(setup: &Setup, weight: u32) -> String {
+    let mut text = head(setup, Mode::On);
     for backend in 0..1_000 {
         let _ = write!(
             text,
             "\n[[frontend.bench.route]]\nhost = \"host{backend}.test\"\nbackend = \"app{backend}\"\n"
         );
     }
-    text.push_str(&weighted_backend(places, weight));
+    text.push_str(&weighted_backend(setup, weight));
     for backend in 0..1_000 {
         let _ = write!(text, "\n[backend.app{backend}]\nservers = [");
         for server in 1..=10 {
@@ -58,10 +58,10 @@ pub(crate) fn thousand(places: &Places, weight: u32) -> String {
     text
 }
 
-fn head(places: &Places, mode: Mode) -> String {
-    let Places {
+fn head(setup: &Setup, mode: Mode) -> String {
+    let Setup {
         listen, admin, log, ..
-    } = places;
+    } = setup;
     let log = match mode {
         Mode::On => log.display().to_string(),
         Mode::Off => "off".to_owned(),
@@ -83,8 +83,8 @@ backend = "origin"
     )
 }
 
-fn weighted_backend(places: &Places, weight: u32) -> String {
-    let [first, second] = places.servers;
+fn weighted_backend(setup: &Setup, weight: u32) -> String {
+    let [first, second] = setup.servers;
     format!(
         r#"
 [backend.origin]

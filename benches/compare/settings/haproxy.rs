@@ -3,7 +3,7 @@
 use crate::face::Face;
 use crate::proxies::Mode;
 
-use super::Places;
+use super::Setup;
 
 /// How bytes go from one socket to the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,13 +14,13 @@ pub(crate) enum Bytes {
     Spliced,
 }
 
-pub(crate) fn config(places: &Places, mode: Mode, face: Face, bytes: Bytes) -> String {
-    let Places {
+pub(crate) fn config(setup: &Setup, mode: Mode, face: Face, bytes: Bytes) -> String {
+    let Setup {
         listen,
         admin,
         servers: [first, second],
         ..
-    } = places;
+    } = setup;
     let protocol = match face {
         Face::Tcp => TCP.to_owned(),
         _ => http(face),
@@ -61,7 +61,7 @@ frontend stats
         Bytes::Spliced => ("    option splice-auto\n", "    maxpipes 128\n"),
     };
     let (bind, fields, server) = (
-        bind_options(places, face),
+        bind_options(setup, face),
         fields(face),
         server_options(face),
     );
@@ -108,11 +108,11 @@ fn http(face: Face) -> String {
     )
 }
 
-fn bind_options(places: &Places, face: Face) -> String {
+fn bind_options(setup: &Setup, face: Face) -> String {
     match face {
         Face::Tls(key) => format!(
             " ssl crt {} alpn h2,http/1.1 ssl-min-ver TLSv1.3",
-            key.file(places.dir).display()
+            key.file(setup.dir).display()
         ),
         Face::H2 | Face::H2Both => " proto h2".to_owned(),
         Face::Plain | Face::Upgrades | Face::Tcp => String::new(),

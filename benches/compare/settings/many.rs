@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::proxies::Proxy;
 
-use super::Places;
+use super::Setup;
 
 /// The host that is added and removed. Without a route it is not answered 200.
 pub(crate) const CHANGED: &str = "changed.test";
@@ -29,11 +29,11 @@ fn last(variant: Variant) -> &'static str {
     }
 }
 
-pub(crate) fn config(proxy: Proxy, places: &Places, hosts: usize, variant: Variant) -> String {
+pub(crate) fn config(proxy: Proxy, setup: &Setup, hosts: usize, variant: Variant) -> String {
     match proxy {
-        Proxy::Haproxy | Proxy::HaproxySplice => haproxy(places, hosts),
-        Proxy::Nginx => nginx(places, hosts, variant),
-        Proxy::Evenkeel | Proxy::Relay | Proxy::RelaySplice => evenkeel(places, hosts, variant),
+        Proxy::Haproxy | Proxy::HaproxySplice => haproxy(setup, hosts),
+        Proxy::Nginx => nginx(setup, hosts, variant),
+        Proxy::Evenkeel | Proxy::Relay | Proxy::RelaySplice => evenkeel(setup, hosts, variant),
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn config(proxy: Proxy, places: &Places, hosts: usize, variant: Varia
 /// again.
 pub(crate) fn write_beside(
     proxy: Proxy,
-    places: &Places,
+    setup: &Setup,
     hosts: usize,
     variant: Variant,
 ) -> Option<(PathBuf, String)> {
@@ -49,10 +49,10 @@ pub(crate) fn write_beside(
         return None;
     }
     let mut map = String::new();
-    for (host, backend) in all(places, hosts, variant) {
+    for (host, backend) in all(setup, hosts, variant) {
         let _ = writeln!(map, "{host} {backend}");
     }
-    let path = map_of(places);
+    let path = map_of(setup);
     if variant == Variant::Without {
         // HAProxy reports an error here: it does not start without the file.
         let _ = fs::write(&path, &map);
@@ -62,18 +62,18 @@ pub(crate) fn write_beside(
 
 /// Hosts with their backends: the address itself, to test readiness, the numbered ones, and the
 /// last.
-fn all(places: &Places, hosts: usize, variant: Variant) -> Vec<(String, String)> {
+fn all(setup: &Setup, hosts: usize, variant: Variant) -> Vec<(String, String)> {
     let numbered = (0..hosts - 2).map(|index| (format!("host{index}.test"), format!("app{index}")));
     let own = [
-        (places.listen.ip().to_string(), "origin".to_owned()),
+        (setup.listen.ip().to_string(), "origin".to_owned()),
         (last(variant).to_owned(), "last".to_owned()),
     ];
     numbered.chain(own).collect()
 }
 
 /// Backends with their servers. Only two of the servers exist.
-fn backends(places: &Places, hosts: usize) -> Vec<(String, String)> {
-    let [first, second] = places.servers;
+fn backends(setup: &Setup, hosts: usize) -> Vec<(String, String)> {
+    let [first, second] = setup.servers;
     let numbered = (0..hosts - 2).map(|index| {
         let (high, low) = (index / 250 % 250, index % 250 + 1);
         let server = format!("127.{}.{high}.{low}:8000", index / 62_500 + 1);
@@ -86,34 +86,34 @@ fn backends(places: &Places, hosts: usize) -> Vec<(String, String)> {
     numbered.chain(own).collect()
 }
 
-fn evenkeel(places: &Places, hosts: usize, variant: Variant) -> String {
-    let Places {
+fn evenkeel(setup: &Setup, hosts: usize, variant: Variant) -> String {
+    let Setup {
         listen, admin, log, ..
-    } = places;
+    } = setup;
     let mut text = format!(
         "[process]\nworkers = 1\n\n[reload]\nwatch = false\n\n[admin]\nlisten = \"{admin}\"\n\n\
          [log.access]\nto = \"{}\"\n\n[frontend.bench]\nlisten = \"{listen}\"\n",
         log.display()
     );
-    for (host, backend) in all(places, hosts, variant) {
+    for (host, backend) in all(setup, hosts, variant) {
         let _ = write!(
             text,
             "\n[[frontend.bench.route]]\nhost = \"{host}\"\nbackend = \"{backend}\"\n"
         );
     }
-    for (backend, server) in backends(places, hosts) {
+    for (backend, server) in backends(setup, hosts) {
         let _ = write!(text, "\n[backend.{backend}]\nservers = [\"{server}\"]\n");
     }
     text
 }
 
-fn map_of(places: &Places) -> PathBuf {
-    places.dir.join("haproxy.map")
+fn map_of(setup: &Setup) -> PathBuf {
+    setup.dir.join("haproxy.map")
 }
 
-fn haproxy(places: &Places, hosts: usize) -> String {
-    let Places { listen, admin, .. } = places;
-    let map = map_of(places);
+fn haproxy(setup: &Setup, hosts: usize) -> String {
+    let Setup { listen, admin, .. } = setup;
+    let map = map_of(setup);
     let mut text = format!(
         r"global
     master-worker
@@ -144,20 +144,20 @@ frontend bench
 ",
         map.display()
     );
-    for (backend, server) in backends(places, hosts) {
+    for (backend, server) in backends(setup, hosts) {
         let _ = write!(text, "\nbackend {backend}\n    server a {server}\n");
     }
     text
 }
 
-fn nginx(places: &Places, hosts: usize, variant: Variant) -> String {
-    let Places {
+fn nginx(setup: &Setup, hosts: usize, variant: Variant) -> String {
+    let Setup {
         listen,
         admin,
         log,
         dir,
         ..
-    } = places;
+    } = setup;
     let dir = dir.display();
     let mut text = format!(
         "daemon off;
@@ -185,13 +185,13 @@ http {{
 ",
         log.display()
     );
-    for (backend, server) in backends(places, hosts) {
+    for (backend, server) in backends(setup, hosts) {
         let _ = writeln!(
             text,
             "    upstream {backend} {{ server {server}; keepalive 4; }}"
         );
     }
-    for (host, backend) in all(places, hosts, variant) {
+    for (host, backend) in all(setup, hosts, variant) {
         let _ = writeln!(
             text,
             "    server {{ listen {listen}; server_name {host}; location / {{ proxy_pass http://{backend}; }} }}"

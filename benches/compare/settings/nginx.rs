@@ -4,10 +4,10 @@ use crate::face::Face;
 use crate::machine::NGINX_STREAM;
 use crate::proxies::Mode;
 
-use super::Places;
+use super::Setup;
 
-pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
-    let dir = places.dir.display();
+pub(crate) fn config(setup: &Setup, mode: Mode, face: Face) -> String {
+    let dir = setup.dir.display();
     let module = match face {
         Face::Tcp => format!("load_module {NGINX_STREAM};\n"),
         _ => String::new(),
@@ -18,9 +18,9 @@ pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
         _ => 10_240,
     };
     let (http, stream) = match face {
-        Face::Tcp => (status(places, mode), stream(places, mode)),
+        Face::Tcp => (status(setup, mode), stream(setup, mode)),
         _ => (
-            format!("{}{}", http(places, mode, face), status(places, mode)),
+            format!("{}{}", http(setup, mode, face), status(setup, mode)),
             String::new(),
         ),
     };
@@ -43,20 +43,20 @@ http {{
     )
 }
 
-fn http(places: &Places, mode: Mode, face: Face) -> String {
-    let Places {
+fn http(setup: &Setup, mode: Mode, face: Face) -> String {
+    let Setup {
         listen,
         servers: [first, second],
         log,
         ..
-    } = places;
+    } = setup;
     let access = match mode {
         Mode::On => format!("access_log {} combined buffer=64k flush=1s;", log.display()),
         Mode::Off => "access_log off;".to_owned(),
     };
     let port = match face {
         Face::Tls(key) => {
-            let file = key.file(places.dir);
+            let file = key.file(setup.dir);
             let file = file.display();
             format!(
                 "listen {listen} ssl http2 backlog=4096;
@@ -108,8 +108,8 @@ fn http(places: &Places, mode: Mode, face: Face) -> String {
 }
 
 /// The metrics.
-fn status(places: &Places, mode: Mode) -> String {
-    let admin = places.admin;
+fn status(setup: &Setup, mode: Mode) -> String {
+    let admin = setup.admin;
     match mode {
         Mode::On => format!(
             "    server {{ listen {admin}; access_log off; location = /status {{ stub_status; }} }}\n"
@@ -118,13 +118,13 @@ fn status(places: &Places, mode: Mode) -> String {
     }
 }
 
-fn stream(places: &Places, mode: Mode) -> String {
-    let Places {
+fn stream(setup: &Setup, mode: Mode) -> String {
+    let Setup {
         listen,
         servers: [first, second],
         log,
         ..
-    } = places;
+    } = setup;
     // The example of ngx_stream_log_module's documentation: there is no format of its own.
     let access = match mode {
         Mode::On => format!(

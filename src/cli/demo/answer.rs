@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_said_and_stops_nothing() {
+    fn an_impossible_parameter_is_reported_and_stops_nothing() {
         for target in [
             "/slow?ms=x",
             "/slow?ms=300001",

@@ -96,14 +96,14 @@ impl App {
 /// Accepts until a request asks for a stop, and returns the length of the stop. Open connections
 /// are then closed.
 async fn serve_until_stopped(listener: Listener, name: &Rc<str>) -> Duration {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // One is enough: the other connections are closed whatever they ask for.
     let (stop, mut stops) = mpsc::channel(1);
     // Nothing is sent: the drop of the sender signals the connections.
     let (_open, closed) = watch::channel(());
     let accept = async {
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
                 continue;
             };
             match listener.accept().await {
@@ -115,7 +115,7 @@ async fn serve_until_stopped(listener: Listener, name: &Rc<str>) -> Duration {
                             () = connection => {}
                             _ = closed.changed() => {}
                         }
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Err(_) => clock::sleep(RETRY_PAUSE).await,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_its_name() {
+    fn it_answers_with_its_name() {
         with_app(async |address| {
             let answer = ask(address, "/").await.expect("an answer");
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");

@@ -25,7 +25,7 @@ use crate::process::{Ending, Proxy, Signals, Start};
 use super::DemoArguments;
 use super::run::ended;
 use app::App;
-use words::Places;
+use words::Addresses;
 
 /// The frontend of the configuration that `words` has.
 const FRONTEND: &str = "web";
@@ -42,7 +42,7 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
     let network = Network::System;
     runtime.block_on(see_if_free(arguments, &network))?;
     let apps = runtime.block_on(bind_apps(&network)).map_err(no_system)?;
-    let mut places = Places {
+    let mut addresses = Addresses {
         listen: arguments.listen,
         admin: arguments.admin,
         apps: apps
@@ -53,17 +53,17 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
     // Only warnings until the guide is printed, which says the rest.
     let logging = logging::start(LogLevel::Warn, LogFormat::Human).ok();
     let signals = Signals::catch().map_err(no_system)?;
-    let proxy = start(words::configuration(&places))?;
+    let proxy = start(words::configuration(&addresses))?;
     runtime.block_on(async {
         // Port 0 has become another.
         if let Some(&listen) = proxy.addresses(FRONTEND).await.first() {
-            places.listen = listen;
+            addresses.listen = listen;
         }
         if let Some(admin) = proxy.admin_address().await {
-            places.admin = admin;
+            addresses.admin = admin;
         }
     });
-    say(&words::guide(&places), logging.as_ref());
+    say(&words::guide(&addresses), logging.as_ref());
     // Only now are the first health checks answered, so that their events come after the guide.
     Ok(signals.run(proxy, serve(apps)))
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The addresses of the demo.
-pub(super) struct Places {
+pub(super) struct Addresses {
     /// The frontend.
     pub(super) listen: SocketAddr,
     /// The admin listener.
@@ -13,12 +13,12 @@ pub(super) struct Places {
 }
 
 /// A whole configuration, for the demo and as a start for one's own.
-pub(super) fn configuration(places: &Places) -> String {
-    let Places {
+pub(super) fn configuration(addresses: &Addresses) -> String {
+    let Addresses {
         listen,
         admin,
         apps,
-    } = places;
+    } = addresses;
     let servers: String = apps
         .iter()
         .map(|(name, address)| format!("  {{ name = \"{name}\", address = \"{address}\" }},\n"))
@@ -47,10 +47,10 @@ timeout = "0s"       # Ctrl-C does not wait for open requests; the default is 30
 }
 
 /// The text that is printed when everything runs.
-pub(super) fn guide(places: &Places) -> String {
-    let web = reachable(places.listen);
-    let admin = reachable(places.admin);
-    let configuration = configuration(places);
+pub(super) fn guide(addresses: &Addresses) -> String {
+    let web = reachable(addresses.listen);
+    let admin = reachable(addresses.admin);
+    let configuration = configuration(addresses);
     format!(
         "\
 Evenkeel balances http://{web} over three small app servers, which also run in this process.
@@ -100,9 +100,9 @@ mod tests {
 
     use super::*;
 
-    fn places(listen: &str) -> Places {
+    fn addresses(listen: &str) -> Addresses {
         let address = |text: &str| text.parse().expect("an address");
-        Places {
+        Addresses {
             listen: address(listen),
             admin: address("127.0.0.1:9900"),
             apps: vec![
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_configuration_can_be_saved_and_used() {
-        let text = configuration(&places("127.0.0.1:8080"));
+        let text = configuration(&addresses("127.0.0.1:8080"));
         let loaded = load_text("demo", &text).expect("it is valid");
         assert!(loaded.warnings.is_empty());
         let backend = &loaded.plan.backends[0];
@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn lines_to_paste_name_an_address_that_can_be_connected_to() {
-        let text = guide(&places("0.0.0.0:8080"));
+        let text = guide(&addresses("0.0.0.0:8080"));
         assert!(text.contains("curl -s http://127.0.0.1:8080/; done"));
         assert!(text.contains("listen = \"0.0.0.0:8080\""));
-        let text = guide(&places("[::]:8080"));
+        let text = guide(&addresses("[::]:8080"));
         assert!(text.contains("curl -s http://[::1]:8080/; done"));
     }
 }

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use crate::base::address::{Descriptor, LONGEST_UNIX_NAME, UnixName};
 use crate::base::{Address, ListenAddress, Name};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::haproxy_lines::{self, Line, Place};
+use crate::config::haproxy_lines::{self, Line, WrittenAs};
 use crate::config::raw::Text;
 use crate::config::report::Report;
 use crate::config::setting::Setting;
@@ -58,14 +58,14 @@ impl BadAddress {
         self,
         setting: Setting<'_>,
         text: &Text,
-        place: Place,
+        written_as: WrittenAs,
         report: &mut Report<'_>,
     ) {
         let is_port = text.value.bytes().all(|byte| byte.is_ascii_digit());
         let (message, help) = if text.is_as_written() {
             let help = match self.help {
                 Help::Text(help) => help,
-                Help::Line(line) => line.help(place),
+                Help::Line(line) => line.help(written_as),
             };
             (format!("{:?} {}", text.value, self.why), help)
         } else if text.is_secret {
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_address_to_listen_on_says_what_to_write() {
+    fn a_bad_address_to_listen_on_has_help() {
         for (text, help) in [
             ("80", "`\":80\"`"),
             ("10.0.0.1", "`\"10.0.0.1:80\"`"),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::base::{FileMode, ListenAddress};
 use crate::config::compile::{address, tls};
-use crate::config::haproxy_lines::Place;
+use crate::config::haproxy_lines::WrittenAs;
 use crate::config::keys::{self, Part};
 use crate::config::raw::Kind;
 use crate::config::report::Report;
@@ -59,7 +59,7 @@ pub(super) fn items<'a>(
     let mut items = Vec::new();
     for item in setting.list() {
         let mut own = None;
-        let (mut addresses, mut place) = (vec![item], Place::Item);
+        let (mut addresses, mut written_as) = (vec![item], WrittenAs::Item);
         if let Kind::Table(_) = &item.value.kind {
             let title = format!("{}.listen]", section.title.trim_end_matches(']'));
             let header = format!("[{title}]");
@@ -67,7 +67,7 @@ pub(super) fn items<'a>(
                 continue;
             };
             addresses = table.list("address").unwrap_or_default();
-            place = Place::Table;
+            written_as = WrittenAs::Table;
             if table.lacks("address") {
                 report.error(
                     item.span(),
@@ -79,7 +79,7 @@ pub(super) fn items<'a>(
         }
         let mut binds = Vec::new();
         for address in addresses {
-            binds.extend(self::binds(address, socket_mode, place, report));
+            binds.extend(self::binds(address, socket_mode, written_as, report));
         }
         let header = own.as_ref().and_then(|own| proxy_protocol(own, report));
         for bind in &mut binds {
@@ -174,7 +174,7 @@ pub(super) fn admin_binds(
     let socket_mode = socket_mode(section, report);
     let mut binds = Vec::new();
     for item in setting.list() {
-        binds.extend(self::binds(item, socket_mode, Place::Alone, report));
+        binds.extend(self::binds(item, socket_mode, WrittenAs::Alone, report));
     }
     if socket_mode.is_some() {
         refuse_idle_mode(section, &binds, report);
@@ -196,7 +196,7 @@ fn refuse_no_address(section: &Section<'_>, setting: Setting<'_>, report: &mut R
 fn binds(
     item: Setting<'_>,
     mode: Option<FileMode>,
-    place: Place,
+    written_as: WrittenAs,
     report: &mut Report<'_>,
 ) -> Vec<Bind> {
     let instead = match &item.value.kind {
@@ -216,7 +216,7 @@ fn binds(
     let found = match address::to_listen(&text.value) {
         Ok(found) => found,
         Err(bad) => {
-            bad.report(item, text, place, report);
+            bad.report(item, text, written_as, report);
             return Vec::new();
         }
     };

@@ -54,8 +54,8 @@ impl Defaults {
             report,
         );
         let mut spans = Vec::new();
-        places(&frontend, &mut spans);
-        places(&backend, &mut spans);
+        collect_spans(&frontend, &mut spans);
+        collect_spans(&backend, &mut spans);
         report.defaults_are_at(spans);
         Self {
             tcp_frontend: of_tcp_mode(&frontend),
@@ -154,11 +154,11 @@ fn fill(table: &mut Table, defaults: &Table) {
 }
 
 /// The ranges of the keys and values of `table`.
-fn places(table: &Table, spans: &mut Vec<Span>) {
+fn collect_spans(table: &Table, spans: &mut Vec<Span>) {
     for entry in &table.entries {
         spans.extend([entry.key_span, entry.value.span]);
         if let Kind::Table(table) = &entry.value.kind {
-            places(table, spans);
+            collect_spans(table, spans);
         }
     }
 }

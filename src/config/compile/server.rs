@@ -8,7 +8,7 @@ use crate::config::check::Reading;
 use crate::config::compile::name::name_of;
 use crate::config::compile::{address, server_health, server_tls};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::haproxy_lines::Place;
+use crate::config::haproxy_lines::WrittenAs;
 use crate::config::keys;
 use crate::config::raw::{Kind, Text};
 use crate::config::report::Report;
@@ -178,11 +178,11 @@ fn address_of<'a>(setting: Setting<'a>, report: &mut Report<'_>) -> Option<(Addr
     match address::to_connect(&text.value) {
         Ok(address) => Some((address, text)),
         Err(bad) => {
-            let place = match setting.key {
-                "address" => Place::Table,
-                _ => Place::Item,
+            let written_as = match setting.key {
+                "address" => WrittenAs::Table,
+                _ => WrittenAs::Item,
             };
-            bad.report(setting, text, place, report);
+            bad.report(setting, text, written_as, report);
             None
         }
     }

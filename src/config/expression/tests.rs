@@ -26,7 +26,7 @@ fn read(text: &str) -> Result<Condition, Mistake> {
 }
 
 #[test]
-fn what_is_written_loads_back() {
+fn written_conditions_load_back_as_themselves() {
     for text in [
         "ssl_fc",
         "not ssl_fc",
@@ -296,7 +296,7 @@ fn mistakes_are_pointed_at() {
 }
 
 #[test]
-fn a_space_in_quotes_or_behind_a_backslash_is_kept_and_others_are_not() {
+fn a_space_in_quotes_or_after_a_backslash_is_kept_and_others_are_not() {
     for (written, delimiters) in [
         (r"path,field(1,\ ) == 'a'", "\" \""),
         (r"path,field( 1 , \  ) == 'a'", "\" \""),
@@ -397,7 +397,7 @@ fn conditions() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_accepted_is_accepted_as_it_is_written_back(text in conditions()) {
+    fn an_accepted_condition_is_accepted_as_it_is_written_back(text in conditions()) {
         if let Ok(condition) = read(&text) {
             prop_assert_eq!(read(&condition.to_string()), Ok(condition));
         }
@@ -412,7 +412,7 @@ proptest! {
 }
 
 #[test]
-fn what_haproxy_and_nginx_write_is_answered_with_what_to_write() {
+fn conditions_of_haproxy_and_nginx_are_answered_with_ours() {
     for (text, help) in [
         ("path_beg /api", "write `path starts_with \"/api/\"`"),
         ("path_end .php", "write `path ends_with \".php\"`"),
@@ -438,7 +438,7 @@ fn what_haproxy_and_nginx_write_is_answered_with_what_to_write() {
 }
 
 #[test]
-fn what_is_said_to_fetches_of_elsewhere_is_a_condition() {
+fn the_help_for_foreign_fetches_is_a_condition() {
     for (name, instead) in elsewhere::FETCHES {
         assert!(
             crate::plan::expr::Fetch::named(name).is_none(),

@@ -179,7 +179,7 @@ fn min_version(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
+    use super::super::WrittenAs;
     use super::*;
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
             ("[::]:443 v4v6", r#"write `":443"`"#),
         ] {
             let line = bind(text).expect("a line");
-            assert_eq!(line.help(Place::Item), help, "{text}");
+            assert_eq!(line.help(WrittenAs::Item), help, "{text}");
         }
         for text in [":80", "/run/my app.sock", "web :80", ":80 colour"] {
             assert_eq!(bind(text), None, "{text}");

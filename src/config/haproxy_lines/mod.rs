@@ -34,7 +34,7 @@ pub(super) struct Line {
 
 /// Where an address is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum WrittenAs {
     /// In a list, whose items may be tables.
     Item,
     /// At `address` of a table.
@@ -72,16 +72,16 @@ impl Line {
     }
 
     /// What to write, for the help of a message.
-    pub(super) fn help(&self, place: Place) -> String {
+    pub(super) fn help(&self, written_as: WrittenAs) -> String {
         let address = ("address".to_owned(), self.address.clone());
-        let mut help = match place {
-            Place::Alone => return format!("write the address alone: `{}`", self.address),
-            Place::Item if self.keys.is_empty() => format!("write `{}`", self.address),
-            Place::Item => {
+        let mut help = match written_as {
+            WrittenAs::Alone => return format!("write the address alone: `{}`", self.address),
+            WrittenAs::Item if self.keys.is_empty() => format!("write `{}`", self.address),
+            WrittenAs::Item => {
                 let keys = std::iter::once(address).chain(self.keys.iter().cloned());
                 format!("write `{}`", table(keys))
             }
-            Place::Table => {
+            WrittenAs::Table => {
                 let keys = std::iter::once(&address).chain(&self.keys);
                 let keys: Vec<String> = keys
                     .map(|(key, value)| format!("`{key} = {value}`"))

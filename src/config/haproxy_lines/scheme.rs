@@ -63,7 +63,7 @@ fn parts(text: &str) -> Option<(&str, Line, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
+    use super::super::WrittenAs;
     use super::*;
 
     #[test]
@@ -86,17 +86,17 @@ mod tests {
             ),
         ] {
             let (_, line) = of_server(text).expect("a URL");
-            assert_eq!(line.help(Place::Item), help, "{text}");
+            assert_eq!(line.help(WrittenAs::Item), help, "{text}");
         }
         let (_, line) = of_server("https://10.0.0.2:443").expect("a URL");
         assert_eq!(
-            line.help(Place::Table),
+            line.help(WrittenAs::Table),
             "write `address = \"10.0.0.2:443\"` and `tls = true`"
         );
     }
 
     #[test]
-    fn a_url_to_listen_on_says_what_to_write() {
+    fn a_url_to_listen_on_has_help() {
         for (text, help) in [
             ("http://:80", r#"write `":80"`"#),
             (
@@ -109,7 +109,7 @@ mod tests {
             ),
         ] {
             let (_, line) = of_listen(text).expect("a URL");
-            assert_eq!(line.help(Place::Item), help, "{text}");
+            assert_eq!(line.help(WrittenAs::Item), help, "{text}");
         }
         assert_eq!(of_listen("fd://3"), None);
     }

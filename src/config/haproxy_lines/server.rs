@@ -286,7 +286,7 @@ fn duration(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
+    use super::super::WrittenAs;
     use super::*;
 
     #[test]
@@ -342,7 +342,7 @@ mod tests {
             ),
         ] {
             let line = server(text).expect("a line");
-            assert_eq!(line.help(Place::Item), help, "{text}");
+            assert_eq!(line.help(WrittenAs::Item), help, "{text}");
         }
         for text in ["10.0.0.1:80", "/run/my app.sock", "10.0.0.1:80 colour"] {
             assert_eq!(server(text), None, "{text}");

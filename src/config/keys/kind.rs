@@ -310,9 +310,9 @@ impl<T> Key<T> {
     }
 }
 
-fn put<V>(place: &mut V, value: Option<V>) {
+fn put<V>(target: &mut V, value: Option<V>) {
     if let Some(value) = value {
-        *place = value;
+        *target = value;
     }
 }
 

@@ -66,7 +66,7 @@ fn tls_is_spoken_where_it_is_written() {
 }
 
 #[test]
-fn addresses_whose_tls_says_the_same_share_it() {
+fn addresses_with_equal_tls_share_it() {
     for lines in [
         "listen = [{ address = '10.0.0.1:80', tls = '/a.pem' }, { address = '10.0.0.1:81', tls = { certificates = ['/a.pem'] } }]",
         "listen = ['10.0.0.1:80', { address = '10.0.0.1:81', tls = '/a.pem' }]\n\
@@ -159,7 +159,7 @@ fn a_route_may_require_a_certificate_that_some_addresses_ask_for() {
 }
 
 #[test]
-fn mistakes_in_listen_say_what_to_write() {
+fn mistakes_in_listen_have_help() {
     for (lines, parts) in [
         (
             "listen = [{ address = ':80', tls = '/a.pem' }, { address = ':443', tls = false }]\ntls = '/b.pem'",
@@ -223,7 +223,7 @@ fn mistakes_in_listen_say_what_to_write() {
 }
 
 #[test]
-fn an_address_may_say_itself_who_sends_proxy_headers() {
+fn an_address_may_have_its_own_senders_of_proxy_headers() {
     let made = frontend(
         "listen = [{ address = '10.0.0.1:80', proxy_protocol = { from = '10.0.0.0/8' } }, '10.0.0.1:81',\n\
          { address = '10.0.0.1:82', proxy_protocol = 'off' }]\nproxy_protocol = 'required'",

@@ -75,7 +75,7 @@ fn attempts_of_a_backend_replace_those_of_the_defaults_in_either_form() {
 }
 
 #[test]
-fn what_is_written_wins_and_tables_are_joined_key_by_key() {
+fn a_written_value_replaces_the_default_and_tables_are_joined_key_by_key() {
     let plan = with(
         "[defaults.frontend]
         timeout = { head = '3s', body = '4s' }
@@ -246,7 +246,7 @@ fn a_warning_about_the_defaults_is_given_once() {
 }
 
 #[test]
-fn a_default_that_does_not_fit_names_who_has_it() {
+fn a_wrong_default_names_a_frontend_or_backend_that_has_it() {
     let (count, said) = said(
         "[defaults.backend]\nhealth = '/healthz'",
         "[backend.api.tls]",
@@ -260,7 +260,7 @@ fn a_default_that_does_not_fit_names_who_has_it() {
 }
 
 #[test]
-fn keys_without_a_value_for_all_say_where_they_belong() {
+fn keys_that_defaults_cannot_have_get_help() {
     for (text, help) in [
         (
             "[defaults]\ntimeout.connect = '1s'",

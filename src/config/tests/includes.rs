@@ -214,7 +214,7 @@ fn the_files_of_a_configuration_may_come_before_the_one_with_the_frontend() {
 }
 
 #[test]
-fn what_two_files_say_of_one_frontend_names_both_places() {
+fn a_frontend_in_two_files_names_both_positions() {
     let directory = Directory::with(&[
         (
             "main.toml",
@@ -295,7 +295,7 @@ fn what_two_files_say_of_one_frontend_names_both_places() {
 }
 
 #[test]
-fn what_two_files_say_is_a_mistake_that_names_both() {
+fn a_key_in_two_files_is_a_mistake_that_names_both() {
     let directory = Directory::with(&[
         (
             "main.toml",
@@ -370,7 +370,7 @@ fn a_name_must_exist_and_a_pattern_need_not() {
 }
 
 #[test]
-fn files_that_include_each_other_are_told() {
+fn files_that_include_each_other_are_reported() {
     let directory = Directory::with(&[
         ("main.toml", &format!("include = 'a.toml'\n{BASE}")),
         ("a.toml", "include = './main.toml'\n"),

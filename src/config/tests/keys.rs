@@ -517,7 +517,7 @@ fn a_word_of_elsewhere_has_one_answer_and_is_no_key() {
 }
 
 #[test]
-fn what_is_left_out_has_the_default_of_the_plan() {
+fn a_missing_key_has_the_default_of_the_plan() {
     let plan = plan(BASE);
     assert_eq!(plan.process, Default::default());
     assert_eq!(plan.log, Default::default());

@@ -28,7 +28,7 @@ fn health(value: &str) -> Health {
 }
 
 #[test]
-fn one_value_stands_for_a_list_of_one() {
+fn one_value_is_a_list_of_one() {
     let one = plan(&BASE.replace("[\"10.0.0.1:80\"]", "\"10.0.0.1:80\""));
     assert_eq!(one, plan(BASE));
 }
@@ -46,7 +46,7 @@ fn a_server_is_called_by_its_address_as_written() {
 }
 
 #[test]
-fn a_place_is_where_the_value_stands() {
+fn a_position_is_where_the_value_is_written() {
     let plan = plan(BASE);
     assert_eq!(
         plan.frontends[0].binds[0].at.to_string(),
@@ -394,7 +394,7 @@ fn shown_tls(of: Option<&ServerTls>) -> &str {
 }
 
 #[test]
-fn tls_of_a_server_and_of_its_checks_is_what_is_written_closest() {
+fn the_tls_that_is_written_closest_holds_for_a_server_and_for_its_checks() {
     const A: &str = "{ sni = 'a.test' }";
     const B: &str = "{ sni = 'b.test' }";
     const C: &str = "{ sni = 'c.test' }";
@@ -457,7 +457,7 @@ fn a_server_with_tls_as_its_backend_stays_the_same_when_that_changes() {
 }
 
 #[test]
-fn what_a_server_says_of_tls_in_its_checks_holds_before_what_its_backend_says() {
+fn tls_for_checks_of_a_server_overrides_that_of_its_backend() {
     let on = "tls = { sni = 'a.example' }";
     let with = |of_server: &str, of_backend: &str| {
         let server = format!("{{ address = '10.0.0.1:80', {of_server} }}");

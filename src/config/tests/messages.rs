@@ -277,7 +277,7 @@ balance = 1
 }
 
 #[test]
-fn what_another_server_is_tried_after_is_a_word_or_a_status() {
+fn retry_on_takes_words_and_statuses() {
     assert_snapshot!(in_backend(
         "retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }"
     ), @r##"
@@ -513,7 +513,7 @@ fn numbers_have_ranges() {
 }
 
 #[test]
-fn a_port_that_is_bound_twice_names_both_places() {
+fn a_port_that_is_bound_twice_names_both_positions() {
     assert_snapshot!(errors(
         "
 [frontend.a]
@@ -651,7 +651,7 @@ fn a_server_needs_an_address_and_a_name_of_its_own() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_keys_are_named() {
     assert_snapshot!(errors(""), @r##"
         error: there is no frontend, so Evenkeel would listen on no address
         --> evenkeel.toml:1:1
@@ -1211,7 +1211,7 @@ fn variables_that_are_not_there_are_named_where_they_stand() {
 }
 
 #[test]
-fn what_a_variable_holds_is_shown_of_numbers_words_and_addresses_alone() {
+fn the_value_of_a_variable_is_shown_for_numbers_words_and_addresses_alone() {
     // Names, patterns and fields may contain passwords.
     let text = with_routes(
         "
@@ -1363,7 +1363,7 @@ servers = '${TOKEN}:80'
 }
 
 #[test]
-fn what_is_in_a_secret_file_is_never_shown() {
+fn the_content_of_a_secret_file_is_never_shown() {
     let directory = std::env::temp_dir().join(format!("evenkeel-secrets-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory for the test");
     let path = directory.join("token");
@@ -1668,7 +1668,7 @@ fn a_value_of_another_type_gets_the_line_to_write() {
 }
 
 #[test]
-fn what_other_proxies_have_is_said_to_be_elsewhere_or_not_yet_here() {
+fn keys_of_other_proxies_get_help() {
     for (line, part) in [
         ("stick_table = 1", "stick tables do not exist yet"),
         ("stick-table = 1", "stick tables do not exist yet"),
@@ -2024,7 +2024,7 @@ fn a_program_gets_the_same_as_json() {
 }
 
 #[test]
-fn nothing_is_said_about_what_a_mistake_of_grammar_blurs() {
+fn values_near_broken_syntax_are_not_reported() {
     assert_snapshot!(errors(&BASE.replace("[backend.app]", "[backend.app")), @r##"
         error: not TOML: unclosed table, expected `]`
          --> evenkeel.toml:6:13
@@ -2059,7 +2059,7 @@ fn nothing_is_said_about_what_a_mistake_of_grammar_blurs() {
 }
 
 #[test]
-fn a_text_without_quotes_is_told_to_have_some() {
+fn a_text_needs_quotes() {
     assert_snapshot!(errors(
         &BASE
             .replace("\"127.0.0.1:8080\"", "127.0.0.1:8080")
@@ -2084,7 +2084,7 @@ fn a_text_without_quotes_is_told_to_have_some() {
 }
 
 #[test]
-fn what_haproxy_writes_behind_an_address_stands_elsewhere() {
+fn words_of_haproxy_after_an_address_are_written_elsewhere() {
     assert_snapshot!(errors(
         "
 [frontend.web]
@@ -2237,7 +2237,7 @@ fn a_check_that_takes_longer_than_its_interval_is_warned_about() {
 }
 
 #[test]
-fn a_file_of_haproxy_is_told_how_to_begin() {
+fn a_file_of_haproxy_gets_help_to_begin() {
     assert_snapshot!(errors(
         "global\n  maxconn 100\nfrontend http\n  bind *:80\n  default_backend app\n"
     ), @r##"
@@ -2284,7 +2284,7 @@ fn a_file_of_haproxy_is_told_how_to_begin() {
 }
 
 #[test]
-fn a_frontend_without_a_name_is_told_to_have_one() {
+fn a_frontend_needs_a_name() {
     assert_snapshot!(errors(
         "[frontend]\nlisten = ':80'\n[backend]\nservers = 'a'"
     ), @r##"
@@ -2327,7 +2327,7 @@ fn a_frontend_without_a_name_is_told_to_have_one() {
 }
 
 #[test]
-fn protocols_to_go_on_in_are_tokens_that_open_no_back_door() {
+fn upgrades_are_tokens_and_never_another_version_of_http() {
     assert_snapshot!(in_frontend("upgrades = ['h2c', 'web socket', 'x', 'X']"), @r##"
         error: clients could bypass all routes and limits by an upgrade to `h2c`
          --> evenkeel.toml:5:13
@@ -2435,7 +2435,7 @@ alpn = ''
 }
 
 #[test]
-fn what_is_found_later_shows_its_line_too() {
+fn a_mistake_that_is_found_later_shows_its_line_too() {
     let loaded = load(BASE).expect("no mistakes");
     let at = &loaded.plan.frontends[0].binds[0].at;
     let mut diagnostics = loaded.warnings.empty_over_same_text();
@@ -2472,7 +2472,7 @@ fn colors_are_there_when_they_are_wanted() {
 }
 
 #[test]
-fn tls_without_a_certificate_says_what_to_write() {
+fn tls_without_a_certificate_has_help() {
     assert_snapshot!(in_frontend("tls = true"), @r##"
         error: `tls` must be a path or a table with `certificates`, and is `true`
          --> evenkeel.toml:5:7
@@ -2880,7 +2880,7 @@ fn a_mistake_in_a_condition_is_shown_at_its_character() {
 }
 
 #[test]
-fn names_of_fields_that_nothing_can_be_said_of_are_explained() {
+fn names_of_fields_that_cannot_be_set_are_explained() {
     assert_snapshot!(in_frontend("forwarding = { trusted_only = ['x-forwarded-for', 'host', 'x y', 'x-a', 'X-A'] }"), @r##"
         error: "x-forwarded-for" is always replaced for clients that are not trusted
          --> evenkeel.toml:5:32
@@ -2973,7 +2973,7 @@ fn a_message_quotes_only_the_beginning_of_what_is_long() {
 }
 
 #[test]
-fn mistakes_in_rules_are_told_once_and_in_their_words() {
+fn mistakes_in_rules_are_reported_once_and_in_their_words() {
     for (line, said) in [
         (
             "rule = [{ set-header = { x-a = 'b' } }]",
@@ -3148,7 +3148,7 @@ fn a_check_needs_a_host_name_only_where_it_asks_by_one() {
 }
 
 #[test]
-fn what_a_server_has_of_its_own_must_mean_something() {
+fn settings_of_one_server_must_have_an_effect() {
     for (servers, message) in [
         (
             "[{ address = '10.0.0.1:80', health = { port = 81 } }]",
@@ -3365,7 +3365,7 @@ fn words_of_elsewhere_for_servers_and_listeners_are_answered() {
 }
 
 #[test]
-fn a_key_below_the_header_of_an_inner_table_is_told_where_it_belongs() {
+fn a_key_below_the_header_of_an_inner_table_is_reported_with_its_table() {
     let said = errors(
         "[[frontend.web.listen]]\naddress = ':80'\nbackend = 'app'\n\
          [backend.app.retry]\nattempts = 2\nservers = ['10.0.0.1:80']\n",
@@ -3392,7 +3392,7 @@ fn tls_of_a_frontend_as_a_list_of_tables_is_one_mistake() {
 }
 
 #[test]
-fn tls_of_an_address_stands_in_place_of_the_frontends() {
+fn tls_of_an_address_replaces_the_frontends() {
     let with = |tls: &str| {
         let item = format!("[\":80\", {{ address = \":443\", tls = {tls} }}]");
         let text = BASE.replace("\"127.0.0.1:8080\"", &item);

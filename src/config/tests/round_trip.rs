@@ -1011,7 +1011,7 @@ fn plans() -> impl Strategy<Value = Plan> {
 
 proptest! {
     #[test]
-    fn what_is_shown_loads_back_to_an_equal_plan(original in plans()) {
+    fn a_shown_plan_loads_back_to_an_equal_plan(original in plans()) {
         let shown = show(&original);
         match load(&shown) {
             Ok(loaded) => prop_assert_eq!(loaded.plan, original, "{}", shown),

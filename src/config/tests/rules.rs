@@ -38,7 +38,7 @@ fn fields_of_the_connection_are_not_for_rules() {
 }
 
 #[test]
-fn a_request_keeps_its_one_host_and_what_it_expects() {
+fn rules_neither_add_nor_remove_a_host_and_do_not_touch_expect() {
     for rule in ["add_header = { host = 'a' }", "del_header = 'Host'"] {
         let said = refused(rule);
         assert!(said.contains("a request has exactly one `host`"), "{said}");
@@ -133,7 +133,7 @@ fn a_variable_that_no_rule_sets_is_warned_of() {
 }
 
 #[test]
-fn rules_behind_one_that_answers_everything_are_warned_of() {
+fn rules_after_one_that_answers_everything_get_a_warning() {
     let said = warned("{ deny = 403 }, { set_header = { x-a = 'b' } }, { deny = 404 }");
     assert_eq!(said.matches("this rule never runs").count(), 1, "{said}");
     assert!(said.contains("answers all that come to it"), "{said}");

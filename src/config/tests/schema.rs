@@ -109,7 +109,7 @@ fn every_file_of_conf_is_what_the_schema_says() {
 }
 
 #[test]
-fn what_is_no_key_or_no_value_of_it_is_refused() {
+fn unknown_keys_and_wrong_values_are_refused() {
     for text in [
         "colour = 1",
         "frontend.web.lisen = ':80'",

@@ -29,7 +29,7 @@ fn only_the_address_whose_line_has_tls_gets_tls() {
 }
 
 #[test]
-fn what_a_message_writes_for_a_bind_line_is_valid() {
+fn the_help_for_a_bind_line_is_valid() {
     let with = |item: &str| BASE.replace("\"127.0.0.1:8080\"", &format!("[{item}]"));
     for line in [
         ":443 ssl crt /a verify required ca-file /b crl-file /c alpn h2,http/1.1",
@@ -50,7 +50,7 @@ fn what_a_message_writes_for_a_bind_line_is_valid() {
 }
 
 #[test]
-fn what_a_message_writes_for_a_server_line_is_valid() {
+fn the_help_for_a_server_line_is_valid() {
     let with = |item: &str| {
         format!(
             "{}health = {{ path = \"/up\", host = \"a.test\" }}\n",
@@ -84,7 +84,7 @@ fn what_a_message_writes_for_a_server_line_is_valid() {
 }
 
 #[test]
-fn in_a_table_the_keys_stand_beside_the_address() {
+fn in_a_table_the_keys_are_beside_the_address() {
     let said = errors(&BASE.replace("\"10.0.0.1:80\"", "{ address = \"https://10.0.0.1:443\" }"));
     assert!(
         said.contains("write `address = \"10.0.0.1:443\"` and `tls = true`"),

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_fetches_for_another_site_is_refused_but_a_link_may_be_followed() {
+    fn requests_of_another_site_are_refused_but_a_link_may_be_followed() {
         let fetch = |method: &str, site: &str, mode: &str| {
             let fields = [
                 ("host", "localhost"),

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_newcomer_takes_the_place_of_the_one_that_was_still_longest() {
+    async fn a_new_connection_replaces_the_one_that_was_idle_longest() {
         let connections = Rc::<Connections>::default();
         let entries = entered(&connections, MAX_CONNECTIONS).await;
         clock::sleep(SAFE_FOR / 2).await;

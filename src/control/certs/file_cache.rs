@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_change_is_not_read_again() {
+    fn unchanged_files_are_not_read_again() {
         let folder = Folder::new();
         folder.write("a.pem", &folder.whole(&["a.test"]));
         let plan = plan(&folder, "a.pem");
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_or_expired_does_not_take_the_place_of_what_is_good() {
+    fn a_broken_or_expired_file_does_not_replace_a_good_one() {
         let folder = Folder::new();
         folder.write("a.pem", &folder.whole(&["a.test"]));
         let plan = plan(&folder, "a.pem");

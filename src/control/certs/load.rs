@@ -481,7 +481,7 @@ vZDM
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn each_fault_has_its_message() {
         let folder = Folder::new();
         let (chain, key) = folder.pair(&["a.test"]);
         let (_, other_key) = folder.pair(&["a.test"]);

@@ -283,7 +283,7 @@ mod tests {
     use crate::control::certs::fixture::Folder;
 
     #[test]
-    fn what_says_the_same_stays_and_what_says_something_else_is_renewed() {
+    fn tls_with_equal_files_stays_and_with_other_files_is_renewed() {
         let folder = Folder::new();
         let (authority, _) = folder.pair(&["an authority"]);
         folder.write("ca.pem", &authority);

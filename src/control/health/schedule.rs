@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_starts_in_the_order_of_its_due_times() {
+    fn due_checks_start_in_the_order_of_their_due_times() {
         let now = clock::now();
         let mut schedule = Schedule::new();
         schedule.put(1, now + SECOND, Rank::InUse);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_withdrawn_does_not_start() {
+    fn a_withdrawn_check_does_not_start() {
         let now = clock::now();
         let mut schedule = Schedule::new();
         let ticket = schedule.put(1, now, Rank::InUse);

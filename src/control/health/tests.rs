@@ -351,7 +351,7 @@ fn checks_spread_over_the_interval_after_the_first_round() {
 }
 
 #[test]
-fn each_server_keeps_its_place_however_slow_it_answers() {
+fn each_server_keeps_its_ticks_however_slow_it_answers() {
     simulate(async {
         let world = World::new(5);
         let servers = servers(1..2);
@@ -862,7 +862,7 @@ fn a_change_during_a_reload_reaches_the_backend_that_was_made_before_it() {
 }
 
 #[test]
-fn a_change_is_told_of_the_backend_that_was_handed_over_last() {
+fn a_change_is_reported_for_the_backend_of_the_last_call() {
     simulate(async {
         let world = World::new(21);
         let servers = servers(1..4);
@@ -952,7 +952,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_places(seed in any::<u64>()) {
+    fn the_same_seed_gives_the_same_ticks(seed in any::<u64>()) {
         prop_assert_eq!(five_minutes(seed, &[], false), five_minutes(seed, &[], false));
     }
 }

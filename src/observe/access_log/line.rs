@@ -211,8 +211,8 @@ fn version_text(version: Version) -> &'static str {
 }
 
 fn others(out: &mut Vec<u8>, attempts: &AttemptList, decisive: Option<AttemptIndex>) {
-    for (place, attempt) in attempts.others(decisive).enumerate() {
-        let key: &[u8] = if place == 0 {
+    for (index, attempt) in attempts.others(decisive).enumerate() {
+        let key: &[u8] = if index == 0 {
             b",\"failed\":[{\"server\":"
         } else {
             b",{\"server\":"
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_has_its_length_behind_it() {
+    fn a_cut_text_is_followed_by_its_length() {
         let long = "x".repeat(60_000);
         let line = written(&RequestTexts {
             method: Some(long.as_bytes()),

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_dropped_and_counted_and_never_waited_for() {
+    fn lines_over_the_bound_are_dropped_and_counted_and_the_worker_does_not_wait() {
         let queue = Queue::new(true);
         for _ in 0..8 {
             queue.push(batch(1 << 20));

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_costs_its_lines_is_said_once_and_ends() {
+    fn a_full_disk_costs_its_lines_is_logged_once_and_ends() {
         let folder = Folder::new();
         let path = folder.file("access.log");
         let (handle, mut writer) =

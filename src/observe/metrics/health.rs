@@ -177,7 +177,7 @@ mod tests {
     use crate::base::clock;
 
     #[test]
-    fn time_is_kept_by_state_and_goes_on_in_the_running_one() {
+    fn time_is_counted_by_state_up_to_now_in_the_present_one() {
         let start = clock::now();
         let after = |seconds| start + Duration::from_secs(seconds);
         let health = HealthMetrics::new(ServerState::Checking, start);

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_like_neither_version_is_told_at_once() {
+    fn bytes_that_begin_like_neither_version_are_refused_at_once() {
         for bytes in [
             &b"G"[..],
             b"GET / HTTP/1.1\r\n",

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_has_no_word_for_is_unknown() {
+    fn endpoints_without_a_word_are_unknown() {
         assert_eq!(written(&Endpoints::Own), "PROXY UNKNOWN\r\n");
         let unix = Endpoints::Unix {
             source: b"",

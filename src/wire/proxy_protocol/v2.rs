@@ -293,7 +293,7 @@ fn parse_tls(mut value: &[u8]) -> Result<Tls<'_>, Malformed> {
         key: None,
     };
     while let Some((kind, value)) = next_field(&mut value)? {
-        let place = match kind {
+        let field = match kind {
             SSL_VERSION => &mut tls.version,
             SSL_CN => &mut tls.common_name,
             SSL_CIPHER => &mut tls.cipher,
@@ -301,7 +301,7 @@ fn parse_tls(mut value: &[u8]) -> Result<Tls<'_>, Malformed> {
             SSL_KEY_ALG => &mut tls.key,
             _ => continue,
         };
-        once(place, text(value)?)?;
+        once(field, text(value)?)?;
     }
     Ok(tls)
 }
@@ -318,8 +318,8 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Option<(u8, &'a [u8])>, Malform
 }
 
 /// Fails if the type occurred before: of two values, a server behind us may use the other one.
-fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
-    match place.replace(value) {
+fn once<T>(field: &mut Option<T>, value: T) -> Result<(), Malformed> {
+    match field.replace(value) {
         None => Ok(()),
         Some(_) => Err(Malformed::Extra),
     }
@@ -352,16 +352,16 @@ fn crc32c(parts: &[&[u8]]) -> u32 {
 
 const CRC_TABLE: [u32; 256] = {
     let mut table = [0; 256];
-    let mut place = 0;
-    while place < table.len() {
-        let mut sum = place as u32;
+    let mut index = 0;
+    while index < table.len() {
+        let mut sum = index as u32;
         let mut bit = 0;
         while bit < 8 {
             sum = (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 };
             bit += 1;
         }
-        table[place] = sum;
-        place += 1;
+        table[index] = sum;
+        index += 1;
     }
     table
 };
@@ -514,10 +514,10 @@ mod tests {
         };
         let good = written(&header, Checksum::Written);
         is_read_incrementally(&good, &header);
-        for place in FIXED_BYTES..FIXED_BYTES + ADDRESSES.len() {
+        for index in FIXED_BYTES..FIXED_BYTES + ADDRESSES.len() {
             let mut bad = good.clone();
-            bad[place] ^= 1;
-            assert_eq!(parse(&bad), Err(Malformed::Checksum), "byte {place}");
+            bad[index] ^= 1;
+            assert_eq!(parse(&bad), Err(Malformed::Checksum), "byte {index}");
         }
     }
 
@@ -556,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_left_out() {
+    fn a_value_that_is_too_long_is_left_out() {
         let header = Header {
             endpoints: ip("192.0.2.1:4711", "192.0.2.2:80"),
             extras: Extras {

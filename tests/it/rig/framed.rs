@@ -280,8 +280,8 @@ impl Frame {
     /// Of GOAWAY or RST_STREAM.
     #[track_caller]
     pub(crate) fn code(&self) -> u32 {
-        let place = if self.kind == GOAWAY { 4 } else { 0 };
-        let code = self.payload[place..place + 4].try_into();
+        let start = if self.kind == GOAWAY { 4 } else { 0 };
+        let code = self.payload[start..start + 4].try_into();
         u32::from_be_bytes(code.expect("four bytes"))
     }
 

@@ -20,7 +20,7 @@ type Script = dyn Fn(&mut Visit) + Send + Sync;
 /// A server. It keeps its address for as long as it lives, also while it is stopped.
 pub(crate) struct Origin {
     address: SocketAddr,
-    _place: RefusingAddress,
+    _refusing: RefusingAddress,
     script: Arc<Script>,
     records: Arc<Records>,
     listening: Option<Listening>,
@@ -61,10 +61,10 @@ pub(crate) struct Visit {
 impl Origin {
     /// Runs `script` for each connection, in a thread of its own.
     pub(crate) fn scripted(script: impl Fn(&mut Visit) + Send + Sync + 'static) -> Self {
-        let place = RefusingAddress::new();
+        let refusing = RefusingAddress::new();
         let mut origin = Self {
-            address: place.address(),
-            _place: place,
+            address: refusing.address(),
+            _refusing: refusing,
             script: Arc::new(script),
             records: Arc::default(),
             listening: None,
@@ -159,21 +159,21 @@ impl Origin {
     pub(crate) fn bytes_written_from(&self, beginning: &str) -> Option<usize> {
         let beginning = beginning.as_bytes();
         let connections = lock(&self.records.connections);
-        let place_in = |tape: &[u8]| {
+        let index_in = |tape: &[u8]| {
             tape.windows(beginning.len())
                 .position(|part| part == beginning)
         };
-        let mut places = connections
+        let mut indices = connections
             .iter()
-            .map(|one| Some((one, place_in(&lock(&one.tape))?)));
-        let (connection, place) = places.find_map(|found| found)?;
+            .map(|one| Some((one, index_in(&lock(&one.tape))?)));
+        let (connection, index) = indices.find_map(|found| found)?;
         let stream = connection.stream.as_ref()?;
         let (local, remote) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
         // In the order in which the bytes move, so that none is missed.
         let unsent = tcp_socket(remote, local)?.send_queue_bytes;
         let unread = rustix::io::ioctl_fionread(stream).ok()? as usize;
         let read = lock(&connection.tape).len();
-        Some(unsent + unread + read - place)
+        Some(unsent + unread + read - index)
     }
 
     /// The requests so far, in the order in which they were complete.

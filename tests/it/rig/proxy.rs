@@ -30,7 +30,7 @@ const LOG: &str = "access.log";
 const TICK: Duration = Duration::from_millis(100);
 
 /// The longest time of a step on a busy machine, if the test sets none: [`TIMEOUT`].
-const PATIENCE: &str = "\
+const LONG_TIMEOUTS: &str = "\
     [defaults.frontend]\n\
     timeout = { handshake = \"2m\", head = \"2m\", body = \"2m\" }\n\
     [defaults.backend]\n\
@@ -209,7 +209,7 @@ impl Setup {
             ""
         };
         format!(
-            "{top}{PATIENCE}\
+            "{top}{LONG_TIMEOUTS}\
              [process]\nworkers = {workers}\n{process}\
              [log.access]\nto = \"{log}\"\n\
              [reload]\nwatch = {is_watched}\n\

@@ -342,7 +342,7 @@ impl TlsClient {
         let end = loop {
             let found = self.ahead.windows(4).position(|four| four == b"\r\n\r\n");
             match found {
-                Some(place) => break place + 4,
+                Some(index) => break index + 4,
                 None => self.read_more()?,
             }
         };

@@ -121,8 +121,8 @@ impl Wire {
             let found = self.ahead[looked_at..]
                 .windows(end.len())
                 .position(|window| window == end);
-            if let Some(place) = found {
-                return self.read_exact(looked_at + place + end.len());
+            if let Some(index) = found {
+                return self.read_exact(looked_at + index + end.len());
             }
             looked_at = self.ahead.len().saturating_sub(end.len() - 1);
             self.need_more()?;

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_goes_where_what_is_written_closest_to_it_says() {
+    fn the_setting_closest_to_a_check_holds() {
         let server: Address = SocketAddr::from(([10, 0, 0, 1], 80)).into();
         let goes_to = |address: Option<[u8; 4]>, port: Option<u16>, of_backend: Option<u16>| {
             let own = OwnCheck {

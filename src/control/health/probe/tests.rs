@@ -87,7 +87,7 @@ fn a_tcp_check_passes_when_the_connection_is_there() {
 }
 
 #[test]
-fn a_connection_that_fails_says_how() {
+fn a_failed_connection_has_its_error() {
     for (kind, reason) in [
         (io::ErrorKind::ConnectionRefused, "connection refused"),
         (io::ErrorKind::ConnectionReset, "connection reset"),
@@ -122,7 +122,7 @@ fn a_shortage_of_ours_is_no_fault_of_the_server() {
 }
 
 #[test]
-fn the_request_is_short_and_says_who_asks() {
+fn the_request_is_short_and_names_its_sender() {
     let (outcome, visit) = visit(Probe::Http(check()), answers(OK));
     assert_passed(&outcome, "status 200");
     let version = env!("CARGO_PKG_VERSION");
@@ -231,7 +231,7 @@ fn a_server_that_is_silent_times_out() {
 }
 
 #[test]
-fn what_is_no_http_is_called_so() {
+fn an_answer_that_is_not_http_is_reported_as_such() {
     let smtp = "220 mail.example ESMTP ready\r\n";
     let http2 = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64";
     assert_failed(&ask_raw(check(), smtp), "response is not HTTP");
@@ -243,7 +243,7 @@ fn what_is_no_http_is_called_so() {
 }
 
 #[test]
-fn a_connection_that_ends_without_an_answer_says_how() {
+fn a_connection_that_ends_without_an_answer_has_its_error() {
     let closed = "connection closed before the response";
     assert_failed(&ask(check(), Script::Accepts(vec![])), closed);
     assert_failed(&ask_raw(check(), ""), closed);
@@ -322,7 +322,7 @@ fn a_body_without_end_is_left_at_the_bound() {
 }
 
 #[test]
-fn a_body_that_breaks_off_says_how() {
+fn a_cut_body_has_its_error() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nno";
     assert_failed(&ask_raw(expecting("ok"), cut), "body is incomplete");
     let broken = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";

@@ -321,7 +321,7 @@ fn every_metric_of_the_table_is_one_family_with_its_labels_and_no_other_is_there
 }
 
 #[test]
-fn what_has_never_moved_is_left_out_but_for_up_and_sums_and_stays_once_it_was_shown() {
+fn unused_series_except_up_and_sums_are_left_out_until_they_are_shown_once() {
     let (metrics, appeared) = (ServerMetrics::new(2), QueueAppeared::default());
     let began = clock::now();
     let health_metrics = HealthMetrics::new(ServerState::Checking, began);
