@@ -84,7 +84,7 @@ fn cost(server: Server, length: usize, requests: usize) -> f64 {
             tell.send(listener.local_addr().expect("bound"))
                 .expect("heard");
             spawn_local(accept(listener, server, Bytes::from(vec![b'x'; length])));
-            stopped.await.expect("told to stop");
+            stopped.await.expect("the command to stop");
             cpu()
         }))
     });

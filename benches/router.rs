@@ -90,7 +90,7 @@ fn hosts(criterion: &mut Criterion) {
                 format!("a.b.customer-{wildcard}.example.com"),
                 Some(wildcard),
             ),
-            ("miss", "www.nobody.example.org".to_owned(), None),
+            ("miss", "www.unknown.example.org".to_owned(), None),
         ];
         for (case, host, expected) in cases {
             let path = "/app/users/4711/profile.html";
@@ -148,7 +148,7 @@ fn tcp_routes(criterion: &mut Criterion) {
                 format!("a.b.customer-{wildcard}.example.com"),
                 Some(wildcard),
             ),
-            ("miss", "www.nobody.example.org".to_owned(), None),
+            ("miss", "www.unknown.example.org".to_owned(), None),
         ] {
             let hello = ClientHello {
                 server_name: Some(name),

@@ -126,7 +126,7 @@ fn held(path: &str, expected: &str) {
     let written = fs::read_to_string(&file).unwrap_or_default();
     assert!(
         written == expected,
-        "{path} is not what the code says; run the tests with EVENKEEL_BLESS=1, or write:\n\n{expected}"
+        "{path} differs from the code; run the tests with EVENKEEL_BLESS=1, or write:\n\n{expected}"
     );
 }
 
@@ -221,10 +221,10 @@ fn access_log_page() -> String {
          Each request is one line of JSON, written when its exchange is over; in TCP mode and with `passthrough`, each\n\
          connection is. `[log.access] to` says where to, and `to = \"off\"` turns it off. Written from the code's own\n\
          table (`src/observe/access_log/fields.rs`) and held to it by a test.\n\n\
-         The fields always stand in this order. What does not apply or was not reached is `null`; only fields marked\n\
-         *if* can be absent. A line is ASCII: other characters are escaped (`\\u00e9`), and bytes that are not UTF-8\n\
-         are `\\ufffd`. What a client sends is cut at a limit, so that no request can fill the disk; a field `…_bytes`\n\
-         behind it is its full length then.\n\n\
+         The fields are always in this order. A field that does not apply, or whose step was not reached, is `null`;\n\
+         only fields marked *if* can be absent. A line is ASCII: other characters are escaped (`\\u00e9`), and bytes that\n\
+         are not UTF-8 are `\\ufffd`. Texts of a client are cut at a limit, so that no request can fill the disk; a field\n\
+         `…_bytes` then has the full length.\n\n\
          A connection that ends before its first request has no line: a failed TLS handshake or a missing PROXY header is\n\
          an event of the log at `level = \"debug\"`, and is counted in the [metrics](metrics.md).\n\n\
          | field | type | example | meaning |\n|---|---|---|---|\n",

@@ -66,7 +66,7 @@ const RULES: [Rule; 5] = [
     },
     Rule {
         what: "reading TOML",
-        only_in: &["src/config/", "src/import/"],
+        only_in: &["src/config/"],
         paths: &["toml"],
         endings: &[],
         door: "",

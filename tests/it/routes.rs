@@ -312,7 +312,7 @@ fn a_condition_on_the_path_is_not_passed_by_with_another_spelling() {
 fn a_list_in_a_file_takes_effect_when_the_file_changes() {
     let (app, other) = (Origin::named("app"), Origin::named("other"));
     let folder = Folder::new();
-    let list = folder.write("allowed.txt", "# nobody yet\n192.0.2.0/24\n");
+    let list = folder.write("allowed.txt", "# only these\n192.0.2.0/24\n");
     let when = format!("when = 'src in @file(\"{}\")'", list.display());
     let setup = Setup::of(&[&app])
         .also("other", &other)

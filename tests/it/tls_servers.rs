@@ -720,7 +720,7 @@ fn the_key_of_a_certificate_that_is_given_signs_for_no_other_name() {
 
 #[test]
 fn a_fingerprint_is_all_that_counts_of_a_certificate() {
-    let expired = Authority::new("somebody").pair_until(&["other.example"], 2001);
+    let expired = Authority::new("another").pair_until(&["other.example"], 2001);
     for pair in [expired, Pair::self_signed("x", &[], true)] {
         let (origin, proxy, _folder) = before_one_that_shows(&pair, "fingerprint = FINGERPRINT");
         proxy.wait_for_state(origin.address(), "up");
@@ -739,7 +739,7 @@ fn a_fingerprint_is_all_that_counts_of_a_certificate() {
 
 #[test]
 fn certificate_errors_are_reported_in_words() {
-    let expired = Authority::new("somebody").pair_until(&[NAME], 2001);
+    let expired = Authority::new("another").pair_until(&[NAME], 2001);
     let authority = Pair::self_signed(NAME, &[NAME], true);
     let leaf = Pair::self_signed(NAME, &[NAME], false);
     let other = Pair::self_signed("other.example", &["other.example"], true);

@@ -537,13 +537,13 @@ fn a_server_that_has_sent_all_and_reads_no_more_has_not_broken_the_tunnel() {
     let origin = scripted(|frames| {
         let stream = frames.request().expect("a CONNECT");
         frames.head(stream);
-        frames.last(stream, b"goodbye");
+        frames.last(stream, b"the end");
         frames.reset(stream, NO_ERROR);
     });
     let proxy = setup(origin.address()).start();
     let mut client = tunnel(&proxy);
-    assert_eq!(client.rest(), (b"goodbye".to_vec(), Ending::Closed));
-    client.send("nobody hears this");
+    assert_eq!(client.rest(), (b"the end".to_vec(), Ending::Closed));
+    client.send("unread bytes");
     drop(client);
     assert_eq!(proxy.line().verdict(), (101, "-"));
 }
@@ -739,7 +739,7 @@ fn on_a_drain_all_peers_get_a_close_frame_between_two_frames() {
         }
         let mut ends = 0;
         while ends < 2 {
-            let piece = frames.wait_for(kind::DATA).expect("a goodbye");
+            let piece = frames.wait_for(kind::DATA).expect("close_notify");
             if let [0x88, 0x82, mask @ .., high, low] = &piece.payload[..] {
                 let code = [high ^ mask[0], low ^ mask[1]];
                 told.send(u16::from_be_bytes(code)).expect("the test waits");

@@ -642,7 +642,7 @@ fn page() -> String {
          escape these characters. In a pipelined HTTP/1.1 request they can be refused with 400 `request.head.malformed`.\n",
     );
     page.push_str(
-        "\n## What a client may say of itself\n\n\
+        "\n## Fields about the client\n\n\
          Servers use fields that name the client. From a client that is not in `trusted_proxies`, these fields are\n\
          replaced or removed. Many servers (WSGI, CGI, Rack, PHP) take `X_Real_IP` for `X-Real-IP`: other spellings\n\
          of these fields never pass. None of them passes in trailers. The same holds for the fields that rules set or remove\n\

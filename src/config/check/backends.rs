@@ -82,7 +82,7 @@ fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> HashSet<&Name> {
     wanted.map(|(reference, _)| &reference.name).collect()
 }
 
-/// The backends of a frontend: for requests, or in TCP mode for connections.
+/// The backends of `backend` and of the routes for requests.
 fn uses_of_routes(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
     let routes = frontend
         .routes

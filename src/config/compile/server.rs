@@ -163,7 +163,7 @@ fn warn_of_lost_trust(
             Diagnostic::warning(
                 setting.span(),
                 format!(
-                    "this `tls` is in place of the backend's, so the backend's `{key}` does not hold here: \
+                    "this `tls` replaces the backend's, so the backend's `{key}` does not hold here: \
                      the system's CAs are trusted"
                 ),
             )

@@ -78,9 +78,7 @@ pub(super) fn tls(
                 "write `certificates = [\"/path/to/fullchain.pem\"]`, or the path of a directory"
                     .to_owned();
             if outer.is_some() {
-                help.push_str(
-                    "; it stands in place of the frontend's `tls` and is not joined with it",
-                );
+                help.push_str("; it replaces the frontend's `tls` and is not joined with it");
             }
             let message = format!("`{}` has no `certificates`", section.title);
             report.error(section.span, message, help);

@@ -163,8 +163,8 @@ fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
     }
     Err(Mistake::new(
         open..open + 1,
-        "a parenthesis that is not closed",
-        "write `)` behind the last argument",
+        "the parenthesis is not closed",
+        "write `)` after the last argument",
     ))
 }
 

@@ -143,7 +143,7 @@ impl Reader<'_, '_> {
         if self.cursor.is_at_end() {
             return Err(Mistake::new(
                 open..open + 1,
-                "a parenthesis that is not closed",
+                "the parenthesis is not closed",
                 "write `)` where the group ends",
             ));
         }
@@ -243,7 +243,7 @@ impl Reader<'_, '_> {
         let Some((text, part)) = self.cursor.string()? else {
             return Err(Mistake::new(
                 self.cursor.next_part(),
-                "`matches` has no regular expression in quotes behind it",
+                "no regular expression in quotes follows `matches`",
                 "write `matches \"^/item/[0-9]+$\"`",
             ));
         };

@@ -111,7 +111,7 @@ impl<'t> Cursor<'t> {
         }
         Err(Mistake::new(
             start..self.text.len(),
-            "a text in quotes has no end",
+            "the closing quote is missing",
             format!("write `{quote}` where it ends"),
         ))
     }

@@ -69,7 +69,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("-f", "in @file(\"list.txt\")"),
     (
         "-i",
-        "== \"value\", with `,lower` behind the expression if upper and lower case are the same",
+        "== \"value\", with `,lower` after the expression if upper and lower case are the same",
     ),
     ("-m", "==, starts_with, ends_with, contains or matches"),
 ];

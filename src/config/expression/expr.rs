@@ -86,7 +86,7 @@ fn conversion(
     if name.is_empty() {
         return Err(Mistake::new(
             part,
-            "a comma without a converter behind it",
+            "no converter follows the comma",
             "write a converter, as in `path,lower`, or leave the comma out",
         ));
     }
@@ -110,7 +110,7 @@ fn conversion(
                 noun(row.takes),
                 noun(from)
             ),
-            "leave it out, or take another value",
+            "leave it out, or use another fetch",
         ));
     }
     let given = arguments(cursor, name, &part, row.parameters, files)?;

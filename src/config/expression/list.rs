@@ -26,7 +26,7 @@ pub(super) fn list(
     if !cursor.take("[") {
         return Err(Mistake::new(
             cursor.next_part(),
-            "`in` has no list behind it",
+            "no list follows `in`",
             "write `in [\"a\", \"b\"]` or `in @file(\"list.txt\")`",
         ));
     }
@@ -39,8 +39,8 @@ pub(super) fn list(
         if cursor.is_at_end() {
             return Err(Mistake::new(
                 open..open + 1,
-                "a list that is not closed",
-                "write `]` behind its last value",
+                "the list is not closed",
+                "write `]` after its last value",
             ));
         }
         value(cursor, expr, &mut values)?;
@@ -87,7 +87,7 @@ fn value(cursor: &mut Cursor<'_>, expr: &Expr, values: &mut Values) -> Result<()
     let wrong = |part: Range<usize>, expected: &str, help: &str| {
         Mistake::new(
             part,
-            format!("`{expr}` yields {expected}, and this is something else"),
+            format!("`{expr}` yields {expected}, so each value of the list must be {expected}"),
             help,
         )
     };
@@ -107,7 +107,7 @@ fn value(cursor: &mut Cursor<'_>, expr: &Expr, values: &mut Values) -> Result<()
             if last < first {
                 return Err(Mistake::new(
                     part.start..cursor.at(),
-                    format!("the range {first}:{last} has no number in it"),
+                    format!("the range {first}:{last} is empty"),
                     format!("write `{last}:{first}`"),
                 ));
             }
@@ -162,7 +162,7 @@ pub(super) fn network(text: &str, part: Range<usize>) -> Result<IpNet, Mistake> 
         return Err(Mistake::new(
             part,
             format!(
-                "{text:?} has bits set that its `/{}` leaves out",
+                "{text:?} has bits set after its first {}",
                 network.prefix_len()
             ),
             format!(
@@ -183,11 +183,11 @@ fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Res
         false => None,
     };
     let Some((written, part)) = path else {
-        let message = "`@file` has no path in quotes behind it";
+        let message = "`@file` needs a path in quotes";
         return Err(Mistake::new(cursor.next_part(), message, usage));
     };
     if !cursor.take(")") {
-        let message = "a parenthesis that is not closed";
+        let message = "the parenthesis is not closed";
         return Err(Mistake::new(open..open + 1, message, usage));
     }
     let (path, text) = files.read(&written).map_err(|why| {

@@ -42,7 +42,7 @@ when = 'src in ["10.0.0.0/8"] and not (path starts_with "/public/" or req.cook(b
   one occurrence is asked for. `req.hdr(x) != "a"` is true when none of them is `a`. An expression on the right side has one
   value: of several, the last.
 - Texts are written in double or single quotes; `\"` and `\\` are a quote and a backslash, any other backslash is itself.
-- Arguments end at a comma or at `)`; in quotes and behind a backslash these are plain characters, and spaces are kept:
+- Arguments end at a comma or at `)`; in quotes and after a backslash these are plain characters, and spaces are kept:
   `field(1,\ )`. Regular expressions with parentheses need quotes.
 - Regular expressions run in linear time ([syntax](https://docs.rs/regex/latest/regex/#syntax)): no look-around and no
   back-references. They see bytes: `.` is one byte.

@@ -54,7 +54,7 @@ impl RightSide<'_, '_> {
         if self.cursor.is_at_end() {
             return Err(Mistake::new(
                 operator,
-                format!("`{sign}` has no value behind it"),
+                format!("no value follows `{sign}`"),
                 format!("write what `{left}` is compared with"),
             ));
         }
@@ -76,10 +76,7 @@ impl RightSide<'_, '_> {
         let wrong = |part: Range<usize>, help: String| {
             Mistake::new(
                 part,
-                format!(
-                    "`{left} {sign}` is compared with {}, and this is something else",
-                    noun(wanted)
-                ),
+                format!("`{left} {sign}` needs {} on its right side", noun(wanted)),
                 help,
             )
         };

@@ -29,13 +29,13 @@ pub(super) fn whole(
                 return Err(match cursor.is_at_end() {
                     true => Mistake::new(
                         start..start + 2,
-                        "an expression that is not closed",
-                        "write `]` behind it",
+                        "`%[` has no closing `]`",
+                        "write `]` after the expression",
                     ),
                     false => Mistake::new(
                         cursor.next_part(),
                         "the expression should have ended here",
-                        "write `]` behind the expression; `%%` is a percent sign",
+                        "write `]` after the expression; `%%` is a percent sign",
                     ),
                 });
             }

@@ -69,7 +69,7 @@ fn templates_load_back() {
         assert_eq!(read(&written), Ok(read_first), "{text} -> {written}");
     }
     for (text, part, message) in [
-        ("a %[src", 2..4, "an expression that is not closed"),
+        ("a %[src", 2..4, "`%[` has no closing `]`"),
         ("a %[src b]", 8..9, "the expression should have ended here"),
         ("%[scr]", 2..5, "unknown fetch `scr`, did you mean `src`?"),
         ("%[status]", 2..8, "`status` is not known here yet"),
@@ -180,17 +180,17 @@ fn mistakes_are_pointed_at() {
     says(
         "dst_port == \"80\"",
         "dst_port == »\"80\"«",
-        "`dst_port ==` is compared with a number, and this is something else; write a number without quotes",
+        "`dst_port ==` needs a number on its right side; write a number without quotes",
     );
     says(
         "req.hdr(x) == 5",
         "req.hdr(x) == »5«",
-        "`req.hdr(x) ==` is compared with a text, and this is something else; write it in quotes: `\"5\"`",
+        "`req.hdr(x) ==` needs a text on its right side; write it in quotes: `\"5\"`",
     );
     says(
         "ssl_fc == 1",
         "ssl_fc == »1«",
-        "`ssl_fc ==` is compared with true or false, and this is something else; write `ssl_fc` or `not ssl_fc`",
+        "`ssl_fc ==` needs true or false on its right side; write `ssl_fc` or `not ssl_fc`",
     );
     says(
         "src > \"10.0.0.1\"",
@@ -200,12 +200,12 @@ fn mistakes_are_pointed_at() {
     says(
         "src == \"10.0.0.1/8\"",
         "src == »\"10.0.0.1/8\"«",
-        "\"10.0.0.1/8\" has bits set that its `/8` leaves out; write `\"10.0.0.0/8\"`, or one address without `/`",
+        "\"10.0.0.1/8\" has bits set after its first 8; write `\"10.0.0.0/8\"`, or one address without `/`",
     );
     says(
         "src in [10.0.0.1]",
         "src in [»10.0.0.1«]",
-        "`src` yields an address, and this is something else; write addresses and networks in quotes: `[\"10.0.0.0/8\"]`",
+        "`src` yields an address, so each value of the list must be an address; write addresses and networks in quotes: `[\"10.0.0.0/8\"]`",
     );
     says(
         "src in @file(\"none.txt\")",
@@ -266,12 +266,12 @@ fn mistakes_are_pointed_at() {
     says(
         "path,ipmask(24",
         "path,ipmask»(«24",
-        "a parenthesis that is not closed; write `)` behind the last argument",
+        "the parenthesis is not closed; write `)` after the last argument",
     );
     says(
         "(ssl_fc or path",
         "»(«ssl_fc or path",
-        "a parenthesis that is not closed; write `)` where the group ends",
+        "the parenthesis is not closed; write `)` where the group ends",
     );
     says(
         "ssl_fc)",
@@ -281,7 +281,7 @@ fn mistakes_are_pointed_at() {
     says(
         "dst_port,ipmask(24)",
         "dst_port,»ipmask«(24)",
-        "`ipmask` takes an address, and `dst_port` yields a number; leave it out, or take another value",
+        "`ipmask` takes an address, and `dst_port` yields a number; leave it out, or use another fetch",
     );
     says(
         "\"a\" == path",
@@ -291,7 +291,7 @@ fn mistakes_are_pointed_at() {
     says(
         "path == \"a",
         "path == »\"a«",
-        "a text in quotes has no end; write `\"` where it ends",
+        "the closing quote is missing; write `\"` where it ends",
     );
 }
 

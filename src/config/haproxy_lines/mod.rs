@@ -32,14 +32,14 @@ pub(super) struct Line {
     left_out: Vec<String>,
 }
 
-/// Where an address is written.
+/// How an address is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WrittenAs {
-    /// In a list, whose items may be tables.
+    /// As an item of a list; such an item may be a table.
     Item,
-    /// At `address` of a table.
+    /// As `address` of a table.
     Table,
-    /// In a place that takes only an address.
+    /// Where only an address is allowed.
     Alone,
 }
 

@@ -63,8 +63,8 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
                 bind::proxy_protocol_of_all(frontend).map(peers::shown)
             }),
         key("half_close")
-            .means("true: a request goes on when the client closes its sending side.")
-            .not_in_tcp("leave it out: in TCP mode one side may always go on when the other has said all")
+            .means("true: a request continues when the client closes its sending side.")
+            .not_in_tcp("leave it out: in TCP mode one side may always send on after the other has closed its sending side")
             .switch(|frontend| &mut frontend.half_close),
         key("trusted_proxies")
             .means("Peers whose X-Forwarded-* and Forwarded fields are used.")
@@ -123,7 +123,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .not_in_tcp(NO_REQUESTS)
             .table(&Inner(&FRONTEND_HTTP2, |frontend| &mut frontend.http2)),
         key("forwarding")
-            .means("What servers are told about clients.")
+            .means("Fields about clients in requests to servers.")
             .not_in_tcp(NO_FIELDS)
             .table(&Inner(&FORWARDING, |frontend| &mut frontend.forwarding)),
         key("tls")

@@ -26,7 +26,7 @@ const MAX_WORKERS: i64 = 1024;
 pub(in crate::config) static TOP: Keys<Plan> = Keys {
     keys: &[
         key("include")
-            .means("More files, read as if they stood at the end of this one.")
+            .means("More files, read as if their text were at the end of this one.")
             .not_shown(Shape::List(&Shape::Text)),
         key("process")
             .means("Threads and limits of the process.")

@@ -87,7 +87,7 @@ fn conditions(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<RetryOn> {
             continue;
         };
         if on.contains(&condition) {
-            let message = format!("\"{}\" stands in `on` twice", word(condition));
+            let message = format!("\"{}\" is twice in `on`", word(condition));
             report.error(item.span(), message, "leave it out here");
         } else {
             on.push(condition);

@@ -11,7 +11,7 @@ pub(in crate::config) static FRONTEND_TIMEOUT: Keys<FrontendTimeouts> = Keys {
         key("head")
             .means("From the first byte of a request head to its last; then 408.")
             .also("http_request request header headers")
-            .not_in_tcp("write `handshake`: for what a client of TLS says first")
+            .not_in_tcp("write `handshake`: for the ClientHello")
             .duration(|timeout| &mut timeout.head),
         key("body")
             .means("Between two pieces of a body, while Evenkeel waits for the client.")

@@ -103,7 +103,7 @@ pub(in crate::config) static TLS_NAME: Keys<TlsRules> = Keys {
             .means("Ask clients for a certificate: \"off\", or a table.")
             .compiled(AUTH, |rules| Some(client_auth(&rules.client_auth))),
     ],
-    hints: "certificates: all certificates stand in `tls` itself: each is found by the names that it has",
+    hints: "certificates: all certificates are in `tls` itself: each is found by its names",
     ..Keys::EMPTY
 };
 

@@ -313,7 +313,7 @@ fn retry_on_takes_words_and_statuses() {
           |
           = help: write `attempts = 1`: an exchange is then tried once
 
-        error: "connect" stands in `on` twice
+        error: "connect" is twice in `on`
          --> evenkeel.toml:8:69
           |
         8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
@@ -329,7 +329,7 @@ fn retry_on_takes_words_and_statuses() {
           |
           = help: statuses are from 400 to 599
 
-        error: "503" stands in `on` twice
+        error: "503" is twice in `on`
          --> evenkeel.toml:8:92
           |
         8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
@@ -3400,7 +3400,7 @@ fn tls_of_an_address_replaces_the_frontends() {
     };
     let said = with("{ min_version = '1.3' }");
     assert!(
-        said.contains("in place of the frontend's `tls` and is not joined with it"),
+        said.contains("replaces the frontend's `tls` and is not joined with it"),
         "{said}"
     );
     for (tls, help) in [

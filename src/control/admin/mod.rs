@@ -58,7 +58,7 @@ struct Open {
     wanted: Bind,
     bound: BoundSockets,
     /// Dropped to close the listener.
-    #[expect(dead_code, reason = "its end is told to the accept loop")]
+    #[expect(dead_code, reason = "its drop signals the accept loop")]
     open: oneshot::Sender<()>,
 }
 

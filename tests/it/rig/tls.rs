@@ -392,7 +392,7 @@ impl TlsClient {
     pub(crate) fn is_closed(&mut self) {
         let mut rest = Vec::new();
         // An end without `close_notify` is an error to rustls.
-        self.stream.read_to_end(&mut rest).expect("a goodbye");
+        self.stream.read_to_end(&mut rest).expect("close_notify");
         assert_eq!(String::from_utf8_lossy(&rest), "");
     }
 
