@@ -32,6 +32,11 @@ impl Anchor {
         }
     }
 
+    /// The wall-clock time of that moment.
+    pub fn wall(&self) -> SystemTime {
+        self.wall
+    }
+
     /// The wall-clock time at `instant`, unless the wall clock was set in between.
     pub fn wall_at(&self, instant: Instant) -> SystemTime {
         match instant.checked_duration_since(self.instant) {

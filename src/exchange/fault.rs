@@ -22,8 +22,6 @@ pub struct Fault {
 pub enum Cause {
     /// The system.
     Io(io::Error),
-    /// The HTTP layer.
-    Http(hyper::Error),
     /// HTTP/2.
     Http2(h2::Error),
     /// The error of another exchange that waited for the same connection.
@@ -46,14 +44,6 @@ impl Fault {
         Self {
             reason,
             cause: Some(Cause::Io(error)),
-        }
-    }
-
-    /// A fault with an error of the HTTP layer.
-    pub fn http(reason: Reason, error: hyper::Error) -> Self {
-        Self {
-            reason,
-            cause: Some(Cause::Http(error)),
         }
     }
 
@@ -114,7 +104,6 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => InWords(error).fmt(f),
-            Self::Http(error) => error.fmt(f),
             Self::Http2(error) => Http2InWords(error).fmt(f),
             Self::Told(text) | Self::NotSpoken(text) => f.write_str(text),
         }

@@ -14,7 +14,7 @@ use crate::net::{Dialer, Pipes};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::connections::Connections;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Exchange, KeptBodies, Stalled};
+use crate::proxy::io::{DateCache, Exchange, KeptBodies, Stalled};
 use crate::proxy::snapshot::Views;
 
 /// What the connections of a worker share.
@@ -39,6 +39,8 @@ pub struct Context {
     pub scratch: RefCell<Scratch>,
     /// The calendar. Renewed by the worker's ticker.
     pub anchor: Cell<Anchor>,
+    /// For what responses say of the date.
+    pub dates: DateCache,
     /// All of them.
     pub connections: Rc<Connections>,
 }

@@ -140,7 +140,7 @@ pub(crate) enum ReplyBody {
     Omitted,
 }
 
-/// The same as bytes, for a connection on which hyper cannot answer. Closes it.
+/// The same as bytes, for a request that was not read as one. Closes the connection.
 pub(crate) fn raw_reply(
     reason: Reason,
     id: &RequestId,

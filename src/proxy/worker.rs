@@ -25,7 +25,7 @@ use crate::observe::{ProcessMetrics, WorkerObserver};
 use crate::proxy::connections::{Connections, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::io::{KeptBodies, Stalled};
+use crate::proxy::io::{DateCache, KeptBodies, Stalled};
 use crate::proxy::listen::{Accept, Target};
 use crate::proxy::snapshot::{Current, Snapshot, Views};
 
@@ -174,6 +174,7 @@ impl Worker {
             rng,
             scratch: RefCell::new(Scratch::default()),
             anchor: Cell::new(Anchor::now()),
+            dates: DateCache::default(),
             connections: Rc::new(Connections::default()),
         });
         let mut running = Running {

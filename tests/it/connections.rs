@@ -167,7 +167,7 @@ fn stray_bytes_on_a_connection_that_has_been_idle_for_long_are_no_answer() {
     let proxy = Setup::of(&[&origin]).workers(1).start_paused();
     let mut client = proxy.client();
     assert_eq!(client.get("/").text(), "ok");
-    // hyper's state is released, and only the socket is kept.
+    // Its state is released, and only the socket is kept.
     proxy.advance(Duration::from_millis(2500));
     assert_eq!(origin.open(), 1);
     gate.open();
@@ -178,7 +178,7 @@ fn stray_bytes_on_a_connection_that_has_been_idle_for_long_are_no_answer() {
         assert_eq!(client.get("/").text(), "ok");
     }
     assert_eq!(origin.connections(), 2);
-    // hyper would notice too, after it got the request; here it is not even tried.
+    // It would be noticed too after the request was sent; it is not even tried.
     assert_eq!(proxy.metric("evenkeel_attempt_faults_total", &[]), 0.0);
 }
 
@@ -845,7 +845,7 @@ fn idle_connections_give_their_memory_back() {
     for client in &mut clients {
         assert_eq!(client.get("/").text(), "a");
     }
-    // hyper's buffers and state are some 21 kB a connection.
+    // A connection on which exchanges run has buffers and a state of its own.
     until("parked connections occupy less than 10 kB each", || {
         let each = (resident_bytes(&program) - at_start) / COUNT as f64;
         (each < 10_000.0).then_some(())
@@ -878,7 +878,7 @@ fn a_part_of_a_head_occupies_little_more_than_what_came() {
     });
     assert_eq!(first.get("/").text(), "a");
     let each = (resident_bytes(&program) - at_start) / COUNT as f64;
-    // hyper's buffer and state are some 24 kB.
+    // The state of a connection on which exchanges run is not there.
     assert!(each < 12_000.0, "{each} bytes each");
     for client in clients.iter_mut().take(10) {
         client.send("\r\n\r\n");

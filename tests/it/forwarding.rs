@@ -188,7 +188,8 @@ fn bytes_after_an_interim_response_with_a_length_are_no_answer_to_the_next_reque
     });
     let (_proxy, mut client) = client_before(&origin);
     for visits in 1..4 {
-        assert_eq!(client.get("/").text(), "ok");
+        client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+        assert_eq!(client.responses().1.text(), "ok");
         assert_eq!(origin.connections(), visits);
     }
 }
@@ -355,6 +356,22 @@ fn trailers_of_a_response_reach_a_client_that_takes_them() {
 }
 
 #[test]
+fn a_client_that_takes_trailers_did_not_get_those_that_no_field_had_announced() {
+    let origin = Origin::answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2\r\nhi\r\n0\r\nx-sum: 42\r\ncontent-length: 7\r\nhost: x\r\n\r\n",
+    );
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        let response =
+            client.ask("GET / HTTP/1.1\r\nhost: test\r\nte: trailers\r\nconnection: te\r\n\r\n");
+        // None that would be read as another part of the message.
+        assert_eq!(response.trailers, [("x-sum".to_owned(), "42".to_owned())]);
+    }
+}
+
+#[test]
 fn a_response_with_trailers_is_whole_for_a_client_that_takes_none() {
     let response = answered(WITH_TRAILERS);
     assert_eq!(response.text(), "hi");
@@ -475,7 +492,10 @@ fn interim_answers_of_a_server_break_nothing() {
     );
     let (_proxy, mut client) = client_before(&origin);
     for _ in 0..2 {
-        let response = client.get("/");
+        client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+        let (interims, response) = client.responses();
+        let passed: Vec<u16> = interims.iter().map(Message::status).collect();
+        assert_eq!(passed, [103, 102]);
         assert_eq!((response.status(), response.text().as_str()), (200, "ok"));
     }
 }

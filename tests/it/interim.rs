@@ -17,7 +17,7 @@ fn interim_answers_without_end_are_a_502() {
         while visit.send(HINT.repeat(100)) {}
     });
     let proxy = Setup::of(&[&origin]).start();
-    let response = proxy.client().ask(GET);
+    let (_, response) = proxy.client().send(GET).responses();
     assert_eq!(response.status(), 502);
     assert_eq!(response.reason(), "server.response.interim");
     assert_eq!(proxy.line().verdict(), (502, "server.response.interim"));
@@ -33,7 +33,7 @@ fn interim_answers_count_with_all_their_bytes() {
     ] {
         let origin = Origin::answering([padded.repeat(3).as_bytes(), OK].concat());
         let proxy = Setup::of(&[&origin]).start();
-        let response = proxy.client().ask(GET);
+        let (_, response) = proxy.client().send(GET).responses();
         assert_eq!(response.reason(), "server.response.interim");
     }
 }
@@ -47,7 +47,7 @@ fn as_many_interim_answers_as_may_be_are_taken() {
     for _ in 0..2 {
         // By HTTP/1 the bound is on the bytes that are read before the head is complete, and starts
         // anew for each.
-        assert_eq!(client.get("/").text(), "ok");
+        assert_eq!(client.send(GET).responses().1.text(), "ok");
     }
     assert_eq!(origin.connections(), 1);
 }
@@ -72,9 +72,48 @@ fn interim_answers_without_end_by_http2_are_a_502_and_the_connection_is_left() {
         while visit.send(hints(stream)) {}
     });
     let proxy = Setup::of(&[&origin]).backend("protocol = \"h2\"").start();
-    let response = proxy.client().ask(GET);
+    let (_, response) = proxy.client().send(GET).responses();
     assert_eq!(response.status(), 502);
     assert_eq!(response.reason(), "server.response.interim");
     assert_eq!(proxy.line().verdict(), (502, "server.response.interim"));
     origin.wait_for_end_of(0);
+}
+
+#[test]
+fn a_browser_of_http_1_1_did_not_get_early_hints() {
+    let head = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x-hop\r\nX-Hop: 1\r\n\
+                Content-Length: 0\r\n\r\n";
+    let (hear, heard) = std::sync::mpsc::channel();
+    let heard = std::sync::Mutex::new(heard);
+    let origin = Origin::scripted(move |visit| {
+        visit.request();
+        visit.send(head);
+        // The answer comes when the client has the hints.
+        let _ = heard.lock().expect("one visit").recv();
+        visit.send(OK);
+    });
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    let hints = client.ask(GET);
+    hear.send(()).expect("the origin waits");
+    assert_eq!(hints.status(), 103);
+    assert_eq!(hints.field("link"), Some("</a>"));
+    for hop in ["connection", "x-hop", "content-length", "date"] {
+        assert_eq!(hints.field(hop), None, "{hop}");
+    }
+    assert_eq!(client.response().text(), "ok");
+    assert_eq!(proxy.line().number("bytes_out"), 2);
+}
+
+#[test]
+fn what_a_server_says_before_its_answer_is_passed_on_up_to_a_number_and_not_to_http_1_0() {
+    for (version, passed) in [("1.1", 16), ("1.0", 0)] {
+        let origin = Origin::answering([HINT.repeat(20).as_bytes(), OK].concat());
+        let proxy = Setup::of(&[&origin]).start();
+        let request = format!("GET / HTTP/{version}\r\nhost: test\r\n\r\n");
+        let (interims, response) = proxy.client().send(request).responses();
+        assert_eq!(interims.len(), passed, "HTTP/{version}");
+        assert!(interims.iter().all(|interim| interim.status() == 103));
+        assert_eq!(response.text(), "ok");
+    }
 }

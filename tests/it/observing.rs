@@ -243,7 +243,7 @@ fn every_exchange_has_one_line_and_one_count_whatever_ends_it() {
     client.send(request("/silent")).hears_in_time(&proxy);
     client.response();
     let _ = proxy.client().send(request("/half")).try_response();
-    // Refusals, by hyper and by us.
+    // Refusals, by the parser and by admission.
     proxy.ask("nonsense\r\n\r\n");
     proxy.ask("GET / HTTP/1.1\r\n\r\n");
     proxy.ask("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n");

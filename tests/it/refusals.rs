@@ -396,22 +396,49 @@ fn lengths_that_differ_or_are_none_are_refused() {
 }
 
 #[test]
-fn a_length_that_cannot_be_counted_is_431_where_hyper_answers_a_pipelined_request() {
-    for (length, status) in [
-        ("18446744073709551616", 400),
-        ("18446744073709551615", 431),
-        ("18446744073709551614", 431),
-        ("18446744073709551613", 400),
-    ] {
+fn a_pipelined_request_that_was_refused_got_no_body_and_no_line_in_the_log() {
+    let cases = [
+        (
+            "content-length: 18446744073709551615\r\n",
+            400,
+            "request.head.malformed",
+        ),
+        ("no colon\r\n", 400, "request.head.malformed"),
+        (
+            &format!("x: {}\r\n", "y".repeat(70_000)),
+            431,
+            "request.head.too_large",
+        ),
+    ];
+    for (fields, status, reason) in cases {
         let origin = Origin::named("a");
         let proxy = Setup::of(&[&origin]).start();
         let mut client = proxy.client();
-        let second = post(&format!("content-length: {length}\r\n"), "hello");
+        let second = format!("POST /second HTTP/1.1\r\nhost: test\r\n{fields}\r\nhello");
         client.send(format!("GET / HTTP/1.1\r\nhost: test\r\n\r\n{second}"));
         assert_eq!(client.response().text(), "a");
-        assert_eq!(client.response().status(), status, "{length}");
+        let refusal = client.response();
+        assert_eq!(refusal.status(), status);
+        assert_eq!(refusal.reason(), reason);
+        let lines = proxy.wait_for_lines(2);
+        assert_eq!(lines[1].verdict(), (u64::from(status), reason));
+        assert_eq!(lines[1].text("method"), "POST");
+        assert_eq!(lines[1].text("target"), "/second");
         assert_eq!(origin.requests().len(), 1);
     }
+}
+
+#[test]
+fn a_pipelined_request_was_refused_for_a_character_that_others_may_have_in_a_target() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n");
+    client.send(get("/a") + &get("/?q=<\"é\">"));
+    for _ in 0..2 {
+        assert_eq!(client.response().status(), 200);
+    }
+    assert_eq!(origin.requests()[1].target(), "/?q=%3C%22%C3%A9%22%3E");
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub(crate) const DEFECT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
 /// Writing to a client that has requested it panics: a defect below a connection.
 pub(crate) const DEFECTIVE: &str = "/defective";
 
-/// hyper never reads with less room than this.
-pub(crate) const HYPERS_ROOM_BYTES: usize = 8 << 10;
+/// A connection on which exchanges run never reads with less room than this.
+pub(crate) const ACTIVE_ROOM_BYTES: usize = 8 << 10;
 
 /// The network of the simulated host that is running.
 pub(crate) struct Simulated {
@@ -116,8 +116,8 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // A reader with less room than hyper's is not hyper: its buffers are released.
-        let is_parked = buf.remaining() < HYPERS_ROOM_BYTES;
+        // A reader with less room is parked: its buffers are released.
+        let is_parked = buf.remaining() < ACTIVE_ROOM_BYTES;
         if is_parked != this.is_parked {
             this.is_parked = is_parked;
             let what = if is_parked { "parked" } else { "woken" };

@@ -1,4 +1,4 @@
-//! An idle client connection releases hyper's state and buffers.
+//! An idle client connection releases its state and buffers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use turmoil::net::TcpStream;
 
 use crate::fixture::{Fixture, PROXY};
 use crate::memory::held_bytes;
-use crate::network::HYPERS_ROOM_BYTES;
+use crate::network::ACTIVE_ROOM_BYTES;
 use crate::trace::Trace;
 
 /// After the last response, at the latest.
@@ -69,7 +69,7 @@ async fn used() -> TcpStream {
 }
 
 #[test]
-fn a_parked_connection_holds_less_than_one_buffer_of_hyper() {
+fn a_parked_connection_holds_less_than_one_read_takes() {
     const COUNT: isize = 50;
     Fixture::new(43, 1).play(|_| async {
         let _first = used().await;
@@ -81,6 +81,6 @@ fn a_parked_connection_holds_less_than_one_buffer_of_hyper() {
         clock::sleep(PARKED_WITHIN).await;
         // With both ends and the simulator's own data.
         let each = (held_bytes() - before) / COUNT;
-        assert!(each < HYPERS_ROOM_BYTES as isize, "{each} bytes");
+        assert!(each < ACTIVE_ROOM_BYTES as isize, "{each} bytes");
     });
 }

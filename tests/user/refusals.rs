@@ -556,9 +556,7 @@ fn page() -> String {
         (
             By::Parser,
             "By the parser",
-            "The head cannot be parsed. The body of the answer has the reason. The log has as much of the request line as was read.\n\n\
-             A request that is sent before the answer to the one before it (pipelining) can be an exception: the HTTP library\n\
-             (hyper) answers it without a body, and method and target may be `null` in the log.",
+            "The head cannot be parsed. The body of the answer has the reason. The log has as much of the request line as was read.",
         ),
         (
             By::Admission,
@@ -637,9 +635,8 @@ fn page() -> String {
          HAProxy and nginx do: JSON in a query, `$filter=Price>10` of OData. Four characters, `\"`, `<`, `>` and `` ` ``, and\n\
          bytes from 0x80 are forwarded percent-encoded. Log and routes see the same form. Spaces and control characters are\n\
          refused.\n\n\
-         Limits, until Evenkeel parses heads itself: an HTTP/2 stream with `<` or `>` in its target, with `\"` in its query,\n\
-         with `` ` `` in its path, or with bytes that are not UTF-8 is reset with `PROTOCOL_ERROR`; browsers and libraries\n\
-         escape these characters. In a pipelined HTTP/1.1 request they can be refused with 400 `request.head.malformed`.\n",
+         In HTTP/2, a stream with `<` or `>` in its target, with `\"` in its query, with `` ` `` in its path, or with bytes\n\
+         that are not UTF-8 is reset with `PROTOCOL_ERROR`; browsers and libraries escape these characters.\n",
     );
     page.push_str(
         "\n## Fields about the client\n\n\

@@ -157,7 +157,11 @@ fn node_behind_us_is_understood() {
     let proxy = node.proxy();
     talk(&proxy, |client| {
         ask_application(client);
-        assert_eq!(client.get("/hint").text(), "small");
+        client.send("GET /hint HTTP/1.1\r\nhost: test\r\n\r\n");
+        let (hints, response) = client.responses();
+        assert_eq!(hints.len(), 1);
+        assert_eq!(hints[0].status(), 103);
+        assert_eq!(response.text(), "small");
         client.send(
             "POST /post HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n",
         );

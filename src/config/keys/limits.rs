@@ -5,13 +5,13 @@ use crate::plan::{BackendLimits, FrontendLimits};
 
 use super::{Keys, key};
 
-/// hyper's smallest read buffer.
+/// As much as one read takes; every server accepts it.
 const LEAST_HEAD: ByteSize = ByteSize(8 << 10);
 /// More than any real head has. It bounds the memory that one client can take.
 const MOST_HEAD: ByteSize = ByteSize(16 << 20);
 /// Reading more to throw it away costs more than the answer is worth.
 const MOST_LINGER: ByteSize = ByteSize(1 << 40);
-/// `http::HeaderMap` holds 24,576 fields, and hyper makes room for the limit at once.
+/// `http::HeaderMap` holds 24,576 fields, and the parser makes room for the limit at once.
 const MOST_FIELDS: i64 = 20_000;
 /// `http::Uri` holds two bytes less than 64 KiB.
 const MOST_TARGET: ByteSize = ByteSize(65_534);

@@ -1,7 +1,7 @@
 //! A response body on its way from the server to the client, with all that must be given back when
 //! it ends: the slot, the connection, the facts.
 //!
-//! hyper drops a body of known length, and one of a HEAD or a 204, without asking for its end: that
+//! A body of known length, and one of a HEAD or a 204, is dropped without being asked for its end: that
 //! is an end and not an abort. What tells them apart is whether anything is still missing.
 //!
 //! The connection goes back with the last byte that the server sends, and the exchange ends with the
@@ -192,7 +192,7 @@ impl Body for ServerBody {
                     bytes.set(bytes.get() + data.len() as u64);
                 }
                 if frame.is_trailers() {
-                    // Nothing follows them, and hyper does not ask whether.
+                    // Nothing follows them, and it is not asked whether.
                     this.finish();
                 } else if way.body.is_end_stream() && this.attempt.exchange().request_complete.get()
                 {

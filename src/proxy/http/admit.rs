@@ -1,6 +1,6 @@
 //! What must not be passed on: requests that two readers would understand differently.
 //!
-//! hyper refuses what cannot be parsed; here is refused what parses and is still not right, before a
+//! The parser refuses what cannot be parsed; here is refused what parses and is still not right, before a
 //! server has seen any of it. The page `conf/reference/refusals.md` lists both.
 //!
 //! RFC 9112 §3.2 (targets and Host), §6 (framing), §11.2 (smuggling); RFC 9110 §7.8 (Upgrade),
@@ -30,8 +30,8 @@ pub struct Admitted<'a> {
 /// the log has room for one.
 pub const MOST_METHOD_BYTES: usize = 32;
 
-/// Makes the length that a head says the only one, in its one form. hyper lets zeros in front through,
-/// and h2 an empty field and several.
+/// Makes the length that a head says the only one, in its one form: h2 lets zeros in front, an empty field
+/// and several through.
 ///
 /// # Errors
 ///
@@ -64,7 +64,7 @@ pub fn admit<'a, B>(
     Ok(Admitted { host })
 }
 
-/// The bounds of a head, which hyper holds on HTTP/1. A field counts as in RFC 9113 §6.5.2. A client may
+/// The bounds of a head, which the parser holds on HTTP/1. A field counts as in RFC 9113 §6.5.2. A client may
 /// send its cookies one by one, and they are one field in the end (RFC 9113 §8.2.3).
 fn check_size(headers: &HeaderMap, limits: &FrontendLimits) -> Result<(), Reason> {
     let mut size = 0;
@@ -185,7 +185,7 @@ fn check_fields(headers: &HeaderMap, seen: Seen) -> Result<(), Reason> {
         && let Some(first) = headers.get(header::TRANSFER_ENCODING)
     {
         let is_only = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
-        // hyper reads `gzip, chunked` as chunked; passing it on without the field would lose a coding.
+        // The parser takes `gzip, chunked` for chunked; passing it on without the field would lose a coding.
         if !is_only || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(Reason::RequestTransferCoding);
         }

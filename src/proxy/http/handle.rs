@@ -19,7 +19,6 @@ use http_body::Body;
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::observe::event;
-use crate::plan;
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Exchange, ReceivedBody, RequestBody, UpgradeRequest};
@@ -213,7 +212,7 @@ impl ActiveRequest {
 
     /// From a request whose backend is chosen to one that may be sent there.
     fn outbound(&self, admitted: Admitted) -> Result<Outbound, Stop> {
-        let (exchange, client, view, seen) = (&self.exchange, &self.client, &self.view, self.seen);
+        let (exchange, client, seen) = (&self.exchange, &self.client, self.seen);
         let (plan, _) = self.frontend()?;
         let backend = self.backend().ok_or(Reason::RouteNone)?;
         let tls = client.tls.as_deref();
@@ -245,9 +244,6 @@ impl ActiveRequest {
         };
         let id = &exchange.record.opening.id;
         hop::name_request(&mut head.headers, &plan.request_id, id);
-        if view.records_case && backend.shared.plan.header_case != plan::HeaderCase::Preserve {
-            head.extensions.clear();
-        }
         let body = match incoming {
             Some(incoming) => {
                 let kept = &self.client.context.kept_bodies;
@@ -306,9 +302,6 @@ impl ActiveRequest {
         let upgrade = self.exchange.upgrade();
         let agreed = upgrade.filter(|upgrade| upgrade.is_agreed_in(&response));
         hop::towards_client(&mut response, &plan.forwarding);
-        if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
-            response.extensions_mut().clear();
-        }
         // What the server said to this hop alone is gone, so that rules can neither see nor keep it.
         let status = response.status();
         let ran = self.caught(|| self.run_response_rules(status, response.headers_mut()));

@@ -95,13 +95,6 @@ pub(super) fn towards_server(
         head.headers
             .insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
-    if body == BodyKind::Chunked {
-        // Without the field hyper sends a GET of unknown length without its body.
-        head.headers.insert(
-            header::TRANSFER_ENCODING,
-            HeaderValue::from_static("chunked"),
-        );
-    }
     // RFC 9110 §10.1.1: it means nothing without a body, nor in HTTP/1.0.
     let expects = body != BodyKind::None && head.version > Version::HTTP_10;
     if seen.has(Seen::EXPECT) && !expects {
@@ -184,6 +177,9 @@ pub(super) fn interim_towards_client(interim: &mut Response<()>, forwarding: &Fo
 }
 
 fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
+    if !seen.has(Seen::OF_HOP) {
+        return;
+    }
     for (field, name) in [
         (Seen::CONNECTION, header::CONNECTION),
         (Seen::KEEP_ALIVE, KEEP_ALIVE),
@@ -345,10 +341,6 @@ pub(super) fn say_close<B: Body>(
     let ends_with_body =
         || version <= Version::HTTP_10 && response.body().size_hint().exact().is_none();
     if version < Version::HTTP_2 && (is_last || ends_with_body()) {
-        if version <= Version::HTTP_10 {
-            // hyper adds `keep-alive` for such a client to what it takes for an answer in HTTP/1.1.
-            *response.version_mut() = Version::HTTP_10;
-        }
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -22,7 +22,7 @@ pub(super) enum Woken {
 }
 
 /// How many bytes of line ends are skipped while a connection waits: a few empty lines, which old clients
-/// send after a body. hyper is given what comes then, and bounds it too (see `WatchedStream`).
+/// send after a body. What comes then is bounded too (`wire::h1::request_head`).
 const MOST_SKIPPED_BYTES: usize = 32;
 
 /// What line ends are that come by themselves.
@@ -83,8 +83,7 @@ pub(super) enum Rest {
 /// Waits until `head`, of which a part was read, has come whole, or `most` bytes of it, and until `until`
 /// at the latest.
 ///
-/// hyper keeps 8 KiB for a head of which a few bytes have come, and its own state with them. Here only
-/// what came is kept.
+/// Only what came is kept, without the state of a connection on which exchanges run.
 pub(super) async fn rest_of_head(
     head: &mut Vec<u8>,
     most: usize,

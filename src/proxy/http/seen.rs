@@ -39,6 +39,17 @@ impl Seen {
     /// One whose name has other characters than letters, digits and `-`, and that may not pass.
     pub const ODD_NAME: Self = Self(1 << 10);
 
+    /// Those that belong to one hop alone.
+    pub const OF_HOP: Self = Self(
+        Self::CONNECTION.0
+            | Self::KEEP_ALIVE.0
+            | Self::PROXY_CONNECTION.0
+            | Self::TE.0
+            | Self::TRANSFER_ENCODING.0
+            | Self::UPGRADE.0
+            | Self::HTTP2_SETTINGS.0,
+    );
+
     /// Those that the head of an answer has.
     pub fn of(headers: &HeaderMap) -> Self {
         headers.keys().fold(Self::default(), |seen, name| {
@@ -81,7 +92,7 @@ impl Seen {
         Self(self.0 | other.0)
     }
 
-    /// Whether it has `field`.
+    /// Whether it has `field`, or one of them.
     pub fn has(self, field: Self) -> bool {
         self.0 & field.0 != 0
     }

@@ -15,6 +15,7 @@ use crate::base::clock::{self, Duration, Instant};
 
 use super::progress_probe::{ProgressProbe, StreamProgressProbe};
 use super::pump::Pump;
+use super::send_progress::SendProgress;
 use super::tracked_socket::SocketTracker;
 
 /// Since when a peer takes nothing. Written by the stream that wraps the connection, and by the task
@@ -103,7 +104,12 @@ impl Blocked {
     }
 
     /// Looks, if it is time.
-    pub fn look(&self, now: Instant, timeout: Duration, tracker: &SocketTracker) -> Look {
+    pub fn look(
+        &self,
+        now: Instant,
+        timeout: Duration,
+        progress: impl FnOnce() -> Option<SendProgress>,
+    ) -> Look {
         let Some(since) = self.since.get() else {
             return Look::NotDue;
         };
@@ -111,7 +117,7 @@ impl Blocked {
         if now < probe.due(since, timeout) {
             return Look::NotDue;
         }
-        let has_taken = probe.has_taken(now, tracker.progress());
+        let has_taken = probe.has_taken(now, progress());
         self.probe.set(probe);
         if has_taken {
             self.since.set(Some(now));

@@ -27,8 +27,8 @@ pub struct Exchange {
     /// What the request asks to go on in, if anything. Written by `handle`. In a box, since it is
     /// nothing almost always.
     upgrade: OnceCell<Box<UpgradeRequest>>,
-    /// For what a server says before its answer. Written by the connection, where it can pass that on.
-    interims: OnceCell<Interims>,
+    /// What a server says before its answer, where the client can have that.
+    pub interims: Interims,
 }
 
 impl Exchange {
@@ -41,7 +41,7 @@ impl Exchange {
             body_wanted: Cell::new(false),
             variables: Variables::default(),
             upgrade: OnceCell::new(),
-            interims: OnceCell::new(),
+            interims: Interims::default(),
         }
     }
 
@@ -61,16 +61,6 @@ impl Exchange {
     /// What the request asks to go on in, if anything.
     pub fn upgrade(&self) -> Option<&UpgradeRequest> {
         self.upgrade.get().map(|upgrade| &**upgrade)
-    }
-
-    /// Has what a server says before its answer kept for the client; only the first call counts.
-    pub fn pass_interims(&self, interims: Interims) {
-        let _ = self.interims.set(interims);
-    }
-
-    /// Where that is kept, if the client can have it.
-    pub fn interims(&self) -> Option<&Interims> {
-        self.interims.get()
     }
 
     /// Says that the last byte of the response was handed on, or that none will follow. Only the

@@ -1,13 +1,12 @@
 //! What a server says before its answer (1xx, RFC 9110 §15.2): that it wants the body, or something
 //! for the client, such as early hints (RFC 8297).
 
-use std::mem;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use http::{HeaderMap, Response, StatusCode};
 
+use super::exchange::Exchange;
 use super::request_body::ContinueGate;
 use super::stream_body::trim_values;
 
@@ -30,24 +29,15 @@ pub fn interim_bytes(fields: &HeaderMap) -> u64 {
     (status + fields.sum::<usize>()) as u64
 }
 
-/// Interim answers on their way to a client that can have them. One for each exchange; a lock only
-/// because hyper's callback is `Sync`: all of an exchange happens on one thread.
-#[derive(Clone, Debug, Default)]
-pub struct Interims(Arc<Shared>);
-
+/// Interim answers on their way to a client that can have them. Each exchange has one of these.
 #[derive(Debug, Default)]
-struct Shared {
-    passing: Mutex<Passing>,
-    /// Whether something waits: asked at each turn of an exchange, and hardly ever so. Ordered by the
-    /// thread, which is the same.
-    is_waiting: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Passing {
-    waiting: Vec<Response<()>>,
-    /// How many there have been.
-    count: usize,
+pub struct Interims {
+    /// Whether the client can have them. Written by the connection.
+    is_wanted: Cell<bool>,
+    /// Written by [`Listener`], taken by the connection.
+    waiting: RefCell<Vec<Response<()>>>,
+    /// How many there have been. Written by [`Listener`].
+    count: Cell<usize>,
 }
 
 /// Hears what a server says before its answer.
@@ -55,37 +45,36 @@ struct Passing {
 pub struct Listener {
     /// To be opened when it wants the body.
     pub(super) gate: Option<ContinueGate>,
-    /// For what the client shall hear.
-    pub(super) interims: Option<Interims>,
+    /// Whose client shall hear it.
+    pub(super) exchange: Rc<Exchange>,
 }
 
 impl Interims {
+    /// Has them kept for the client.
+    pub fn want(&self) {
+        self.is_wanted.set(true);
+    }
+
+    /// Whether they are kept for the client.
+    pub fn are_wanted(&self) -> bool {
+        self.is_wanted.get()
+    }
+
     /// Those that have come since this was asked last.
+    #[inline]
     pub fn take(&self) -> Vec<Response<()>> {
-        if !self.0.is_waiting.load(Relaxed) {
-            return Vec::new();
-        }
-        self.0.is_waiting.store(false, Relaxed);
-        mem::take(&mut self.0.passing().waiting)
+        self.waiting.take()
     }
 
     fn pass(&self, status: StatusCode, fields: &HeaderMap) {
-        let mut passing = self.0.passing();
-        if passing.count < MOST {
-            passing.count += 1;
+        if self.is_wanted.get() && self.count.get() < MOST {
+            self.count.set(self.count.get() + 1);
             let mut interim = Response::new(());
             *interim.status_mut() = status;
             *interim.headers_mut() = fields.clone();
             trim_values(interim.headers_mut());
-            passing.waiting.push(interim);
-            self.0.is_waiting.store(true, Relaxed);
+            self.waiting.borrow_mut().push(interim);
         }
-    }
-}
-
-impl Shared {
-    fn passing(&self) -> MutexGuard<'_, Passing> {
-        self.passing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,35 +89,7 @@ impl Listener {
                 }
             }
             StatusCode::SWITCHING_PROTOCOLS => {}
-            _ => {
-                if let Some(interims) = &self.interims {
-                    interims.pass(status, fields);
-                }
-            }
+            _ => self.exchange.interims.pass(status, fields),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_are_for_the_client_and_neither_100_nor_101_is() {
-        let interims = Interims::default();
-        let listener = Listener {
-            gate: None,
-            interims: Some(interims.clone()),
-        };
-        for status in [100, 101, 102, 103] {
-            let status = StatusCode::from_u16(status).expect("a status");
-            listener.hear(status, &HeaderMap::new());
-        }
-        let passed: Vec<u16> = interims
-            .take()
-            .iter()
-            .map(|interim| interim.status().as_u16())
-            .collect();
-        assert_eq!(passed, [102, 103]);
     }
 }

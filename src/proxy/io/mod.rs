@@ -1,15 +1,18 @@
-//! Bytes in motion: the client's socket as hyper sees it, bodies of either version of HTTP, and the
+//! Bytes in motion: the client's socket, bodies of either version of HTTP, and the
 //! clock that runs over them.
 //!
 //! Every room of the data plane may use this one; it uses none of them.
 
 mod active_attempt;
 mod blocked;
+mod client_socket;
 mod cork;
+mod date;
 mod deadlines;
 mod exchange;
 mod field_rules;
 mod interim;
+mod logged_line;
 mod parting;
 mod progress_probe;
 mod pump;
@@ -17,7 +20,6 @@ mod received;
 mod relay;
 mod replay_buffer;
 mod request_body;
-mod request_line;
 mod send_progress;
 mod splice_heuristic;
 mod stalled;
@@ -26,23 +28,24 @@ mod timer;
 mod tracked_socket;
 mod upgrade_request;
 mod upload_progress;
-mod watched;
 
 pub use active_attempt::ActiveAttempt;
 pub use blocked::{Blocked, Look, Stall};
+pub use client_socket::{ClientBody, ClientBroken, ClientSocket};
 pub use cork::CorkedStream;
+pub use date::DateCache;
 pub use deadlines::{AttemptDeadlines, Deadlines};
 pub use exchange::Exchange;
 pub use field_rules::{FieldRules, NameKind, never_from_clients};
 pub use interim::{Interims, Listener, MOST_INTERIM_BYTES, interim_bytes};
+pub use logged_line::logged_line;
 pub use parting::reset_when_taken;
 pub use progress_probe::ProgressProbe;
-pub use pump::{Pump, Stopped};
+pub use pump::{Pump, Stopped, presentable};
 pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
 pub use replay_buffer::KeptBodies;
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
-pub use request_line::logged_line;
 pub use send_progress::SendProgress;
 pub use stalled::{Stalled, StalledEntry};
 pub use stream_body::{StreamBody, Unread, trim_values};
@@ -50,4 +53,3 @@ pub use timer::Timer;
 pub use tracked_socket::{SocketTracker, TrackedSocket};
 pub use upgrade_request::{Proof, UpgradeRequest};
 pub use upload_progress::UploadProgress;
-pub use watched::{Unflushed, Watch, WatchedStream};

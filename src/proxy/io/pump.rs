@@ -265,8 +265,8 @@ fn stopped_by<E>(reset: Result<h2::Reason, h2::Error>) -> Stopped<E> {
     }
 }
 
-/// Trailers without what h2 would refuse, and with them the whole body.
-fn presentable(mut trailers: HeaderMap) -> HeaderMap {
+/// Trailers without what may not stand there: h2 would refuse it, and with it the whole body.
+pub fn presentable(mut trailers: HeaderMap) -> HeaderMap {
     for name in NOT_IN_TRAILERS {
         trailers.remove(name);
     }

@@ -1,22 +1,21 @@
-//! A body as it comes from a peer, by HTTP/1 or by HTTP/2.
+//! The body of a request as it comes from a client, by HTTP/1 or by HTTP/2.
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::client_socket::{ClientBody, ClientBroken};
 use super::stream_body::StreamBody;
 
-/// The body of a request or of a response.
+/// The body of a request.
 pub enum ReceivedBody {
     /// By HTTP/1.
-    Http1(Incoming),
+    Http1(ClientBody),
     /// By HTTP/2.
     Http2(StreamBody),
     /// Not at all.
@@ -27,7 +26,7 @@ pub enum ReceivedBody {
 #[derive(Debug)]
 pub enum ReceiveError {
     /// By HTTP/1.
-    Http1(hyper::Error),
+    Http1(ClientBroken),
     /// By HTTP/2.
     Http2(h2::Error),
 }
@@ -46,22 +45,9 @@ impl ReceiveError {
     /// Whether the peer sent what makes no sense; else it broke off, or the connection did.
     pub fn is_malformed(&self) -> bool {
         match self {
-            Self::Http1(error) => Self::is_bad_framing(error),
+            Self::Http1(broken) => matches!(broken, ClientBroken::Refused(_)),
             Self::Http2(error) => error.is_library(),
         }
-    }
-
-    /// hyper reports framing that makes no sense as `InvalidData` or `InvalidInput`.
-    pub fn is_bad_framing(error: &hyper::Error) -> bool {
-        let mut source = error.source();
-        while let Some(error) = source {
-            if let Some(error) = error.downcast_ref::<io::Error>() {
-                let kind = error.kind();
-                return kind == io::ErrorKind::InvalidData || kind == io::ErrorKind::InvalidInput;
-            }
-            source = error.source();
-        }
-        false
     }
 }
 
@@ -97,12 +83,6 @@ impl Body for ReceivedBody {
             Self::Http2(body) => body.size_hint(),
             Self::None => SizeHint::with_exact(0),
         }
-    }
-}
-
-impl From<Incoming> for ReceivedBody {
-    fn from(body: Incoming) -> Self {
-        Self::Http1(body)
     }
 }
 

@@ -67,8 +67,8 @@ impl ReplayBuffer {
             if let Some(worker) = &self.worker {
                 worker.add(data.len());
             }
-            // What a piece shares its memory with is not seen from here; hyper and h2 read into
-            // buffers of no more than some frames.
+            // What a piece shares its memory with is not seen from here; it is read into buffers of no
+            // more than 64 KiB.
             self.pieces.push_back(data.clone());
         } else if let Some(trailers) = frame.trailers_ref() {
             self.trailers = Some(trailers.clone());

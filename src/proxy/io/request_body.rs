@@ -4,12 +4,11 @@
 //! connection from one that sent malformed framing. The next piece is read when the server has taken the
 //! last one. Only the beginning of a body is kept, for a request that may be sent once more.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -24,7 +23,6 @@ use super::field_rules::FieldRules;
 use super::interim::Listener;
 use super::received::{ReceiveError, ReceivedBody};
 use super::replay_buffer::{KeptBodies, ReplayBuffer};
-use super::tracked_socket::SocketTracker;
 
 /// How long a request body waits for the server's `100 Continue` (RFC 9110 §10.1.1).
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -32,9 +30,6 @@ const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The request's body, or none.
 pub struct RequestBody {
     incoming: Option<ReceivedBody>,
-    /// The socket of the HTTP/1 connection that hyper sends it on; `None`: the sender asks for no more than
-    /// it can write.
-    outlet: Option<SocketTracker>,
     exchange: Rc<Exchange>,
     timeout: Duration,
     gate: Option<ContinueGate>,
@@ -55,8 +50,8 @@ pub struct RequestBody {
 /// Holds a request body back until the server sends `100 Continue`, or `CONTINUE_TIMEOUT` has passed.
 #[derive(Clone, Debug)]
 pub struct ContinueGate {
-    /// Written by hyper's callback, which must be `Send` and `Sync`; read by the request body.
-    open: Arc<AtomicBool>,
+    /// Written by [`Listener`]; read by the request body.
+    open: Rc<Cell<bool>>,
     /// When it opens without the server; `None`: the body has not been asked for yet. Written by the request
     /// body.
     until: Option<Instant>,
@@ -81,7 +76,6 @@ impl RequestBody {
         }
         Self {
             incoming,
-            outlet: None,
             exchange,
             timeout,
             gate: None,
@@ -98,7 +92,6 @@ impl RequestBody {
     pub fn none(exchange: Rc<Exchange>) -> Self {
         Self {
             incoming: None,
-            outlet: None,
             exchange,
             timeout: Duration::ZERO,
             gate: None,
@@ -124,12 +117,6 @@ impl RequestBody {
         self.gate = Some(gate);
     }
 
-    /// Hands nothing on while the connection of `outlet` takes nothing. hyper would only keep the piece, and
-    /// the client could send more.
-    pub fn go_through(&mut self, outlet: SocketTracker) {
-        self.outlet = Some(outlet);
-    }
-
     /// Notes that the server does not take what was handed on: the exchange waits for it, not for the client.
     pub fn wait_for_room(&self) {
         if self.exchange.deadlines.is_waiting_for_client() {
@@ -140,8 +127,11 @@ impl RequestBody {
     /// Gets the interim responses (1xx) of the server; `None`: they are not needed.
     pub fn listener(&self) -> Option<Listener> {
         let gate = self.gate.clone();
-        let interims = self.exchange.interims().cloned();
-        (gate.is_some() || interims.is_some()).then_some(Listener { gate, interims })
+        let exchange = &self.exchange;
+        (gate.is_some() || exchange.interims.are_wanted()).then(|| Listener {
+            gate,
+            exchange: Rc::clone(exchange),
+        })
     }
 
     /// Keeps what it hands on from here on, as far as that is little.
@@ -224,20 +214,19 @@ impl ContinueGate {
     /// A closed gate. Its timeout begins when the body is first asked for.
     pub fn new() -> Self {
         Self {
-            open: Arc::new(AtomicBool::new(false)),
+            open: Rc::new(Cell::new(false)),
             until: None,
         }
     }
 
     /// Whether the server has sent `100 Continue`.
     pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::Relaxed)
+        self.open.get()
     }
 
     /// Opens the gate: the server has sent `100 Continue`.
     pub fn open(&self) {
-        // Relaxed: it is read on the same thread. An atomic only because of hyper's callback: see the field.
-        self.open.store(true, Ordering::Relaxed);
+        self.open.set(true);
     }
 }
 
@@ -262,12 +251,6 @@ impl Body for RequestBody {
             return Poll::Pending;
         }
         let this = &mut *self;
-        if let Some(outlet) = &this.outlet
-            && outlet.poll_room(cx).is_pending()
-        {
-            this.wait_for_room();
-            return Poll::Pending;
-        }
         if let Some(frame) = this.again.next() {
             this.hand_on(&frame);
             return Poll::Ready(Some(Ok(frame)));

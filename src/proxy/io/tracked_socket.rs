@@ -1,4 +1,4 @@
-//! A connection that hyper or h2 owns, and that can still be asked what its peer has taken.
+//! A connection that hyper (in health checks) or h2 owns, and that can still be asked what its peer has taken.
 //!
 //! Both hide the socket below. Here it is shared between them and a [`SocketTracker`], which the task
 //! that holds the deadlines asks when a peer seems to take nothing.
@@ -15,7 +15,7 @@ use crate::net::{HalfClose, Stream};
 
 use super::send_progress::SendProgress;
 
-/// A connection that can be asked while hyper or h2 reads and writes it.
+/// A connection that can be asked while another owner reads and writes it.
 pub struct TrackedSocket(Rc<Shared>);
 
 /// Asks what the peer of a [`TrackedSocket`] has taken.
@@ -56,7 +56,7 @@ impl TrackedSocket {
     }
 
     /// Of a connection to a server. One that answers before it has the whole request, and closes, makes
-    /// the next write fail; hyper and h2 would end at that with the answer unread.
+    /// the next write fail, and what writes would end at that with the answer unread.
     pub fn to_server(stream: Stream) -> Self {
         Self::of(stream, OnWriteError::KeepReading)
     }
@@ -136,7 +136,7 @@ impl SocketTracker {
             .flatten()
     }
 
-    /// Closes the connection, which hyper or h2 owns, so that its peer sees a reset: what the peer has not
+    /// Closes the connection, which h2 owns, so that its peer sees a reset: what the peer has not
     /// taken is not kept for it.
     pub fn reset(&self) {
         if let Some(stream) = self.0.stream.take() {
@@ -145,7 +145,7 @@ impl SocketTracker {
     }
 
     /// Ready when the peer takes what is written. What is given to the connection before that is only
-    /// held here, by hyper or h2, and its sender takes it for gone.
+    /// held here, by h2, and its sender takes it for gone.
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_full() {
             return Poll::Ready(());
@@ -188,7 +188,7 @@ impl SocketTracker {
         self.0.is_write_closed.get()
     }
 
-    /// Whether hyper or h2 holds something back.
+    /// Whether h2 holds something back.
     pub(super) fn is_full(&self) -> bool {
         self.0.is_full.get()
     }

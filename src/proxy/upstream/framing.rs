@@ -1,5 +1,5 @@
-//! What frames the body of an answer, held against what clients would make of it. Our own codec of HTTP/1
-//! has looked already (`wire::h1::response`); for hyper and h2 it is done here.
+//! What frames the body of an answer, held against what clients would make of it. For HTTP/1 the parser
+//! has looked already (`wire::h1::response`); for HTTP/2 it is done here.
 
 use http::{Response, StatusCode, header};
 
@@ -18,8 +18,8 @@ pub(crate) fn check_framing<B>(response: &mut Response<B>) -> Result<(), Fault> 
     }
 }
 
-/// Whether chunked is the only transfer coding. hyper reads `gzip, chunked` as chunked; without the field,
-/// the client would take what is compressed for what was meant.
+/// Whether chunked is the only transfer coding: without the field, the client would take what is compressed
+/// for what was meant.
 fn is_framed<B>(response: &Response<B>) -> bool {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -29,7 +29,7 @@ fn is_framed<B>(response: &Response<B>) -> bool {
     }
 }
 
-/// Neither hyper nor h2 looks where no body follows, as in an answer to HEAD. Where the length means
+/// h2 does not look where no body follows, as in an answer to HEAD. Where the length means
 /// nothing, it is not passed on, and is not looked at.
 fn has_one_length<B>(response: &mut Response<B>) -> bool {
     let status = response.status();

@@ -173,9 +173,9 @@ impl Incoming {
 }
 
 impl Reuse {
-    /// After `head`, which answers the request of `exchange`. On one to a server of HTTP/1.0 hyper would
-    /// write it in that version, and a body of unknown length would be lost. After a request to go on in
-    /// another protocol, what the server takes the next bytes for is a matter of opinion.
+    /// After `head`, which answers the request of `exchange`. A server of HTTP/1.0 does not understand a body of
+    /// unknown length. After a request to go on in another protocol, what the server takes the next bytes for
+    /// is a matter of opinion.
     fn after(head: &Response<()>, exchange: &Exchange) -> Self {
         let says_close = head
             .headers()

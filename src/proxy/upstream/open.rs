@@ -59,7 +59,7 @@ pub(super) async fn open(
         .secure(stream, settings.plan.protocol, name);
     let (stream, agreed) = securing.await?;
     Ok(match agreed {
-        Agreed::Http1 => NewConnection::Http1(H1Connection::over(stream, settings).await?),
+        Agreed::Http1 => NewConnection::Http1(H1Connection::over(stream, settings)),
         Agreed::Http2 => {
             NewConnection::Http2(Box::new(h2::NewH2Connection::over(stream, settings).await?))
         }
@@ -81,7 +81,7 @@ pub(super) async fn open_http1(
 ) -> Result<H1Connection, Fault> {
     let stream = dial(opener, address, preamble).await?;
     let securing = settings.transport.secure_for(stream, name, Spoken::Http1);
-    H1Connection::over(securing.await?, settings).await
+    Ok(H1Connection::over(securing.await?, settings))
 }
 
 /// Opens a connection to the server at `address` on which nothing but `preamble` has been said.

@@ -1,18 +1,12 @@
 //! What connections to servers are opened and used with.
 
-use http::uri::Scheme;
-use hyper::client::conn::http1;
-
 use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
-use crate::proxy::io::MOST_INTERIM_BYTES;
-use crate::wire::h1::response::HeadLimits;
+use crate::wire::h1::HeadLimits;
+use http::uri::Scheme;
 
 use super::server_pools::ServerPools;
 use super::transport::Transport;
-
-/// How much of a response is read ahead of the client by HTTP/1.
-const READ_AHEAD_BYTES: usize = 64 << 10;
 
 /// How much of a request body waits in a stream of HTTP/2 for its turn on the connection.
 const SEND_AHEAD_BYTES: usize = 64 << 10;
@@ -31,8 +25,6 @@ pub(super) const NOT_SAID: usize = usize::MAX - 1;
 /// What connections are opened and used with.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where the case of field names is kept.
-    pub(super) http1: http1::Builder,
     pub(super) http2: ::h2::client::Builder,
     /// Streams on one connection, whatever the server allows.
     pub(super) max_streams: usize,
@@ -55,7 +47,6 @@ impl Settings {
     /// The settings of a backend. `record_case` keeps the case of the field names of responses.
     pub fn new(backend: &plan::Backend, transport: Transport, record_case: bool) -> Self {
         Self {
-            http1: http1_builder(backend, record_case),
             http2: http2_builder(backend),
             transport,
             max_streams: backend.http2.max_streams as usize,
@@ -114,11 +105,6 @@ impl Settings {
         }
     }
 
-    /// Bytes that a server may send by HTTP/1 until the head of its response has come whole.
-    pub(super) fn head_bound(&self) -> u64 {
-        self.plan.limits.head.0 + MOST_INTERIM_BYTES
-    }
-
     /// What the head of an answer by HTTP/1 may have.
     pub(super) fn head_limits(&self) -> HeadLimits {
         HeadLimits {
@@ -127,9 +113,9 @@ impl Settings {
         }
     }
 
-    /// Whether field names pass in the case in which they came.
-    pub(super) fn keeps_case(&self) -> bool {
-        self.plan.record_case || self.plan.header_case == HeaderCase::Preserve
+    /// Whether the field names of responses are kept as they came.
+    pub(super) fn keeps_names(&self) -> bool {
+        self.plan.record_case
     }
 
     /// How servers are sent field names by HTTP/1.
@@ -141,20 +127,6 @@ impl Settings {
     pub fn max_fields(&self) -> usize {
         self.plan.limits.fields
     }
-}
-
-fn http1_builder(backend: &plan::Backend, record_case: bool) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .max_buf_size(READ_AHEAD_BYTES.max(backend.limits.head.0 as usize))
-        .max_header_size(backend.limits.head.0 as usize)
-        .title_case_headers(backend.header_case == HeaderCase::Title)
-        .preserve_header_case(record_case || backend.header_case == HeaderCase::Preserve);
-    if backend.limits.fields != plan::BackendLimits::default().fields {
-        // Any other number makes hyper keep the fields on the heap.
-        builder.max_headers(backend.limits.fields);
-    }
-    builder
 }
 
 /// The connection's window has room for all of its streams' windows: however many clients do not

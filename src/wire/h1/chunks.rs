@@ -5,6 +5,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Status;
 
 use super::Refusal;
+use super::names::{NameCase, NameWriter};
 
 /// The most bytes that the extensions of all chunks of one body may have together. Extensions have no
 /// known use, and without a bound a sender could go on with them for ever.
@@ -212,11 +213,11 @@ pub fn write_size(length: usize, out: &mut Vec<u8>) {
 }
 
 /// Appends the last chunk, `trailers`, and the empty line that ends the body.
-pub fn write_end(trailers: Option<&HeaderMap>, out: &mut Vec<u8>) {
+pub fn write_end(trailers: Option<&HeaderMap>, case: NameCase<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
+    let mut names = NameWriter::new(case);
     for (name, value) in trailers.into_iter().flatten() {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
+        names.write(name, false, out);
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
@@ -352,7 +353,7 @@ mod tests {
             let mut trailers = HeaderMap::new();
             trailers.append("x-a", HeaderValue::from_static("b"));
             let has_trailers = pieces.len() % 2 == 1;
-            write_end(has_trailers.then_some(&trailers), &mut text);
+            write_end(has_trailers.then_some(&trailers), NameCase::Lower, &mut text);
             let (data, read, left) = decode(&text, size).expect("it is understood");
             prop_assert_eq!(data, pieces.concat());
             prop_assert_eq!(read, has_trailers.then_some(trailers));

@@ -11,6 +11,15 @@ pub enum Refusal {
     HeadTooLarge,
     /// The head has more fields than are allowed.
     TooManyFields,
+    /// The request line is malformed: no method, target and version, a character that none of them can have
+    /// (RFC 9112 §3).
+    RequestLine,
+    /// A request of another version than HTTP/1.0 and HTTP/1.1 (RFC 9112 §2.3).
+    Version,
+    /// The target has none of the forms that there are (RFC 9112 §3.2).
+    Target,
+    /// The target has more bytes than can be kept.
+    TargetTooLong,
     /// The status line is malformed (RFC 9112 §4).
     StatusLine,
     /// A field line is malformed: no name, space before the colon, a continued line (obs-fold), a control
@@ -42,6 +51,10 @@ impl fmt::Display for Refusal {
             Self::NotHttp => "it does not begin with \"HTTP/1.\"",
             Self::HeadTooLarge => "the head has more bytes than `limits.head` allows",
             Self::TooManyFields => "the head has more fields than `limits.fields` allows",
+            Self::RequestLine => "the request line is malformed",
+            Self::Version => "a version other than HTTP/1.0 and HTTP/1.1",
+            Self::Target => "the target is malformed",
+            Self::TargetTooLong => "the target is too long",
             Self::StatusLine => "the status line is malformed",
             Self::Field => "a field line is malformed",
             Self::Length => "Content-Length is not one decimal number",

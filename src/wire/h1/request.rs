@@ -3,24 +3,8 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
-/// How the body of a request is written (RFC 9112 §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyFraming {
-    /// This many bytes; 0: there is no body.
-    Length(u64),
-    /// In chunks.
-    Chunked,
-}
-
-/// How field names are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum NameCase {
-    /// `content-length`
-    #[default]
-    Lower,
-    /// `Content-Length`
-    Title,
-}
+use super::framing::BodyFraming;
+use super::names::{NameCase, NameWriter};
 
 /// Appends `head` and the empty line after it to `out`.
 ///
@@ -31,28 +15,30 @@ pub(crate) fn write_head(
     head: &Parts,
     host: Option<&HeaderValue>,
     framing: BodyFraming,
-    case: NameCase,
+    case: NameCase<'_>,
     out: &mut Vec<u8>,
 ) {
+    let mut names = NameWriter::new(case);
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.push(b' ');
     write_target(head, out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     if let Some(host) = host {
-        write_field(&header::HOST, host, case, out);
+        names.write(&header::HOST, false, out);
+        out.extend_from_slice(host.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
-    let says_length = head.headers.contains_key(header::CONTENT_LENGTH);
-    write_fields(&head.headers, case, out);
+    let says_length = write_fields(&head.headers, &mut names, out);
     match framing {
         BodyFraming::Length(0) if !says_length => {}
         BodyFraming::Length(length) => {
             let mut digits = itoa::Buffer::new();
-            write_name(&header::CONTENT_LENGTH, case, out);
+            names.write(&header::CONTENT_LENGTH, false, out);
             out.extend_from_slice(digits.format(length).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
         BodyFraming::Chunked => {
-            write_name(&header::TRANSFER_ENCODING, case, out);
+            names.write(&header::TRANSFER_ENCODING, false, out);
             out.extend_from_slice(b"chunked\r\n");
         }
     }
@@ -67,35 +53,23 @@ fn write_target(head: &Parts, out: &mut Vec<u8>) {
     }
 }
 
-/// All fields but those that frame the body.
-fn write_fields(fields: &HeaderMap, case: NameCase, out: &mut Vec<u8>) {
+/// Writes all fields but those that frame the body, and says whether there is a length among them.
+fn write_fields(fields: &HeaderMap, names: &mut NameWriter<'_>, out: &mut Vec<u8>) -> bool {
+    let mut last: Option<&HeaderName> = None;
+    let mut says_length = false;
     for (name, value) in fields {
-        if *name != header::CONTENT_LENGTH && *name != header::TRANSFER_ENCODING {
-            write_field(name, value, case, out);
+        if *name == header::CONTENT_LENGTH {
+            says_length = true;
+        } else if *name != header::TRANSFER_ENCODING {
+            // The map gives one name to all of its values.
+            let is_same = last.is_some_and(|last| std::ptr::eq(last, name));
+            names.write(name, is_same, out);
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+            last = Some(name);
         }
     }
-}
-
-fn write_field(name: &HeaderName, value: &HeaderValue, case: NameCase, out: &mut Vec<u8>) {
-    write_name(name, case, out);
-    out.extend_from_slice(value.as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_name(name: &HeaderName, case: NameCase, out: &mut Vec<u8>) {
-    let name = name.as_str().as_bytes();
-    let begin = out.len();
-    out.extend_from_slice(name);
-    if case == NameCase::Title {
-        let mut is_first = true;
-        for byte in &mut out[begin..] {
-            if is_first {
-                byte.make_ascii_uppercase();
-            }
-            is_first = *byte == b'-';
-        }
-    }
-    out.extend_from_slice(b": ");
+    says_length
 }
 
 #[cfg(test)]
@@ -108,7 +82,7 @@ mod tests {
         build: http::request::Builder,
         host: Option<&HeaderValue>,
         framing: BodyFraming,
-        case: NameCase,
+        case: NameCase<'_>,
     ) -> String {
         let (head, ()) = build.body(()).expect("a request").into_parts();
         let mut out = Vec::new();

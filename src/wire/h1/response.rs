@@ -1,30 +1,22 @@
 //! Parses response heads, and finds out where the body of a response ends.
 
-use std::mem::MaybeUninit;
-
-use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use bytes::BytesMut;
+use http::header::{self, HeaderMap};
 use http::{Method, Response, StatusCode, Version};
-use httparse::{Header, ParserConfig, Status};
+use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::Refusal;
+use super::fields::{FieldList, HeadLimits, offset, with_room};
+use super::names::KeepNames;
 use crate::wire::content_length::{self, Lists};
 
-/// Where a head may have no more fields than this, it is parsed without allocating memory for them.
-const FIELDS_ON_STACK: usize = 100;
+/// For so many fields there is room at least: a map that grows while fields are added, or when it is used
+/// for the next request, costs more.
+const ROOM_FIELDS: usize = 12;
 
 /// The first bytes of every response (RFC 9112 §4).
 const BEGINNING: &[u8] = b"HTTP/1.";
-
-/// The bounds of a head.
-#[derive(Clone, Copy, Debug)]
-pub struct HeadLimits {
-    /// Bytes, line ends included.
-    pub bytes: usize,
-    /// Field lines.
-    pub fields: usize,
-}
 
 /// Where a body ends (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,21 +49,21 @@ pub struct ResponseHead {
 #[derive(Debug, Default)]
 pub struct ResponseParser {
     /// Where the fields of the head are. The memory is used again for the next head.
-    fields: Vec<FieldAt>,
+    fields: FieldList,
     /// How many bytes have been searched without finding the end of a head; 0: none.
     searched: usize,
-}
-
-/// Where the name and the value of a field are in a head: offsets and lengths in bytes.
-#[derive(Clone, Copy, Debug)]
-struct FieldAt {
-    name: usize,
-    name_length: usize,
-    value: usize,
-    value_length: usize,
+    keep_names: KeepNames,
 }
 
 impl ResponseParser {
+    /// A parser that keeps the field names as they were received, if `keep_names` says so.
+    pub fn new(keep_names: KeepNames) -> Self {
+        Self {
+            keep_names,
+            ..Self::default()
+        }
+    }
+
     /// Takes the head at the beginning of `bytes` out of them; `None`: it has not arrived completely.
     /// `method` is that of the request, on which the end of the body depends.
     ///
@@ -102,13 +94,22 @@ impl ResponseParser {
         let mut response = Response::new(());
         *response.status_mut() = line.status;
         *response.version_mut() = line.version;
-        *response.headers_mut() = self.fields_of(&head)?;
+        let mut headers = HeaderMap::with_capacity(self.fields.len().max(ROOM_FIELDS));
+        let mut seen = Seen::default();
+        self.fields.collect(&head, &mut headers, |name, _| {
+            seen.has_length |= *name == header::CONTENT_LENGTH;
+            seen.has_coding |= *name == header::TRANSFER_ENCODING;
+            Ok(())
+        })?;
+        *response.headers_mut() = headers;
+        self.fields
+            .note_names(&head, self.keep_names, response.extensions_mut());
         if let Some((at, length)) = line.unusual_reason
             && let Ok(reason) = ReasonPhrase::try_from(head.slice(at..at + length))
         {
             response.extensions_mut().insert(reason);
         }
-        let framing = framing_of(&mut response, method)?;
+        let framing = framing_of(&mut response, seen, method)?;
         Ok(Some(ResponseHead {
             response,
             framing,
@@ -118,7 +119,7 @@ impl ResponseParser {
 
     /// Forgets what it has searched, and frees its memory.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.keep_names);
     }
 
     /// `None`, unless more bytes cannot make a head of `bytes`.
@@ -151,65 +152,41 @@ impl ResponseParser {
         bytes: &[u8],
         limits: HeadLimits,
     ) -> Result<Option<(StatusLine, usize)>, Refusal> {
-        if limits.fields <= FIELDS_ON_STACK {
-            let mut slots = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
-            self.find_fields_in(bytes, &mut slots[..limits.fields])
-        } else {
-            let mut slots = vec![MaybeUninit::uninit(); limits.fields];
-            self.find_fields_in(bytes, &mut slots)
-        }
+        with_room(limits, |room| {
+            let mut parsed = httparse::Response::new(&mut []);
+            let outcome = ParserConfig::default().parse_response_with_uninit_headers(
+                &mut parsed,
+                bytes,
+                room,
+            );
+            let length = match outcome.map_err(refusal_of)? {
+                Status::Complete(length) => length,
+                Status::Partial => return Ok(None),
+            };
+            self.fields.note(parsed.headers, bytes);
+            let code = parsed.code.unwrap_or_default();
+            let status = StatusCode::from_u16(code).map_err(|_| Refusal::StatusLine)?;
+            let reason = parsed.reason.unwrap_or_default();
+            let is_usual = reason.is_empty() || Some(reason) == status.canonical_reason();
+            let line = StatusLine {
+                status,
+                version: match parsed.version {
+                    Some(0) => Version::HTTP_10,
+                    _ => Version::HTTP_11,
+                },
+                unusual_reason: (!is_usual)
+                    .then(|| (offset(reason.as_bytes(), bytes), reason.len())),
+            };
+            Ok(Some((line, length)))
+        })
     }
+}
 
-    fn find_fields_in<'b>(
-        &mut self,
-        bytes: &'b [u8],
-        slots: &mut [MaybeUninit<Header<'b>>],
-    ) -> Result<Option<(StatusLine, usize)>, Refusal> {
-        let mut parsed = httparse::Response::new(&mut []);
-        let outcome =
-            ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, slots);
-        let length = match outcome.map_err(refusal_of)? {
-            Status::Complete(length) => length,
-            Status::Partial => return Ok(None),
-        };
-        let offset = |part: &[u8]| part.as_ptr().addr() - bytes.as_ptr().addr();
-        self.fields.clear();
-        self.fields
-            .extend(parsed.headers.iter().map(|field| FieldAt {
-                name: offset(field.name.as_bytes()),
-                name_length: field.name.len(),
-                value: offset(field.value),
-                value_length: field.value.len(),
-            }));
-        let code = parsed.code.unwrap_or_default();
-        let status = StatusCode::from_u16(code).map_err(|_| Refusal::StatusLine)?;
-        let reason = parsed.reason.unwrap_or_default();
-        let is_usual = reason.is_empty() || Some(reason) == status.canonical_reason();
-        let line = StatusLine {
-            status,
-            version: match parsed.version {
-                Some(0) => Version::HTTP_10,
-                _ => Version::HTTP_11,
-            },
-            unusual_reason: (!is_usual).then(|| (offset(reason.as_bytes()), reason.len())),
-        };
-        Ok(Some((line, length)))
-    }
-
-    /// The fields of `head`. The values share its memory.
-    fn fields_of(&self, head: &Bytes) -> Result<HeaderMap, Refusal> {
-        let mut headers = HeaderMap::with_capacity(self.fields.len());
-        for field in &self.fields {
-            let name = &head[field.name..field.name + field.name_length];
-            let name = HeaderName::from_bytes(name).map_err(|_| Refusal::Field)?;
-            let value = head.slice(field.value..field.value + field.value_length);
-            let value = HeaderValue::from_maybe_shared(value).map_err(|_| Refusal::Field)?;
-            headers
-                .try_append(name, value)
-                .map_err(|_| Refusal::TooManyFields)?;
-        }
-        Ok(headers)
-    }
+/// Which of the fields that frame a body a head has: asking the map for each costs more.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    has_length: bool,
+    has_coding: bool,
 }
 
 /// What the first line of an answer says.
@@ -233,17 +210,24 @@ fn refusal_of(error: httparse::Error) -> Refusal {
 
 /// Where the body of `response`, to a request with `method`, ends. Leaves one `Content-Length` field at
 /// most, with one number.
-fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, Refusal> {
+fn framing_of(
+    response: &mut Response<()>,
+    seen: Seen,
+    method: &Method,
+) -> Result<Framing, Refusal> {
     let (status, version) = (response.status(), response.version());
     let headers = response.headers_mut();
-    let is_chunked = is_chunked(headers)?;
+    let is_chunked = seen.has_coding && is_chunked(headers)?;
     if is_chunked && version == Version::HTTP_10 {
         return Err(Refusal::CodingInHttp10);
     }
-    if is_chunked && headers.contains_key(header::CONTENT_LENGTH) {
+    if is_chunked && seen.has_length {
         return Err(Refusal::LengthBesideCoding);
     }
-    let length = content_length::settle(headers, Lists::Allowed);
+    let length = match seen.has_length {
+        true => content_length::settle(headers, Lists::Allowed),
+        false => Ok(None),
+    };
     let has_length = length != Ok(None) && length != Ok(Some(0));
     if status.is_informational() {
         // A body here would be read as the response itself. Some servers write into a 103 what they are

@@ -2,9 +2,9 @@
 #![no_main]
 
 use bytes::BytesMut;
-use evenkeel::wire::h1::Refusal;
 use evenkeel::wire::h1::chunks::{ChunkDecoder, Piece};
-use evenkeel::wire::h1::response::{Framing, HeadLimits, ResponseHead, ResponseParser};
+use evenkeel::wire::h1::response::{Framing, ResponseHead, ResponseParser};
+use evenkeel::wire::h1::{HeadLimits, Refusal};
 use http::Method;
 use libfuzzer_sys::fuzz_target;
 

@@ -84,6 +84,19 @@ impl Client {
         response.expect("a whole response")
     }
 
+    /// The interim responses (1xx) that come before the next response, and that one.
+    #[track_caller]
+    pub(crate) fn responses(&mut self) -> (Vec<Message>, Message) {
+        let mut interims = Vec::new();
+        loop {
+            let response = self.response();
+            if response.status() >= 200 {
+                return (interims, response);
+            }
+            interims.push(response);
+        }
+    }
+
     /// The next response, whole or cut.
     pub(crate) fn try_response(&mut self) -> io::Result<Message> {
         self.wire.read_message(Kind::Response)

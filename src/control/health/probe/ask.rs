@@ -11,14 +11,16 @@ use crate::base::Address;
 use crate::net::{Network, Stream};
 use crate::plan::{HttpCheck, Probe};
 use crate::proxy::io::{
-    CorkedStream, MOST_INTERIM_BYTES, ReceivedBody, SocketTracker, StreamBody, TrackedSocket,
+    CorkedStream, MOST_INTERIM_BYTES, SocketTracker, StreamBody, TrackedSocket,
 };
 use crate::proxy::upstream::{Agreed, Opener, Transport, dial, head_of};
 
 use super::driven::DrivenConnection;
 use super::judge::judge;
 use super::progress::{Progress, Step};
-use super::words::{failed, of_connecting, of_first, of_handshake, of_head, passed};
+use super::words::{
+    failed, of_body, of_connecting, of_first, of_handshake, of_head, of_stream, passed,
+};
 use super::{HEAD_BOUND, TOO_MUCH, Target};
 
 const AGENT: &str = concat!("evenkeel-health/", env!("CARGO_PKG_VERSION"));
@@ -87,8 +89,7 @@ async fn ask_http1(
         Err(error) => return progress.decide(failed(of_head(&error))),
     };
     tracker.head_came();
-    let response = response.map(ReceivedBody::from);
-    judge(link, sender, response, check, progress).await;
+    judge(link, sender, response, of_body, check, progress).await;
 }
 
 async fn ask_http2(
@@ -127,8 +128,8 @@ async fn ask_http2(
     tracker.head_came();
     let (head, stream) = response.into_parts();
     let body = StreamBody::new(stream, &head.headers);
-    let response = Response::from_parts(head, ReceivedBody::from(body));
-    judge(link, sender, response, check, progress).await;
+    let response = Response::from_parts(head, body);
+    judge(link, sender, response, of_stream, check, progress).await;
 }
 
 /// Bounds the bytes that are read before the head of the answer.

@@ -4,22 +4,24 @@ use std::future::Future;
 
 use bytes::Bytes;
 use http::Response;
+use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::base::clock;
 use crate::plan::HttpCheck;
-use crate::proxy::io::{ReceiveError, ReceivedBody};
 
 use super::driven::DrivenConnection;
 use super::progress::{Progress, Step};
-use super::words::{Finding, failed, of_body, passed, quoted};
+use super::words::{Finding, failed, passed, quoted};
 use super::{BODY_BOUND, LINGER};
 
 /// Judges an answer, and closes in order. `sender` keeps the connection open until then.
-pub(super) async fn judge<C: Future, S>(
+/// `of_body` says why a body was not read to its end.
+pub(super) async fn judge<C: Future, S, B: Body<Data = Bytes> + Unpin>(
     mut link: DrivenConnection<C>,
     sender: S,
-    response: Response<ReceivedBody>,
+    response: Response<B>,
+    of_body: impl FnOnce(&B::Error) -> String,
     check: &HttpCheck,
     progress: &Progress,
 ) {
@@ -30,7 +32,8 @@ pub(super) async fn judge<C: Future, S>(
         None => passed(format!("status {status}")),
         Some(text) => {
             progress.step.set(Step::Body);
-            link.with(judge_body(&mut body, text, status)).await
+            link.with(judge_body(&mut body, text, status, of_body))
+                .await
         }
     };
     progress.decide(finding);
@@ -42,7 +45,12 @@ pub(super) async fn judge<C: Future, S>(
     let _ = clock::within(LINGER, leave).await;
 }
 
-async fn judge_body(body: &mut ReceivedBody, text: &str, status: u16) -> Finding {
+async fn judge_body<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    text: &str,
+    status: u16,
+    of_body: impl FnOnce(&B::Error) -> String,
+) -> Finding {
     match contains(body, text.as_bytes()).await {
         Ok(true) => passed(format!("status {status}")),
         Ok(false) => failed(format!("body does not contain {}", quoted(text))),
@@ -51,7 +59,10 @@ async fn judge_body(body: &mut ReceivedBody, text: &str, status: u16) -> Finding
 }
 
 /// Whether the body has `text` in its first [`BODY_BOUND`] bytes; true as soon as that is known.
-async fn contains(body: &mut ReceivedBody, text: &[u8]) -> Result<bool, ReceiveError> {
+async fn contains<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    text: &[u8],
+) -> Result<bool, B::Error> {
     let mut seen = Vec::new();
     if text.is_empty() {
         return Ok(true);
@@ -76,7 +87,7 @@ async fn contains(body: &mut ReceivedBody, text: &[u8]) -> Result<bool, ReceiveE
 }
 
 /// Reads the remaining bytes, up to the bound.
-async fn drain(body: &mut ReceivedBody) {
+async fn drain<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
     let mut left = BODY_BOUND;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);

@@ -6,7 +6,6 @@ use std::io;
 use crate::base::InWords;
 use crate::control::health::state::Verdict;
 use crate::exchange::{Cause, Fault, Http2InWords, Reason};
-use crate::proxy::io::ReceiveError;
 use crate::proxy::upstream::not_http2;
 
 /// The characters of an expected text that a reason quotes.
@@ -89,11 +88,7 @@ pub(super) fn of_stream(error: &h2::Error) -> String {
     }
 }
 
-pub(super) fn of_body(error: &ReceiveError) -> String {
-    let error = match error {
-        ReceiveError::Http1(error) => error,
-        ReceiveError::Http2(error) => return of_stream(error),
-    };
+pub(super) fn of_body(error: &hyper::Error) -> String {
     match io_of(error) {
         Some(error) if error.kind() == io::ErrorKind::ConnectionReset => of_io(error),
         Some(error) if error.kind() != io::ErrorKind::UnexpectedEof => {

@@ -1,293 +1,258 @@
-//! A period in which hyper runs a client connection: until it ends, or until nothing has happened for a while.
+//! A period in which something happens on a client connection: requests are read, answered one after another,
+//! and their answers written. It ends with the connection, or when nothing has happened for a while.
+//!
+//! All of it happens in one task: the handler, the body of the request and that of the response are polled
+//! here, beside the socket and the clock. `reading`, `writing` and `due` have the parts.
 
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 
-use http_body::Body;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use http::{Method, Response, Version};
 
-use crate::base::clock::{self, Duration, Instant};
+use crate::base::clock::Instant;
 use crate::exchange::Reason;
-use crate::observe::event;
+use crate::net::Stream;
 use crate::proxy::connections::{Registration, Shutdown};
-use crate::proxy::io::{Exchange, Look, SocketTracker, StalledEntry, Timer, WatchedStream};
+use crate::proxy::http::active::ActiveRequest;
+use crate::proxy::http::body::ResponseBody;
+use crate::proxy::http::upgrade::OpenTunnel;
+use crate::proxy::io::{Blocked, ClientSocket, ReceivedBody, StalledEntry, Timer, logged_line};
+use crate::wire::h1::request_head::{RequestHead, RequestParser};
 
+use super::outgoing::Outgoing;
+use super::responding::{Asked, Responding};
 use super::session::Session;
-
-/// How long hyper keeps its buffers after an exchange. A client that asks again within a second is
-/// served at no cost; one that does not has most likely gone for longer.
-const PARK_AFTER: Duration = Duration::from_secs(1);
-
-/// How often it is looked whether a client has gone whose upload waits for the server.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+use super::terms::Terms;
+use super::verdict::{Due, Ended, Verdict};
 
 /// One period of activity.
-pub(super) struct ActivePeriod<'a, C> {
-    pub(super) connection: C,
-    pub(super) tracker: SocketTracker,
-    pub(super) session: &'a Rc<Session>,
+pub(super) struct ActivePeriod<'a> {
+    pub(super) session: &'a mut Session,
     pub(super) registration: &'a Registration,
     pub(super) timer: &'a mut Timer,
+    pub(super) socket: ClientSocket,
+    pub(super) terms: Terms,
+    pub(super) parser: RequestParser,
+    /// The head of the next request. Kept here because it is large, and would be moved by each function
+    /// that hands it on.
+    pub(super) head: Option<RequestHead>,
+    pub(super) outgoing: Outgoing,
+    /// Whether all that the socket has taken has left it (TLS).
+    pub(super) is_flushed: bool,
+    /// Whether the client takes what we want to send.
+    pub(super) blocked: Blocked,
+    /// The response to the present request.
+    pub(super) responding: Responding,
+    /// Whether the client waits for `100 Continue`.
+    pub(super) asks_first: bool,
+    /// How many bytes of empty lines have come in a row where a request should begin.
+    pub(super) blank_bytes: usize,
     /// When to look whether the client has gone, while its upload waits for the server.
     pub(super) look_at: Option<Instant>,
     /// Where its exchange stands among those that may have to make room.
     pub(super) stalled: Option<StalledEntry>,
-    pub(super) told_to_leave: bool,
 }
 
-pub(super) enum Verdict {
-    Idle,
-    HalfHead,
-    Over,
-    /// No request could be read, for this reason; the client has to be answered.
-    Unread(Reason),
-    /// The same where it was answered already, with this status, or cannot be (0).
-    Unanswered(Reason, u16),
-    /// The response has broken off, and what there was of it is written.
-    Cut,
-    /// The client has gone, or takes nothing.
-    Broken,
-    Upgraded,
-}
+impl<'a> ActivePeriod<'a> {
+    /// A period on the connection `stream`, of which `prefix` was read already.
+    pub(super) fn begin(
+        stream: Stream,
+        prefix: Bytes,
+        session: &'a mut Session,
+        registration: &'a Registration,
+        timer: &'a mut Timer,
+    ) -> Self {
+        let asked = Asked {
+            version: Version::HTTP_11,
+            is_head: false,
+            keep_alive: true,
+            takes_trailers: false,
+        };
+        Self {
+            terms: Terms::of(&session.client),
+            session,
+            registration,
+            timer,
+            socket: ClientSocket::new(stream, prefix),
+            parser: RequestParser::default(),
+            head: None,
+            outgoing: Outgoing::default(),
+            is_flushed: true,
+            blocked: Blocked::default(),
+            responding: Responding::none(asked),
+            asks_first: false,
+            blank_bytes: 0,
+            look_at: None,
+            stalled: None,
+        }
+    }
 
-/// What the passing of a deadline means.
-enum Due {
-    /// The handler or a body has been told; they must be polled.
-    Told,
-    End(Verdict),
-}
+    /// Serves the connection until the period is over.
+    pub(super) async fn run(mut self) -> Ended {
+        let verdict = self.serve().await;
+        self.ended(verdict)
+    }
 
-impl<S, B> ActivePeriod<'_, http1::Connection<TokioIo<WatchedStream>, S>>
-where
-    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B> + Unpin,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Verdict> {
+    async fn serve(&mut self) -> Verdict {
         loop {
-            let shutdown = self.registration.shutdown(cx);
-            if shutdown == Shutdown::Abort {
-                return Poll::Ready(self.cut(Reason::ProxyStopped));
+            if let Err(verdict) = poll_fn(|cx| self.poll_head(cx)).await {
+                return verdict;
             }
-            if shutdown == Shutdown::Drain {
-                self.session.client.is_leaving.set(true);
-            }
-            let polled = Pin::new(&mut self.connection).poll(cx);
-            self.session.settle_if_over();
-            self.session.note_partial_head();
-            if let Poll::Ready(result) = polled {
-                return Poll::Ready(self.finished(result.err()));
-            }
-            if self.session.has_said_what_it_could() {
-                return Poll::Ready(Verdict::Cut);
-            }
-            if self.has_only_half_a_head() {
-                return Poll::Ready(Verdict::HalfHead);
-            }
-            if shutdown == Shutdown::Drain && !self.told_to_leave && self.may_be_told_to_leave() {
-                self.told_to_leave = true;
-                Pin::new(&mut self.connection).graceful_shutdown();
+            let Some(head) = self.head.take() else {
                 continue;
-            }
-            if self.is_told_to_make_room(cx) {
-                return Poll::Ready(self.cut(Reason::ProxyDescriptors));
-            }
-            self.plan_look();
-            let due = self.due();
-            let now = ready!(self.timer.poll_any(cx, due));
-            match self.passed(now, cx) {
-                Due::Told => {}
-                Due::End(verdict) => return Poll::Ready(verdict),
-            }
-        }
-    }
-
-    /// Whether hyper can be told that nothing more comes. Not while a request is here or on its way:
-    /// it is answered, and the answer says `close`. One that was never served has been promised an
-    /// answer too, as far as its client knows.
-    fn may_be_told_to_leave(&self) -> bool {
-        let session = self.session;
-        session.has_served.get()
-            && session.exchange().is_none()
-            && session.head_began.get().is_none()
-    }
-
-    /// hyper is done with the connection.
-    fn finished(&self, error: Option<hyper::Error>) -> Verdict {
-        let session = self.session;
-        let has_switched = error.is_none() && session.tunnel.borrow().is_some();
-        // What was not flushed when hyper finished is lost, and with it the answer.
-        if has_switched && session.watch.flushed.get() {
-            return Verdict::Upgraded;
-        }
-        if let Some(exchange) = session.exchange() {
-            // The connection broke under an exchange. Its own cause, if there is one, came first.
-            let was_sent = session.is_whole(&exchange) && error.is_none();
-            if was_sent {
-                session.settle();
-            } else {
-                let left = exchange.record.status.get() == 0 || error.is_some();
-                session.cut(Reason::ClientLeft);
-                return if left { Verdict::Broken } else { Verdict::Over };
-            }
-        }
-        let status = session.watch.own_status.take();
-        match (status, error) {
-            // hyper takes a fault after empty lines alone for the end of the connection.
-            (0, None) if session.watch.is_flooded_with_blanks() => {
-                return Verdict::Unanswered(Reason::RequestHeadMalformed, 0);
-            }
-            (0, None) => {}
-            (0, Some(error)) => return self.failed(&error),
-            (status, _) => return Verdict::Unread(refusal_of(status)),
-        }
-        Verdict::Over
-    }
-
-    /// The connection failed outside of any exchange that we know of.
-    fn failed(&self, error: &hyper::Error) -> Verdict {
-        let session = self.session;
-        event::connection_failed(&session.client.live.name, session.client.peer, error);
-        if error.is_user() {
-            // A response body was shorter than its length.
-            return Verdict::Cut;
-        }
-        if error.is_parse_version_h2() || session.watch.is_flooded_with_blanks() {
-            // The preface of HTTP/2, or empty lines without end: an answer would not be understood.
-            return Verdict::Unanswered(Reason::RequestHeadMalformed, 0);
-        } else if error.is_parse() {
-            // hyper has answered it in one write with the response before it.
-            let too_large = error.is_parse_too_large();
-            let status = if too_large { 431 } else { 400 };
-            session.is_dirty.set(true);
-            return Verdict::Unanswered(refusal_of(status), status);
-        } else if session.head_began.get().is_some() {
-            return Verdict::Unanswered(Reason::ClientLeft, 0);
-        }
-        Verdict::Over
-    }
-
-    /// The first deadline of the connection's present state, if it has one.
-    fn due(&self) -> Option<Instant> {
-        let session = self.session;
-        let watch = &session.watch;
-        let timeouts = session.client.timeouts();
-        let stalled = watch.blocked.due(timeouts.body);
-        let exchange = session.exchange();
-        let waiting = match (&exchange, session.head_began.get()) {
-            (Some(exchange), _) if exchange.ended().is_none() => exchange.deadlines.earliest(),
-            // The last bytes of the response are on their way; the session has its own deadline.
-            (Some(_), _) => None,
-            (None, Some(began)) => Some(began + timeouts.head),
-            (None, None) => Some(self.end_of_idleness().0),
-        };
-        [stalled, waiting, self.look_at].into_iter().flatten().min()
-    }
-
-    /// When the period of a connection on which nothing happens is over, and how.
-    fn end_of_idleness(&self) -> (Instant, Verdict) {
-        let session = self.session;
-        let until = session.idle_until();
-        // The rest of a request may still come until hyper has closed the connection: parked, it would
-        // be taken for the next request.
-        if session.is_dirty.get() {
-            return (until, Verdict::Over);
-        }
-        let park = session.idle_since.get() + PARK_AFTER;
-        (park.min(until), Verdict::Idle)
-    }
-
-    /// Whether the exchange shall end because its client takes nothing and others need its descriptors.
-    fn is_told_to_make_room(&mut self, cx: &TaskContext<'_>) -> bool {
-        let Some(entry) = &self.stalled else {
-            return false;
-        };
-        if self.session.watch.blocked.since() != Some(entry.since()) {
-            self.stalled = None;
-            return false;
-        }
-        entry.is_told(cx)
-    }
-
-    /// Enters it among those that may have to make room: it was looked, and nothing was taken.
-    fn may_make_room(&mut self, since: Instant, cx: &TaskContext<'_>) {
-        let session = self.session;
-        let is_open = session
-            .exchange()
-            .is_some_and(|exchange| exchange.ended().is_none());
-        if self.stalled.is_none() && is_open {
-            self.stalled = Some(session.client.context.stalled.enter(since, cx));
-        }
-    }
-
-    /// A deadline of [`ActivePeriod::due`] has passed.
-    fn passed(&mut self, now: Instant, cx: &TaskContext<'_>) -> Due {
-        let session = self.session;
-        let watch = &session.watch;
-        let body = session.client.timeouts().body;
-        match watch.blocked.look(now, body, &self.tracker) {
-            Look::NotDue => {}
-            Look::Taking => return Due::Told,
-            Look::Waiting(since) => {
-                self.may_make_room(since, cx);
-                return Due::Told;
-            }
-            Look::Stalled => return Due::End(self.cut(Reason::ClientStalled)),
-        }
-        if self.look_at.is_some_and(|at| now >= at) {
-            self.look_at = None;
-            watch.look.set(Some(session.half_close.get()));
-            return Due::Told;
-        }
-        if let Some(exchange) = session.exchange() {
-            let deadlines = &exchange.deadlines;
-            return match deadlines.pass(now) {
-                None => Due::Told,
-                Some(_) if exchange.record.status.get() == 0 => Due::Told,
-                Some(reason) => self.break_off(&exchange, reason),
             };
+            let open_tunnel = Cell::new(None);
+            let response = {
+                let keep = |tunnel| open_tunnel.set(Some(Box::new(tunnel)));
+                let mut answering = pin!(self.open(head, keep));
+                poll_fn(|cx| self.poll_answer(cx, answering.as_mut())).await
+            };
+            let response = match response {
+                Ok(response) => response,
+                Err(verdict) => return verdict,
+            };
+            let is_tunnel = matches!(response.body(), ResponseBody::Tunnel);
+            let keep_alive = self.begin_response(response);
+            if let Some(verdict) = poll_fn(|cx| self.poll_response(cx)).await {
+                return verdict;
+            }
+            if is_tunnel && let Some(open_tunnel) = open_tunnel.into_inner() {
+                return Verdict::Upgraded(open_tunnel);
+            }
+            self.session.settle();
+            if !keep_alive || self.session.is_dirty {
+                return Verdict::Over;
+            }
+            self.terms.renew(&self.session.client);
         }
-        if session.head_began.get().is_some() {
-            return Due::End(Verdict::Unread(Reason::RequestHeadTimeout));
-        }
-        Due::End(self.end_of_idleness().1)
     }
 
-    /// While a request is not there as a whole, hyper reads it only as fast as the server takes it,
-    /// and does not see that the client has gone. So this looks, now and then.
-    fn plan_look(&mut self) {
-        let is_uploading = self
-            .session
-            .exchange()
-            .is_some_and(|exchange| exchange.ended().is_none() && !exchange.request_complete.get());
-        if !is_uploading {
-            self.look_at = None;
-        } else if self.look_at.is_none() {
-            self.look_at = Some(clock::now() + LOOK_EVERY);
+    /// Opens the exchange of the request with `head`, and begins to answer it.
+    fn open<K: FnOnce(OpenTunnel)>(
+        &mut self,
+        head: RequestHead,
+        keep: K,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<K> {
+        let RequestHead {
+            request,
+            framing,
+            keep_alive,
+            takes_trailers,
+        } = head;
+        let asked = Asked {
+            version: request.version(),
+            is_head: *request.method() == Method::HEAD,
+            keep_alive,
+            takes_trailers,
+        };
+        self.responding = Responding::none(asked);
+        let body = self.socket.begin_body(framing);
+        let request = request.map(|()| ReceivedBody::Http1(body));
+        let began = self.session.head_began.take();
+        let active = ActiveRequest::open(&self.session.client, &request, began);
+        let exchange = active.opened();
+        let is_new = asked.version == Version::HTTP_11;
+        if is_new {
+            exchange.interims.want();
+        }
+        self.asks_first = is_new && active.asks_first();
+        self.session.open(exchange);
+        active.answer(request, keep)
+    }
+
+    /// The answer of the handler.
+    fn poll_answer<F>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut answering: Pin<&mut F>,
+    ) -> Poll<Result<Response<ResponseBody>, Verdict>>
+    where
+        F: Future<Output = Result<Response<ResponseBody>, Infallible>>,
+    {
+        loop {
+            if self.note_shutdown(cx) == Shutdown::Abort {
+                return Poll::Ready(Err(self.cut(Reason::ProxyStopped)));
+            }
+            let polled = answering.as_mut().poll(cx);
+            self.say_before_answer();
+            if let Poll::Ready(Ok(response)) = polled {
+                return Poll::Ready(Ok(response));
+            }
+            let written = self.poll_write(cx);
+            if matches!(written, Poll::Ready(Err(_))) || self.has_client_left(cx) {
+                return Poll::Ready(Err(self.client_left()));
+            }
+            match ready!(self.poll_due(cx)) {
+                Due::Told => {}
+                Due::End(verdict) => return Poll::Ready(Err(verdict)),
+            }
         }
     }
 
-    /// Whether there is a part of a head, for which hyper would keep its buffers until the rest comes,
-    /// and nothing else.
-    fn has_only_half_a_head(&self) -> bool {
-        let session = self.session;
-        session.head_began.get().is_some()
-            && session.exchange().is_none()
-            && session.watch.flushed.get()
-            && session.watch.own_status.get() == 0
-            && session.hears_more.get()
-            && !session.is_dirty.get()
-            && !self.told_to_leave
+    /// Writes the response. Ready when all of it has left; with what follows if it has broken off.
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Option<Verdict>> {
+        loop {
+            if self.note_shutdown(cx) == Shutdown::Abort {
+                return Poll::Ready(Some(self.cut(Reason::ProxyStopped)));
+            }
+            match self.poll_body(cx) {
+                Poll::Ready(Ok(())) if self.responding.is_broken() => {
+                    self.session.settle();
+                    return Poll::Ready(Some(Verdict::Cut));
+                }
+                Poll::Ready(Ok(())) => return Poll::Ready(None),
+                Poll::Ready(Err(_)) => return Poll::Ready(Some(self.client_left())),
+                Poll::Pending => {}
+            }
+            if self.has_client_left(cx) {
+                return Poll::Ready(Some(self.client_left()));
+            }
+            match ready!(self.poll_due(cx)) {
+                Due::Told => {}
+                Due::End(verdict) => return Poll::Ready(Some(verdict)),
+            }
+        }
     }
 
-    fn cut(&self, reason: Reason) -> Verdict {
+    /// Whether the client has gone while it is answered. Seen only where it can have no more to say: behind
+    /// the end of its request, and with nothing of the next one.
+    fn has_client_left(&self, cx: &mut Context<'_>) -> bool {
+        if self.terms.outlives_half_close()
+            || !self.socket.is_request_read()
+            || self.socket.has_read()
+        {
+            return false;
+        }
+        matches!(
+            self.socket.poll_read(cx),
+            Poll::Ready(Ok(0)) | Poll::Ready(Err(_))
+        )
+    }
+
+    fn client_left(&mut self) -> Verdict {
+        self.session.cut(Reason::ClientLeft);
+        Verdict::Broken
+    }
+
+    pub(super) fn note_shutdown(&self, cx: &mut Context<'_>) -> Shutdown {
+        let shutdown = self.registration.shutdown(cx);
+        if shutdown == Shutdown::Drain {
+            self.session.client.is_leaving.set(true);
+        }
+        shutdown
+    }
+
+    /// Ends the exchange that is open before its time.
+    pub(super) fn cut(&mut self, reason: Reason) -> Verdict {
         let Some(exchange) = self.session.exchange() else {
             return Verdict::Over;
         };
-        let is_whole = self.session.is_whole(&exchange);
+        let is_whole =
+            exchange.ended().is_some() && self.is_all_sent() && !self.responding.is_broken();
         self.session.cut(reason);
         match reason {
             _ if is_whole => Verdict::Over,
@@ -296,22 +261,37 @@ where
         }
     }
 
-    /// Ends the response before its time, when what there is of it has been written.
-    fn break_off(&self, exchange: &Exchange, reason: Reason) -> Due {
-        if self.session.watch.flushed.get() {
-            return Due::End(self.cut(reason));
+    fn ended(self, verdict: Verdict) -> Ended {
+        let is_cut = self.responding.ends_with_connection();
+        let (stream, read) = self.socket.into_parts();
+        let logged = || logged_line(&read).map(Box::new);
+        match verdict {
+            Verdict::Idle => Ended::Idle(stream, read),
+            // A copy: what was read is a view of a buffer that may be larger.
+            Verdict::HalfHead => Ended::HalfHead(stream, read.to_vec()),
+            Verdict::Unread(reason) => {
+                self.session.is_dirty = true;
+                Ended::Unread(stream, reason, logged())
+            }
+            Verdict::Broken => Ended::Broken(stream),
+            Verdict::Cut if is_cut => Ended::Cut(stream),
+            Verdict::Upgraded(open_tunnel) => Ended::Upgraded(stream, read, open_tunnel),
+            Verdict::Unanswered(reason) => {
+                let request = logged().map(|request| *request);
+                self.session.refuse(reason, 0, None, request);
+                over(stream, self.session, &read)
+            }
+            // What frames a response says that it was cut.
+            Verdict::Over | Verdict::Cut => over(stream, self.session, &read),
         }
-        exchange.cut(reason);
-        self.session.watch.has_broken_off.set(true);
-        Due::Told
     }
 }
 
-/// What hyper meant by a status that it answered by itself.
-fn refusal_of(status: u16) -> Reason {
-    match status {
-        414 => Reason::RequestTargetTooLong,
-        431 => Reason::RequestHeadTooLarge,
-        _ => Reason::RequestHeadMalformed,
+/// The end of a connection on which all is said.
+fn over(stream: Stream, session: &Session, read_too_far: &Bytes) -> Ended {
+    if session.is_dirty || !read_too_far.is_empty() {
+        Ended::Refused(stream)
+    } else {
+        Ended::Over(stream)
     }
 }

@@ -23,8 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// What is read at a time and thrown away.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// Says why a request was not read: its head is malformed or too large, or came too late. hyper would
-/// say so without a reason and an id.
+/// Says why a request was not read: its head is malformed or too large, or came too late.
 pub(super) async fn answer_unread(
     mut stream: Stream,
     session: &Session,

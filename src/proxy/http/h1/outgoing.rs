@@ -1,133 +1,250 @@
-//! The body of a response as hyper is given it.
-//!
-//! A body that breaks off is an error, and at an error hyper drops what it has gathered: the head too,
-//! if that was not written yet. Here such a body falls silent instead. hyper writes what it has, and
-//! then `h1` ends the connection.
+//! What is on its way to the client: bytes that the socket has not taken yet.
 
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::Version;
-use http_body::{Body, Frame, SizeHint};
+use bytes::{Buf, Bytes};
 
-use crate::proxy::forward::BodyError;
-use crate::proxy::http::body::ResponseBody;
-use crate::proxy::io::Watch;
+use crate::proxy::io::ClientSocket;
 
-/// A response body on its way to a client of HTTP/1.
+/// How much of a response is gathered before the client has to take it.
+const WRITE_AHEAD_BYTES: usize = 64 << 10;
+
+/// And in how many parts: as many as one system call takes them here.
+const PARTS: usize = 16;
+
+/// Pieces up to this size are copied behind what stands before them.
+const SMALL_BYTES: usize = 1 << 10;
+
+/// Heads, pieces of bodies and what frames them, in their order.
+#[derive(Default)]
 pub(super) struct Outgoing {
-    /// `None`: it has broken off.
-    body: Option<ResponseBody>,
-    framing: Framing,
-    watch: Rc<Watch>,
+    /// What was written here: heads, sizes of chunks, small pieces.
+    own: Vec<u8>,
+    /// How many bytes of `own` the socket has taken.
+    own_taken: usize,
+    parts: VecDeque<Part>,
+    /// All that the socket has not taken.
+    bytes: usize,
 }
 
-/// How a client of HTTP/1 knows where a body ends (RFC 9112 §6.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// By `content-length`, or there is none.
-    #[default]
-    Length,
-    /// By its last chunk.
-    Chunks,
-    /// By the end of the connection.
-    Close,
+enum Part {
+    /// The next bytes of `own`, as many.
+    Own(usize),
+    /// A piece of a body.
+    Piece(Bytes),
 }
 
 impl Outgoing {
-    /// `body`, in answer to a request in `version`.
-    pub(super) fn new(body: ResponseBody, version: Version, watch: Rc<Watch>) -> Self {
-        let framing = Framing::of(&body, version);
-        Self {
-            body: Some(body),
-            framing,
-            watch,
+    /// Whether the socket has taken all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Whether more is to be gathered.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes < WRITE_AHEAD_BYTES && self.parts.len() < PARTS - 2
+    }
+
+    /// Appends what `write` writes, and returns its length and what `write` gives.
+    pub(super) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> (usize, T) {
+        let before = self.own.len();
+        let given = write(&mut self.own);
+        let length = self.own.len() - before;
+        self.bytes += length;
+        match self.parts.back_mut() {
+            Some(Part::Own(last)) => *last += length,
+            _ => self.parts.push_back(Part::Own(length)),
+        }
+        (length, given)
+    }
+
+    /// Appends a piece of a body.
+    pub(super) fn push(&mut self, piece: Bytes) {
+        if piece.len() <= SMALL_BYTES {
+            self.write(|own| own.extend_from_slice(&piece));
+        } else {
+            self.bytes += piece.len();
+            self.parts.push_back(Part::Piece(piece));
         }
     }
 
-    pub(super) fn framing(&self) -> Framing {
-        self.framing
-    }
-}
-
-impl Framing {
-    /// What hyper makes of `body`.
-    fn of(body: &ResponseBody, version: Version) -> Self {
-        match body.size_hint().exact() {
-            Some(_) => Self::Length,
-            None if version == Version::HTTP_10 => Self::Close,
-            None => Self::Chunks,
-        }
-    }
-
-    /// Bytes that stand around a piece of the body.
-    fn around(self, piece: usize) -> u64 {
-        match self {
-            Self::Length | Self::Close => 0,
-            // Its size in hexadecimal digits, and two line ends.
-            Self::Chunks => u64::from(piece.max(1).ilog2() / 4 + 1) + 4,
-        }
-    }
-}
-
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
+    /// Writes once; there must be something to write.
+    pub(super) fn poll_write(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.get_mut();
-        if this.watch.has_broken_off.get() {
-            // Dropping it lets the server go.
-            this.body = None;
+        socket: &ClientSocket,
+    ) -> Poll<io::Result<usize>> {
+        let mut own = &self.own[self.own_taken..];
+        if let (1, Some(Part::Own(_))) = (self.parts.len(), self.parts.front()) {
+            let written = socket.poll_write(cx, &[IoSlice::new(own)]);
+            if let Poll::Ready(Ok(length)) = &written {
+                self.take(*length);
+            }
+            return written;
         }
-        let Some(body) = &mut this.body else {
-            return Poll::Pending;
-        };
-        match ready!(Pin::new(body).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    let around = this.framing.around(data.len());
-                    this.watch.unflushed.add(data.len() as u64, around);
+        let mut bufs = [IoSlice::new(&[]); PARTS];
+        let mut count = 0;
+        for (buf, part) in bufs.iter_mut().zip(&self.parts) {
+            *buf = IoSlice::new(match part {
+                Part::Own(length) => {
+                    let (part, rest) = own.split_at(*length);
+                    own = rest;
+                    part
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Part::Piece(piece) => piece,
+            });
+            count += 1;
+        }
+        let written = socket.poll_write(cx, &bufs[..count]);
+        if let Poll::Ready(Ok(length)) = &written {
+            self.take(*length);
+        }
+        written
+    }
+
+    /// Notes that the socket has taken `length` bytes.
+    fn take(&mut self, mut length: usize) {
+        self.bytes -= length;
+        if self.bytes == 0 {
+            self.parts.clear();
+            self.own.clear();
+            self.own_taken = 0;
+            return;
+        }
+        while let Some(part) = self.parts.front_mut() {
+            let taken = match part {
+                Part::Own(left) => {
+                    let taken = length.min(*left);
+                    self.own_taken += taken;
+                    *left -= taken;
+                    (taken, *left == 0)
+                }
+                Part::Piece(piece) => {
+                    let taken = length.min(piece.len());
+                    piece.advance(taken);
+                    (taken, piece.is_empty())
+                }
+            };
+            length -= taken.0;
+            if !taken.1 {
+                return;
             }
-            // Why is among the facts of the exchange.
-            Some(Err(_)) => {
-                this.watch.has_broken_off.set(true);
-                this.body = None;
-                Poll::Pending
-            }
-            None => Poll::Ready(None),
+            self.parts.pop_front();
         }
     }
+}
 
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_some_and(Body::is_end_stream)
+/// How many bytes of a body have not left us, for a response that is cut.
+#[derive(Debug, Default)]
+pub(super) struct Unsent {
+    /// Bytes of the body that were gathered since all had left.
+    body: u64,
+    /// Bytes before and around them.
+    framing: u64,
+    /// What the connection took of both.
+    written: u64,
+    /// Under TLS: what had left when nothing was held back.
+    sent_before: u64,
+    /// And what has left now.
+    sent: Option<u64>,
+}
+
+impl Unsent {
+    /// Notes that so many bytes of a body are gathered, and `around` with them.
+    pub(super) fn add(&mut self, body: usize, around: usize) {
+        self.body += body as u64;
+        self.framing += around as u64;
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(SizeHint::default, Body::size_hint)
+    /// Notes what the connection took; under TLS, `sent` has left in all.
+    pub(super) fn note_written(&mut self, written: usize, sent: Option<u64>) {
+        self.written += written as u64;
+        self.sent = sent;
+    }
+
+    /// Notes that nothing is held back.
+    pub(super) fn clear(&mut self, sent: Option<u64>) {
+        *self = Self {
+            sent_before: sent.unwrap_or(0),
+            sent,
+            ..Self::default()
+        };
+    }
+
+    /// How many bytes of the body the socket has not taken. Not too few, and too many only by the frames
+    /// of chunks: all of them are taken to stand before the body.
+    pub(super) fn body(&self) -> u64 {
+        let left = self.sent.map_or(self.written, |sent| {
+            // Records are longer than what is in them.
+            self.written.min(sent.saturating_sub(self.sent_before))
+        });
+        self.body - left.saturating_sub(self.framing).min(self.body)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, duplex};
+
     use super::*;
+    use crate::net::Stream;
 
     #[test]
-    fn what_stands_around_a_chunk_is_its_size_and_two_line_ends() {
-        for (piece, around) in [(1, 5), (15, 5), (16, 6), (255, 6), (256, 7), (65_536, 9)] {
-            let digits = format!("{piece:x}").len() as u64;
-            assert_eq!(Framing::Chunks.around(piece), around);
-            assert_eq!(around, digits + 4);
+    fn what_was_not_taken_of_a_body_is_known() {
+        let head = 19;
+        // Nothing was taken, then a part of the head, then all of it and some of the body.
+        for (taken, left) in [(0, 100), (10, 100), (head + 40, 60), (head + 100, 0)] {
+            let mut unsent = Unsent::default();
+            unsent.add(0, head);
+            unsent.add(100, 0);
+            unsent.note_written(taken, None);
+            assert_eq!(unsent.body(), left);
         }
-        assert_eq!(Framing::Length.around(100), 0);
+        // Under TLS, what was taken may still be here.
+        let mut unsent = Unsent::default();
+        unsent.clear(Some(1000));
+        unsent.add(100, 0);
+        unsent.note_written(100, Some(1030));
+        assert_eq!(unsent.body(), 70);
+    }
+
+    #[tokio::test]
+    async fn what_is_gathered_leaves_in_its_order_however_little_is_taken() {
+        for room in [1, 7, 1000, 1 << 20] {
+            let (near, mut far) = duplex(room);
+            let socket = ClientSocket::new(Stream::Other(Box::new(near)), Bytes::new());
+            let mut outgoing = Outgoing::default();
+            let mut expected = Vec::new();
+            for length in [0, 1, 3000, 5, 2000, 1500, 10] {
+                let piece = vec![length as u8; length];
+                outgoing.write(|own| own.extend_from_slice(b"<head>"));
+                outgoing.push(piece.clone().into());
+                expected.extend_from_slice(b"<head>");
+                expected.extend_from_slice(&piece);
+            }
+            let mut arrived = vec![0; expected.len()];
+            let write = async {
+                while !outgoing.is_empty() {
+                    let written = poll_fn(|cx| outgoing.poll_write(cx, &socket)).await;
+                    assert!(written.expect("it is open") > 0);
+                }
+            };
+            let (read, ()) = tokio::join!(far.read_exact(&mut arrived), write);
+            read.expect("all of it");
+            assert_eq!(arrived, expected, "{room}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_gathered_than_there_is_room_for() {
+        let mut outgoing = Outgoing::default();
+        while outgoing.has_room() {
+            outgoing.push(vec![0; 10_000].into());
+        }
+        assert!((WRITE_AHEAD_BYTES..WRITE_AHEAD_BYTES + 10_000).contains(&outgoing.bytes));
     }
 }

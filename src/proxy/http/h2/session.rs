@@ -283,7 +283,7 @@ impl Session<'_> {
         let look = self
             .counts
             .blocked
-            .look(now, timeouts.body, &self.shared.tracker);
+            .look(now, timeouts.body, || self.shared.tracker.progress());
         match look {
             Look::NotDue => {}
             Look::Taking | Look::Waiting(_) => return Poll::Pending,

@@ -30,8 +30,8 @@ use crate::proxy::http::hop;
 use crate::proxy::http::linger::Linger;
 use crate::proxy::http::upgrade::OpenTunnel;
 use crate::proxy::io::{
-    End, Exchange, Interims, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody,
-    Timer, trim_values,
+    End, Exchange, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody, Timer,
+    trim_values,
 };
 use crate::wire::target;
 
@@ -69,7 +69,7 @@ pub(super) async fn serve(
     let request = with_escapes(request);
     let active = ActiveRequest::open(&shared.client, &request, None);
     let exchange = active.opened();
-    exchange.pass_interims(Interims::default());
+    exchange.interims.want();
     let id = respond.stream_id().as_u32();
     let mut client_stream = ClientStream::new(id, exchange, shared, request.method());
     let asks_first = active.asks_first();
@@ -195,10 +195,7 @@ impl ClientStream {
     /// Tells the client what the server has said before its answer. If it cannot be told, the stream
     /// is over, which is noticed elsewhere.
     fn pass_interims(&self, respond: &mut SendResponse<Bytes>) {
-        let Some(interims) = self.exchange.interims() else {
-            return;
-        };
-        for mut interim in interims.take() {
+        for mut interim in self.exchange.interims.take() {
             let client = &self.shared.client;
             client.with_plan(|plan| hop::interim_towards_client(&mut interim, &plan.forwarding));
             let _ = respond.send_informational(interim);

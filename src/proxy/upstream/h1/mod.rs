@@ -4,10 +4,8 @@
 //! other task, and no task is left over afterwards. An idle connection is not polled: whether the server has
 //! closed it is checked when it is taken from the pool, and by the sweep of the pool.
 //!
-//! [`own`] uses the codec of `wire::h1`. With `header_case = "preserve"`, [`by_hyper`] is used: hyper keeps
-//! the case of field names in a private type, which only hyper's own server can write to the client.
+//! [`own`] reads and writes, with the codec of `wire::h1`.
 
-mod by_hyper;
 mod history;
 mod own;
 #[cfg(test)]
@@ -28,7 +26,6 @@ use crate::proxy::io::{AttemptDeadlines, Listener, RequestBody, UploadProgress};
 
 use super::failure::{EarlyEnd, Leftover, RequestEnd, Unanswered};
 use super::settings::Settings;
-use by_hyper::HyperConnection;
 use own::OwnConnection;
 
 pub(super) use history::History;
@@ -38,18 +35,9 @@ pub(super) use history::History;
 pub(super) struct H1Connection(Box<Inner>);
 
 struct Inner {
-    engine: Engine,
+    /// The code that reads and writes.
+    own: OwnConnection,
     history: History,
-}
-
-/// The code that reads and writes.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives in a box, and nearly all connections are of the larger kind"
-)]
-enum Engine {
-    Own(OwnConnection),
-    Hyper(HyperConnection),
 }
 
 /// A request that was begun and is not answered yet.
@@ -73,21 +61,11 @@ struct Failure {
 
 impl H1Connection {
     /// A connection over `stream`.
-    ///
-    /// # Errors
-    ///
-    /// `server.connect.failed`.
-    pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
-        let engine = if settings.keeps_case() {
-            let connection = HyperConnection::over(stream, settings).await?;
-            Engine::Hyper(connection)
-        } else {
-            Engine::Own(OwnConnection::over(stream, settings))
-        };
-        Ok(Self(Box::new(Inner {
-            engine,
+    pub(super) fn over(stream: Stream, settings: &Settings) -> Self {
+        Self(Box::new(Inner {
+            own: OwnConnection::over(stream, settings),
             history: History::begin(),
-        })))
+        }))
     }
 
     /// Begins a request, which [`H1Connection::poll_answer`] sends. `host` becomes the `Host` field; it must be
@@ -101,10 +79,7 @@ impl H1Connection {
         deadlines: AttemptDeadlines<'_>,
     ) -> Waiting<'a> {
         self.0.history.count_request();
-        match &mut self.0.engine {
-            Engine::Own(own) => own.begin(head, host, body, deadlines),
-            Engine::Hyper(hyper) => hyper.begin(head, host, body, deadlines),
-        }
+        self.0.own.begin(head, host, body, deadlines)
     }
 
     /// Sends the request that was begun. Ready with the head of the answer, whose body
@@ -119,11 +94,8 @@ impl H1Connection {
         waiting: &mut Waiting<'_>,
         deadlines: AttemptDeadlines<'_>,
     ) -> Poll<Result<Response<()>, Unanswered>> {
-        let Inner { engine, history } = &mut *self.0;
-        let polled = match engine {
-            Engine::Own(own) => own.poll_answer(cx, waiting, deadlines),
-            Engine::Hyper(hyper) => hyper.poll_answer(cx, waiting, deadlines),
-        };
+        let Inner { own, history } = &mut *self.0;
+        let polled = own.poll_answer(cx, waiting, deadlines);
         polled.map_err(|Failure { fault, left }| Unanswered {
             end: match history.was_used_before() && fault.reason == Reason::ServerResponseEmpty {
                 true => RequestEnd::Stale,
@@ -144,92 +116,61 @@ impl H1Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, EarlyEnd>>> {
-        match &mut self.0.engine {
-            Engine::Own(own) => own.poll_frame(cx),
-            Engine::Hyper(hyper) => hyper.poll_frame(cx),
-        }
+        self.0.own.poll_frame(cx)
     }
 
     /// Whether the request that was answered could be sent once more, body and all.
     pub(super) fn keeps_request(&self) -> bool {
-        match &self.0.engine {
-            Engine::Own(own) => own.keeps_request(),
-            Engine::Hyper(_) => false,
-        }
+        self.0.own.keeps_request()
     }
 
     /// The body of the request that was answered, to be sent once more; `None`: it is not kept.
     pub(super) fn take_request(&mut self) -> Option<RequestBody> {
-        match &mut self.0.engine {
-            Engine::Own(own) => own.take_request(),
-            Engine::Hyper(_) => None,
-        }
+        self.0.own.take_request()
     }
 
     /// Keeps nothing of the request that was answered: it will not be sent again.
     #[inline]
     pub(super) fn forget_request(&mut self) {
-        if let Engine::Own(own) = &mut self.0.engine {
-            own.forget_request();
-        }
+        self.0.own.forget_request();
     }
 
     /// Whether the answer's body has been read to its end.
     #[inline]
     pub(super) fn is_end_stream(&self) -> bool {
-        match &self.0.engine {
-            Engine::Own(own) => own.is_end_stream(),
-            Engine::Hyper(hyper) => hyper.is_end_stream(),
-        }
+        self.0.own.is_end_stream()
     }
 
     /// How much of the answer's body is still to come.
     #[inline]
     pub(super) fn size_hint(&self) -> SizeHint {
-        match &self.0.engine {
-            Engine::Own(own) => own.size_hint(),
-            Engine::Hyper(hyper) => hyper.size_hint(),
-        }
+        self.0.own.size_hint()
     }
 
     /// The socket and the bytes that were read after the last head; `None`: HTTP has not ended on it.
     pub(super) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
-        match self.0.engine {
-            Engine::Own(own) => own.into_upgraded(),
-            Engine::Hyper(hyper) => hyper.into_upgraded(),
-        }
+        self.0.own.into_upgraded()
     }
 
     /// Whether another request can be sent on it now. Reads from the socket: the connection cannot be used
     /// if the server has closed it, or has sent bytes without a request.
     pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
-        match &mut self.0.engine {
-            Engine::Own(own) => own.is_reusable(cx),
-            Engine::Hyper(hyper) => hyper.is_reusable(cx),
-        }
+        self.0.own.is_reusable(cx)
     }
 
     /// Whether it is known that the connection cannot be used again. Does not read from the socket.
     pub(super) fn is_finished(&self) -> bool {
-        match &self.0.engine {
-            Engine::Own(own) => !own.is_idle(),
-            Engine::Hyper(hyper) => hyper.is_finished(),
-        }
+        !self.0.own.is_idle()
     }
 
     /// Frees the buffers of an idle connection.
     pub(super) fn free_buffers(&mut self) {
-        if let Engine::Own(own) = &mut self.0.engine {
-            own.free_buffers();
-        }
+        self.0.own.free_buffers();
     }
 
     /// Whether an exchange waits for the file descriptor of the connection.
     pub(super) fn is_wanted(&self) -> bool {
-        match &self.0.engine {
-            Engine::Own(own) => own.is_wanted(),
-            Engine::Hyper(hyper) => hyper.is_wanted(),
-        }
+        self.0.own.is_wanted()
     }
 
     /// Notes that the connection is idle from `now` on.

@@ -20,10 +20,9 @@ use crate::proxy::io::{
 use crate::proxy::upstream::failure::{EarlyEnd, Leftover};
 use crate::proxy::upstream::settings::Settings;
 use crate::proxy::upstream::tls::ended_unanswered;
-use crate::wire::h1::Refusal;
 use crate::wire::h1::chunks::{ChunkDecoder, Piece};
-use crate::wire::h1::request::NameCase;
-use crate::wire::h1::response::{Framing, HeadLimits, ResponseHead, ResponseParser};
+use crate::wire::h1::response::{Framing, ResponseHead, ResponseParser};
+use crate::wire::h1::{HeadLimits, KeepNames, NameCase, Refusal};
 
 use super::upload::{Stopped, Upload};
 use super::{Failure, Waiting};
@@ -49,7 +48,7 @@ pub(super) struct OwnConnection {
     /// it sends it after all, it would be read as the response to that request.
     is_last: bool,
     limits: HeadLimits,
-    case: NameCase,
+    case: HeaderCase,
 }
 
 /// What comes next from the server.
@@ -73,7 +72,11 @@ enum Expected {
 impl OwnConnection {
     /// A connection over `stream`.
     pub(super) fn over(stream: Stream, settings: &Settings) -> Self {
-        Self::with(stream, settings.head_limits(), settings.header_case())
+        let mut connection = Self::with(stream, settings.head_limits(), settings.header_case());
+        if settings.keeps_names() {
+            connection.parser = ResponseParser::new(KeepNames::Yes);
+        }
+        connection
     }
 
     /// The same, for heads within `limits`; names are written in `case`.
@@ -87,10 +90,7 @@ impl OwnConnection {
             has_more: false,
             is_last: false,
             limits,
-            case: match case {
-                HeaderCase::Title => NameCase::Title,
-                HeaderCase::Lower | HeaderCase::Preserve => NameCase::Lower,
-            },
+            case,
         }
     }
 
@@ -113,7 +113,12 @@ impl OwnConnection {
         };
         self.expected = Expected::Head;
         self.has_more = false;
-        self.upload.begin(head, host, body, self.case);
+        let case = match self.case {
+            HeaderCase::Lower => NameCase::Lower,
+            HeaderCase::Title => NameCase::Title,
+            HeaderCase::Preserve => NameCase::Preserve(head.extensions.get()),
+        };
+        self.upload.begin(head, host, body, case);
         waiting
     }
 

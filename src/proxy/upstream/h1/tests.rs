@@ -17,7 +17,7 @@ use crate::net::{Io, Stream};
 use crate::plan::HeaderCase;
 use crate::proxy::io::{Exchange, RequestBody};
 use crate::proxy::upstream::failure::Leftover;
-use crate::wire::h1::response::HeadLimits;
+use crate::wire::h1::HeadLimits;
 
 use super::Failure;
 use super::own::OwnConnection;

@@ -16,8 +16,8 @@ use tokio::io::AsyncWrite;
 
 use crate::exchange::Reason;
 use crate::proxy::io::{BodyFault, RequestBody, TrackedSocket};
-use crate::wire::h1::chunks;
-use crate::wire::h1::request::{BodyFraming, NameCase, write_head};
+use crate::wire::h1::request::write_head;
+use crate::wire::h1::{BodyFraming, NameCase, chunks};
 
 /// Pieces up to this size are copied into the output buffer.
 const SMALL_BYTES: usize = 1 << 10;
@@ -50,6 +50,8 @@ struct Outgoing {
     left: Option<u64>,
     /// Whether all of it has been taken from the body.
     is_taken: bool,
+    /// Why the body ended early; the pieces that came before are written first.
+    broken: Option<Reason>,
 }
 
 /// Why a request cannot be sent to its end.
@@ -67,7 +69,7 @@ impl Upload {
         head: &Parts,
         host: Option<&HeaderValue>,
         mut body: RequestBody,
-        case: NameCase,
+        case: NameCase<'_>,
     ) {
         let is_empty = body.is_end_stream();
         let framing = match body.size_hint().exact() {
@@ -91,6 +93,7 @@ impl Upload {
                 BodyFraming::Chunked => None,
             },
             is_taken: is_empty,
+            broken: None,
         });
     }
 
@@ -198,13 +201,20 @@ impl Upload {
             self.out.clear();
             self.written = 0;
         }
+        if let Some(reason) = outgoing.broken {
+            return Err(reason);
+        }
         let mut gathered = self.out.len();
         while !outgoing.is_taken && gathered < GATHERED_BYTES && self.pieces.len() < GATHERED_PIECES
         {
             let frame = match Pin::new(&mut outgoing.body).poll_frame(cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Some(Ok(frame))) => Some(frame),
-                Poll::Ready(Some(Err(BodyFault(reason)))) => return Err(reason),
+                Poll::Ready(Some(Err(BodyFault(reason)))) => {
+                    let is_written = self.written == self.out.len() && self.pieces.is_empty();
+                    outgoing.broken = Some(reason);
+                    return if is_written { Err(reason) } else { Ok(()) };
+                }
                 Poll::Ready(None) => None,
             };
             let data = frame.map(http_body::Frame::into_data);
@@ -231,7 +241,7 @@ impl Upload {
                 (last, None) => {
                     let trailers = last.and_then(|last| last.err()?.into_trailers().ok());
                     let mut end = Vec::new();
-                    chunks::write_end(trailers.as_ref(), &mut end);
+                    chunks::write_end(trailers.as_ref(), NameCase::Lower, &mut end);
                     push(&mut self.out, &mut self.pieces, end.into());
                     outgoing.is_taken = true;
                 }

@@ -1,0 +1,120 @@
+//! The deadlines of a connection of HTTP/1 while an exchange is open on it.
+
+use std::task::{Context, Poll, ready};
+
+use crate::base::clock::{self, Duration, Instant};
+use crate::exchange::Reason;
+use crate::proxy::io::Look;
+
+use super::active_period::ActivePeriod;
+use super::verdict::{Due, Verdict};
+
+/// How often it is looked whether a client has gone whose upload waits for the server.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl ActivePeriod<'_> {
+    /// Ready when a deadline of the exchange that is open has passed.
+    pub(super) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
+        if self.is_told_to_make_room(cx) {
+            return Poll::Ready(Due::End(self.cut(Reason::ProxyDescriptors)));
+        }
+        self.plan_look();
+        let due = self.due();
+        let now = ready!(self.timer.poll_any(cx, due));
+        Poll::Ready(self.passed(now, cx))
+    }
+
+    /// The first deadline, if there is one.
+    fn due(&self) -> Option<Instant> {
+        let session = &self.session;
+        let stalled = match self.blocked.is_so() {
+            true => self.blocked.due(session.client.timeouts().body),
+            false => None,
+        };
+        let waiting = match session.exchange() {
+            Some(exchange) if exchange.ended().is_none() => exchange.deadlines.earliest(),
+            // The last bytes of the response are on their way.
+            _ => None,
+        };
+        [stalled, waiting, self.look_at].into_iter().flatten().min()
+    }
+
+    /// A deadline of [`ActivePeriod::due`] has passed.
+    fn passed(&mut self, now: Instant, cx: &Context<'_>) -> Due {
+        let body = self.session.client.timeouts().body;
+        match self.blocked.look(now, body, || self.socket.progress()) {
+            Look::NotDue => {}
+            Look::Taking => return Due::Told,
+            Look::Waiting(since) => {
+                self.may_make_room(since, cx);
+                return Due::Told;
+            }
+            Look::Stalled => return Due::End(self.cut(Reason::ClientStalled)),
+        }
+        if self.look_at.is_some_and(|at| now >= at) {
+            self.look_at = None;
+            if self.socket.has_peer_left(self.terms.half_close) {
+                self.session.cut(Reason::ClientLeft);
+                return Due::End(Verdict::Broken);
+            }
+            return Due::Told;
+        }
+        let Some(exchange) = self.session.exchange() else {
+            return Due::Told;
+        };
+        match exchange.deadlines.pass(now) {
+            None => Due::Told,
+            Some(_) if exchange.record.status.get() == 0 => Due::Told,
+            Some(reason) => self.break_off(reason),
+        }
+    }
+
+    /// Ends the response before its time, when what there is of it has been written.
+    fn break_off(&mut self, reason: Reason) -> Due {
+        if self.is_all_sent() {
+            return Due::End(self.cut(reason));
+        }
+        if let Some(exchange) = self.session.exchange() {
+            exchange.cut(reason);
+        }
+        self.responding.break_off();
+        Due::Told
+    }
+
+    /// While a request is not there as a whole, it is read only as fast as the server takes it, and it is not
+    /// seen that the client has gone. So this looks, now and then.
+    fn plan_look(&mut self) {
+        let is_uploading = self
+            .session
+            .exchange()
+            .is_some_and(|exchange| exchange.ended().is_none() && !exchange.request_complete.get());
+        if !is_uploading {
+            self.look_at = None;
+        } else if self.look_at.is_none() {
+            self.look_at = Some(clock::now() + LOOK_EVERY);
+        }
+    }
+
+    /// Whether the exchange shall end because its client takes nothing and others need its descriptors.
+    fn is_told_to_make_room(&mut self, cx: &Context<'_>) -> bool {
+        let Some(entry) = &self.stalled else {
+            return false;
+        };
+        if self.blocked.since() != Some(entry.since()) {
+            self.stalled = None;
+            return false;
+        }
+        entry.is_told(cx)
+    }
+
+    /// Enters it among those that may have to make room: it was looked, and nothing was taken.
+    fn may_make_room(&mut self, since: Instant, cx: &Context<'_>) {
+        let session = &self.session;
+        let is_open = session
+            .exchange()
+            .is_some_and(|exchange| exchange.ended().is_none());
+        if self.stalled.is_none() && is_open {
+            self.stalled = Some(session.client.context.stalled.enter(since, cx));
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A response on its way to a client of HTTP/1: its head, and its body piece by piece.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Response, StatusCode, Version};
+use http_body::{Body, Frame};
+use hyper::ext::ReasonPhrase;
+
+use crate::plan::HeaderCase;
+use crate::proxy::http::body::ResponseBody;
+use crate::proxy::io::presentable;
+use crate::wire::h1::response_head::{BodyEnd, ConnectionField, ResponseHead, Says, write_head};
+use crate::wire::h1::{NameCase, chunks};
+
+use super::outgoing::{Outgoing, Unsent};
+
+/// What of a request the writing of its response depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) version: Version,
+    pub(super) is_head: bool,
+    /// Whether another request may follow, as far as the client says.
+    pub(super) keep_alive: bool,
+    /// Whether the client takes trailers.
+    pub(super) takes_trailers: bool,
+}
+
+/// A response of which not all was given to the connection.
+pub(super) struct Responding {
+    /// `None`: nothing more of it is to be written.
+    body: Option<ResponseBody>,
+    end: BodyEnd,
+    /// Bytes still to come by its length.
+    left: u64,
+    /// Whether it has broken off: what there is of it is written, and then the connection ends.
+    is_broken: bool,
+    asked: Asked,
+    case: HeaderCase,
+}
+
+/// Whether the body has more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gathered {
+    /// There is no more, or no room for more.
+    All,
+    /// It has nothing yet.
+    Waiting,
+}
+
+impl Responding {
+    /// Nothing that was asked for is being answered yet.
+    pub(super) fn none(asked: Asked) -> Self {
+        Self {
+            body: None,
+            end: BodyEnd::NoBody(None),
+            left: 0,
+            is_broken: false,
+            asked,
+            case: HeaderCase::Lower,
+        }
+    }
+
+    /// Writes the head of `response`. Says whether another request may follow.
+    pub(super) fn begin(
+        &mut self,
+        response: Response<ResponseBody>,
+        case: HeaderCase,
+        date: &[u8],
+        out: &mut Outgoing,
+        unsent: &mut Unsent,
+    ) -> (http::HeaderMap, bool) {
+        let (mut head, body) = response.into_parts();
+        let asked = self.asked;
+        let is_tunnel = matches!(body, ResponseBody::Tunnel);
+        self.end = end_of(head.status, asked, &body);
+        self.case = case;
+        let keep_alive = asked.keep_alive && self.end != BodyEnd::Close && !is_tunnel;
+        let connection = match (asked.version, keep_alive) {
+            _ if is_tunnel => ConnectionField::AsWritten,
+            (Version::HTTP_10, true) => ConnectionField::KeepAlive,
+            (Version::HTTP_10, false) | (_, true) => ConnectionField::AsWritten,
+            (_, false) => ConnectionField::Close,
+        };
+        let (length, says) = out.write(|out| {
+            let head = ResponseHead {
+                version: asked.version,
+                status: head.status,
+                reason: head
+                    .extensions
+                    .get::<ReasonPhrase>()
+                    .map(ReasonPhrase::as_bytes),
+                fields: &head.headers,
+                body: self.end,
+                connection,
+                date: Some(date),
+                case: case_of(case, &head.extensions),
+            };
+            write_head(&head, out)
+        });
+        unsent.add(0, length);
+        self.left = match self.end {
+            BodyEnd::Length(length) => length,
+            _ => 0,
+        };
+        let is_sent = match self.end {
+            BodyEnd::NoBody(_) | BodyEnd::Length(0) => true,
+            BodyEnd::Length(_) | BodyEnd::Chunks | BodyEnd::Close => false,
+        };
+        // Dropping it ends the exchange.
+        self.body = (!is_sent).then_some(body);
+        let headers = std::mem::take(&mut head.headers);
+        (headers, keep_alive && says == Says::Nothing)
+    }
+
+    /// Takes what there is of the body, as far as there is room.
+    pub(super) fn gather(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Outgoing,
+        unsent: &mut Unsent,
+    ) -> Gathered {
+        while let Some(body) = &mut self.body
+            && out.has_room()
+        {
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => return Gathered::Waiting,
+                Poll::Ready(Some(Ok(frame))) => self.push(frame, out, unsent),
+                // Why is among the facts of the exchange.
+                Poll::Ready(Some(Err(_))) => self.break_off(),
+                Poll::Ready(None) => self.end_body(None, out, unsent),
+            }
+        }
+        Gathered::All
+    }
+
+    /// Ends the response before its time: what was gathered of it is still written.
+    pub(super) fn break_off(&mut self) {
+        self.is_broken = true;
+        // The server lets go.
+        self.body = None;
+    }
+
+    /// Whether nothing more of the response is to be gathered.
+    pub(super) fn is_gathered(&self) -> bool {
+        self.body.is_none()
+    }
+
+    /// Whether the response has broken off.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Whether the client knows the end of the body only by the end of the connection.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        self.end == BodyEnd::Close
+    }
+
+    fn push(&mut self, frame: Frame<Bytes>, out: &mut Outgoing, unsent: &mut Unsent) {
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => return self.end_body(Some(frame), out, unsent),
+        };
+        let length = data.len();
+        if length == 0 {
+            return;
+        }
+        match self.end {
+            BodyEnd::Length(_) => {
+                let Some(left) = self.left.checked_sub(length as u64) else {
+                    // The client would take the rest for the next response.
+                    return self.break_off();
+                };
+                self.left = left;
+                unsent.add(length, 0);
+                out.push(data);
+                if left == 0 {
+                    self.body = None;
+                }
+            }
+            BodyEnd::Chunks => {
+                let (line, ()) = out.write(|out| chunks::write_size(length, out));
+                out.push(data);
+                out.write(|out| out.extend_from_slice(b"\r\n"));
+                unsent.add(length, line + 2);
+            }
+            BodyEnd::Close => {
+                unsent.add(length, 0);
+                out.push(data);
+            }
+            BodyEnd::NoBody(_) => self.body = None,
+        }
+    }
+
+    /// The body has ended, with `last` if there is such a frame.
+    fn end_body(&mut self, last: Option<Frame<Bytes>>, out: &mut Outgoing, unsent: &mut Unsent) {
+        match self.end {
+            BodyEnd::Length(_) if self.left > 0 => return self.break_off(),
+            BodyEnd::Chunks => {
+                let trailers = last
+                    .filter(|_| self.asked.takes_trailers)
+                    .and_then(|last| last.into_trailers().ok())
+                    .map(presentable);
+                let case = match self.case {
+                    HeaderCase::Title => NameCase::Title,
+                    HeaderCase::Lower | HeaderCase::Preserve => NameCase::Lower,
+                };
+                let (length, ()) = out.write(|out| chunks::write_end(trailers.as_ref(), case, out));
+                unsent.add(0, length);
+            }
+            BodyEnd::Length(_) | BodyEnd::Close | BodyEnd::NoBody(_) => {}
+        }
+        self.body = None;
+    }
+}
+
+/// How names are written that came with `extensions`.
+pub(super) fn case_of(case: HeaderCase, extensions: &http::Extensions) -> NameCase<'_> {
+    match case {
+        HeaderCase::Lower => NameCase::Lower,
+        HeaderCase::Title => NameCase::Title,
+        HeaderCase::Preserve => NameCase::Preserve(extensions.get()),
+    }
+}
+
+/// How a client knows where `body` ends (RFC 9112 §6.3).
+fn end_of(status: StatusCode, asked: Asked, body: &ResponseBody) -> BodyEnd {
+    let length = body.size_hint().exact();
+    let has_none = status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED;
+    match length {
+        _ if has_none => BodyEnd::NoBody(None),
+        // A server says itself how long it would have been.
+        _ if asked.is_head => BodyEnd::NoBody(body.own_length().filter(|&length| length > 0)),
+        Some(length) => BodyEnd::Length(length),
+        None if asked.version == Version::HTTP_10 => BodyEnd::Close,
+        None => BodyEnd::Chunks,
+    }
+}

@@ -1,0 +1,130 @@
+//! How field names are written: in lower case, in title case, or as the peer wrote them.
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName};
+
+/// How field names are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum NameCase<'a> {
+    /// `content-length`
+    #[default]
+    Lower,
+    /// `Content-Length`
+    Title,
+    /// As they were received; a name that was not received is written in lower case.
+    Preserve(Option<&'a OriginalNames>),
+}
+
+/// Whether a parser keeps the names as they were received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeepNames {
+    /// It does: as an extension of the message, [`OriginalNames`].
+    Yes,
+    /// It does not.
+    #[default]
+    No,
+}
+
+/// The names of a head as they were received. An extension of a message.
+#[derive(Clone, Debug, Default)]
+pub struct OriginalNames(HeaderMap<Bytes>);
+
+impl OriginalNames {
+    /// For so many fields.
+    pub(super) fn with_capacity(fields: usize) -> Self {
+        Self(HeaderMap::with_capacity(fields))
+    }
+
+    /// Notes that the next field called `name` was written as `original`. Too many are not noted.
+    pub(super) fn note(&mut self, name: &HeaderName, original: Bytes) {
+        let _ = self.0.try_append(name, original);
+    }
+
+    /// How the field `index` of those called `name` was written.
+    fn get(&self, name: &HeaderName, index: usize) -> Option<&Bytes> {
+        self.0.get_all(name).iter().nth(index)
+    }
+}
+
+/// Writes the names of one head.
+pub(super) struct NameWriter<'a> {
+    case: NameCase<'a>,
+    /// How many fields of the name that was written last came before. A map gives equal names one after
+    /// another.
+    index: usize,
+}
+
+impl<'a> NameWriter<'a> {
+    pub(super) fn new(case: NameCase<'a>) -> Self {
+        Self { case, index: 0 }
+    }
+
+    /// Appends `name`, a colon and a space. `is_same`: the last name was equal.
+    #[inline]
+    pub(super) fn write(&mut self, name: &HeaderName, is_same: bool, out: &mut Vec<u8>) {
+        match self.case {
+            NameCase::Lower => out.extend_from_slice(name.as_str().as_bytes()),
+            NameCase::Title => write_title(name, out),
+            NameCase::Preserve(originals) => {
+                self.index = if is_same { self.index + 1 } else { 0 };
+                let original = originals.and_then(|names| names.get(name, self.index));
+                match original {
+                    Some(original) => out.extend_from_slice(original),
+                    None => out.extend_from_slice(name.as_str().as_bytes()),
+                }
+            }
+        }
+        out.extend_from_slice(b": ");
+    }
+}
+
+fn write_title(name: &HeaderName, out: &mut Vec<u8>) {
+    let begin = out.len();
+    out.extend_from_slice(name.as_str().as_bytes());
+    let mut is_first = true;
+    for byte in &mut out[begin..] {
+        if is_first {
+            byte.make_ascii_uppercase();
+        }
+        is_first = *byte == b'-';
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(names: &[&'static str], case: NameCase<'_>) -> String {
+        let mut writer = NameWriter::new(case);
+        let mut out = Vec::new();
+        let mut last = None;
+        for name in names {
+            let name = HeaderName::from_static(name);
+            writer.write(&name, last.as_ref() == Some(&name), &mut out);
+            last = Some(name);
+        }
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn names_are_written_as_wanted() {
+        let names = ["host", "x-b", "x-b", "x-b", "etag"];
+        let mut originals = OriginalNames::with_capacity(3);
+        for original in ["HOST", "X-b", "x-B"] {
+            let name = HeaderName::from_bytes(original.as_bytes()).expect("a name");
+            originals.note(&name, Bytes::from_static(original.as_bytes()));
+        }
+        let cases = [
+            (NameCase::Lower, "host: x-b: x-b: x-b: etag: "),
+            (NameCase::Title, "Host: X-B: X-B: X-B: Etag: "),
+            (NameCase::Preserve(None), "host: x-b: x-b: x-b: etag: "),
+            (
+                NameCase::Preserve(Some(&originals)),
+                "HOST: X-b: x-B: x-b: etag: ",
+            ),
+        ];
+        for (case, expected) in cases {
+            assert_eq!(written(&names, case), expected);
+        }
+    }
+}
