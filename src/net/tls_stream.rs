@@ -426,6 +426,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
+    use crate::base::tasks;
 
     /// Configurations of a server and a client that accept each other.
     fn rules() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
@@ -495,6 +496,45 @@ mod tests {
             client.read_exact(&mut read).await.expect("read");
             assert_eq!(read, pieces.concat());
         }
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_after_some_small_records_however_many_were_read_at_once() {
+        const RECORDS: usize = 5_000;
+        let (mut server, mut client) = pair().await;
+        for _ in 0..RECORDS {
+            server.write_all(b"x").await.expect("there is room");
+            server.flush().await.expect("there is room");
+        }
+        let read_in_turns = async move {
+            let (mut turns, mut left) = (Vec::new(), RECORDS);
+            poll_fn(|cx| {
+                let mut room = [0; 1 << 10];
+                let mut read = 0;
+                while read < left {
+                    let mut buf = ReadBuf::new(&mut room);
+                    match Pin::new(&mut client).poll_read(cx, &mut buf) {
+                        Poll::Ready(outcome) => outcome.expect("no fault"),
+                        Poll::Pending => break,
+                    }
+                    read += buf.filled().len();
+                }
+                turns.push(read);
+                left -= read;
+                match left {
+                    0 => Poll::Ready(()),
+                    _ => Poll::Pending,
+                }
+            })
+            .await;
+            turns
+        };
+        let all = tokio::task::LocalSet::new();
+        let turns = all.run_until(async { tasks::spawn_local(read_in_turns).await });
+        let turns = turns.await.expect("no panic");
+        let longest = turns.iter().max().expect("a turn");
+        // 128 steps, and what was read with the last of them.
+        assert!(*longest < 1_000, "{turns:?}");
     }
 
     #[tokio::test]

@@ -247,3 +247,61 @@ impl fmt::Display for BodyError {
 }
 
 impl Error for BodyError {}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::{Name, tasks};
+    use crate::exchange::{ServerMetrics, TriedServer};
+    use crate::proxy::forward::read_ahead::{ReadAhead, Tail};
+    use crate::proxy::io::Exchange;
+
+    #[test]
+    fn a_turn_ends_after_some_small_pieces_however_many_have_come() {
+        const PIECES: usize = 1_000;
+        let pieces = vec![Bytes::from_static(b"x"); PIECES];
+        let ahead = ReadAhead::new(pieces.into_iter().map(Frame::data).collect(), Tail::End);
+        let server = Rc::new(TriedServer {
+            name: Name::new("a").expect("a name"),
+            metrics: Arc::new(ServerMetrics::new(1)),
+        });
+        let attempt = ActiveAttempt::begin(Exchange::of_a_test(), server);
+        let mut body = ServerBody::new(AnswerBody::ReadAhead(Box::new(ahead)), None, attempt);
+        let mut turns = Vec::new();
+        let taken_in_turns = async move {
+            poll_fn(|cx| {
+                let mut taken = 0;
+                let is_over = loop {
+                    match Pin::new(&mut body).poll_frame(cx) {
+                        Poll::Ready(Some(frame)) => {
+                            assert!(frame.is_ok(), "{frame:?}");
+                            taken += 1;
+                        }
+                        Poll::Ready(None) => break true,
+                        Poll::Pending => break false,
+                    }
+                };
+                turns.push(taken);
+                // It is woken again, or this test does not end.
+                if is_over {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            turns
+        };
+        let runtime = tasks::local_runtime().expect("a runtime");
+        let turns = runtime.block_on(async { tasks::spawn_local(taken_in_turns).await });
+        let turns = turns.expect("no panic");
+        assert_eq!(turns.iter().sum::<usize>(), PIECES);
+        let longest = turns.iter().max().expect("a turn");
+        // 128 steps, four for each.
+        assert!(*longest <= 64, "{turns:?}");
+    }
+}

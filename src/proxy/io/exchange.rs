@@ -45,6 +45,26 @@ impl Exchange {
         }
     }
 
+    /// One that begins now, of whichever client.
+    #[cfg(test)]
+    pub(crate) fn of_a_test() -> std::rc::Rc<Self> {
+        let now = clock::now();
+        std::rc::Rc::new(Self::begin(Opening {
+            began: now,
+            head_read: now,
+            wall: std::time::UNIX_EPOCH,
+            client: std::net::SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
+            local: None,
+            tls: None,
+            frontend: None,
+            generation: 1,
+            version: http::Version::HTTP_11,
+            request: None,
+            first_bytes: None,
+            id: crate::exchange::RequestId::made(1),
+        }))
+    }
+
     /// Bounds the whole exchange, counted from the end of the request's head; `None`: no bound.
     pub fn bound(&self, bound: Option<Duration>) {
         let from = self.record.opening.head_read;

@@ -342,3 +342,88 @@ impl fmt::Display for BodyFault {
 }
 
 impl Error for BodyFault {}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http::{HeaderMap, Request};
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::base::tasks;
+    use crate::proxy::io::StreamBody;
+
+    /// The body of a request whose client has sent so many pieces of one byte, all of which have come.
+    async fn of_small_pieces(count: usize) -> StreamBody {
+        let (near, far) = duplex(1 << 20);
+        let mut server = h2::server::Builder::new();
+        server.data_frame_budget(1 << 20);
+        let (requests, accepted) = tokio::sync::oneshot::channel();
+        tasks::spawn_local(async move {
+            let connection = server.handshake::<_, Bytes>(near).await;
+            let mut connection = connection.expect("a handshake");
+            let request = connection.accept().await.expect("one").expect("no fault");
+            assert!(requests.send(request).is_ok());
+            while connection.accept().await.is_some() {}
+        });
+        let (mut sender, connection) = h2::client::handshake(far).await.expect("a handshake");
+        tasks::spawn_local(connection);
+        let request = Request::post("/").body(()).expect("a request");
+        let (answer, mut body) = sender.send_request(request, false).expect("a stream");
+        for sent in 1..=count {
+            let piece = Bytes::from_static(b"x");
+            body.send_data(piece, sent == count)
+                .expect("an open stream");
+        }
+        let (request, respond) = accepted.await.expect("a request");
+        // Their connection goes on until the test is over.
+        std::mem::forget((answer, sender, respond));
+        let mut stream = request.into_body();
+        while stream.flow_control().used_capacity() < count {
+            tasks::yield_now().await;
+        }
+        StreamBody::new(stream, &HeaderMap::new())
+    }
+
+    #[test]
+    fn a_turn_ends_after_some_small_pieces_however_many_have_come() {
+        const PIECES: usize = 1_000;
+        let runtime = tasks::local_runtime().expect("a runtime");
+        let turns = runtime.block_on(async {
+            let body = of_small_pieces(PIECES).await;
+            let (exchange, kept) = (Exchange::of_a_test(), KeptBodies::default());
+            let mut body = RequestBody::new(body, exchange, Duration::from_secs(60), &kept);
+            let taken_in_turns = async move {
+                let mut turns = Vec::new();
+                poll_fn(|cx| {
+                    let mut taken = 0;
+                    let is_over = loop {
+                        match Pin::new(&mut body).poll_frame(cx) {
+                            Poll::Ready(Some(frame)) => {
+                                assert!(frame.is_ok(), "{frame:?}");
+                                taken += 1;
+                            }
+                            Poll::Ready(None) => break true,
+                            Poll::Pending => break false,
+                        }
+                    };
+                    turns.push(taken);
+                    // It is woken again, or this test does not end.
+                    if is_over {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    }
+                })
+                .await;
+                turns
+            };
+            tasks::spawn_local(taken_in_turns).await.expect("no panic")
+        });
+        assert_eq!(turns.iter().sum::<usize>(), PIECES);
+        let longest = turns.iter().max().expect("a turn");
+        // 128 steps, four for each.
+        assert!(*longest <= 64, "{turns:?}");
+    }
+}

@@ -154,6 +154,7 @@ mod tests {
 
     use super::flow::Waiting;
     use super::*;
+    use crate::base::tasks;
     use crate::net::Stream;
     use crate::wire::websocket::{GOING_AWAY, Masking, close_frame};
 
@@ -201,6 +202,38 @@ mod tests {
         assert_eq!(over, Ok(()));
         assert_eq!((at_server, at_client), (said, answered));
         assert_eq!((relay.bytes_up(), relay.bytes_down()), (100_000, 100_000));
+    }
+
+    /// How much of a MiB that has come is passed on in the first turn of a task.
+    async fn passed_in_a_turn(spoken: Spoken) -> u64 {
+        let (mut relay, mut client, server) = relay(1 << 20, spoken);
+        // Empty frames of WebSocket, or anything.
+        let frames = [0x82, 0x80, 0, 0, 0, 0].repeat((1 << 20) / 6);
+        client.write_all(&frames).await.expect("there is room");
+        let mut passed = None;
+        let turn = poll_fn(move |cx| match passed {
+            // It is woken again, or this test does not end.
+            Some(passed) => Poll::Ready(passed),
+            None => {
+                assert!(relay.poll(cx, &Pipes::new(0)).is_pending());
+                passed = Some(relay.bytes_up());
+                Poll::Pending
+            }
+        });
+        let all = tokio::task::LocalSet::new();
+        let passed = all.run_until(async { tasks::spawn_local(turn).await });
+        let passed = passed.await.expect("no panic");
+        drop((client, server));
+        passed
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_although_there_is_more_and_sooner_where_frames_are_looked_at() {
+        let anything = passed_in_a_turn(Spoken::Anything).await;
+        assert!(anything <= 16 * (16 << 10), "{anything}");
+        let frames = passed_in_a_turn(Spoken::WebSocket).await;
+        // 128 steps of 1 KiB each, and the piece that was read with the last of them.
+        assert!(frames <= (128 + 16) << 10, "{frames}");
     }
 
     #[tokio::test]
