@@ -34,3 +34,45 @@ pub async fn reset_when_taken(stream: Stream) {
         stream => stream.reset(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::Ipv4Addr;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A connection whose peer has taken nothing of what fills both sockets, and the peer.
+    async fn full() -> (Stream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("bound")).await;
+        let near = near.expect("it listens");
+        let (far, _) = listener.accept().await.expect("a connection");
+        near.writable().await.expect("a socket");
+        let piece = [b'x'; 64 << 10];
+        while near.try_write(&piece).is_ok() {}
+        let stream = Stream::Tcp(near.into());
+        assert!(stream.send_queue().is_some_and(|bytes| bytes > 0));
+        (stream, far)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_waited_for_until_the_time_is_over() {
+        let (stream, mut far) = full().await;
+        let began = clock::now();
+        let parted = clock::within(10 * TIMEOUT, reset_when_taken(stream)).await;
+        assert!(parted.is_ok(), "it is held on to");
+        let took = clock::now() - began;
+        assert!(
+            took >= TIMEOUT && took <= TIMEOUT + LONGEST_PAUSE,
+            "{took:?}"
+        );
+        let ended = far.read_to_end(&mut Vec::new()).await;
+        let error = ended.expect_err("it did not get all");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}
