@@ -351,6 +351,37 @@ mod tests {
         assert_eq!(told[0].0, ReadFlags::CLOSE_WRITE);
     }
 
+    #[test]
+    fn a_change_of_rights_or_of_the_directory_itself_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let of_rights = told(|directory| {
+            let rights = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(directory.join("app.log"), rights).expect("it is ours");
+        });
+        assert_eq!(of_rights, [(ReadFlags::ATTRIB, "app.log".to_owned())]);
+        let moved = told(|directory| {
+            let elsewhere = directory.with_extension("moved");
+            std::fs::rename(directory, &elsewhere).expect("moved");
+            std::fs::rename(&elsewhere, directory).expect("moved back");
+        });
+        // The kernel makes one of two that are the same.
+        assert_eq!(moved, [(ReadFlags::MOVE_SELF, String::new())]);
+        let removed = told(|directory| std::fs::remove_dir_all(directory).expect("removed"));
+        let of_itself = (ReadFlags::DELETE_SELF, String::new());
+        assert!(removed.contains(&of_itself), "{removed:?}");
+    }
+
+    #[test]
+    fn only_directories_are_watched() {
+        let folder = Folder::new();
+        let file = folder.path("app.log");
+        std::fs::write(&file, "").expect("a file");
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
+        let inotify = inotify.expect("inotify");
+        let watch = inotify::add_watch(&inotify, &file, EVENTS);
+        assert_eq!(watch, Err(Errno::NOTDIR));
+    }
+
     /// The number of commands after watching `directory` twice, as after each command.
     async fn orders_after_watching(directory: &Path) -> usize {
         let (sender, mut commands) = mpsc::unbounded_channel();
