@@ -1069,6 +1069,22 @@ fn an_idle_connection_is_closed_in_good_order() {
 }
 
 #[test]
+fn an_idle_connection_is_closed_at_the_end_of_its_time_and_not_much_later() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.keep_alive = \"10s\"");
+    let proxy = setup.start_paused();
+    let mut client = Http2::connect(proxy.address());
+    for _ in 0..3 {
+        assert_eq!(client.get("/").text(), "a");
+        proxy.advance(Duration::from_secs(9));
+    }
+    assert_eq!(client.get("/").text(), "a");
+    // The clock stands still from here on.
+    proxy.advance(Duration::from_secs(11));
+    assert!(client.ended().is_ok());
+}
+
+#[test]
 fn a_client_that_never_asks_is_closed_even_if_it_does_not_listen() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");

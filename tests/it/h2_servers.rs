@@ -102,6 +102,42 @@ fn an_answers_values_lose_the_space_around_them_and_its_length_its_zeros() {
 }
 
 #[test]
+fn an_answer_has_one_length_or_is_refused() {
+    for (method, lengths, status) in [
+        ("GET", &["2", "2"][..], 200),
+        ("HEAD", &["2", "2"], 200),
+        ("GET", &[""], 502),
+        ("GET", &["2", "3"], 502),
+        ("GET", &["2, 3"], 502),
+        // The library for HTTP/2 takes no list at all.
+        ("GET", &["2, 2"], 502),
+        ("GET", &["+2"], 502),
+        ("GET", &["0x2"], 502),
+        ("HEAD", &[""], 502),
+        ("HEAD", &["2", "3"], 502),
+    ] {
+        let origin = Good::answering(move |_| {
+            let mut reply = Reply::of(if method == "GET" { "ok" } else { "" });
+            let headers = reply.response.headers_mut();
+            headers.remove("content-length");
+            for length in lengths {
+                headers.append("content-length", HeaderValue::from_static(length));
+            }
+            reply
+        });
+        let proxy = before_good(&origin);
+        let mut client = proxy.client();
+        client.send(format!("{method} / HTTP/1.1\r\nhost: test\r\n\r\n"));
+        let head = client.head();
+        assert_eq!(head.status(), status, "{method} {lengths:?}");
+        match status {
+            200 => assert_eq!(head.field("content-length"), Some("2"), "{lengths:?}"),
+            _ => assert_eq!(head.reason(), "server.response.malformed", "{lengths:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_body_of_unknown_length_comes_whole_with_its_trailers() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = before_good(&origin);

@@ -89,4 +89,31 @@ mod tests {
             assert_eq!(of(version, method, kind), Dialect::Http, "{case}");
         }
     }
+
+    #[test]
+    fn the_shorter_of_two_bounds_counts_and_one_alone_is_the_bound() {
+        let seconds = |count| Some(Duration::from_secs(count));
+        let bound = |dialect: Dialect, timeout: Option<&'static str>, bound| {
+            let mut headers = HeaderMap::new();
+            if let Some(timeout) = timeout {
+                headers.insert("grpc-timeout", HeaderValue::from_static(timeout));
+            }
+            dialect.bound(&headers, bound)
+        };
+        for (timeout, exchange, counts) in [
+            (Some("5S"), seconds(60), seconds(5)),
+            (Some("60S"), seconds(5), seconds(5)),
+            (Some("5S"), None, seconds(5)),
+            (None, seconds(5), seconds(5)),
+            (Some("no time"), seconds(5), seconds(5)),
+            (None, None, None),
+        ] {
+            assert_eq!(
+                bound(Dialect::Grpc, timeout, exchange),
+                counts,
+                "{timeout:?}"
+            );
+            assert_eq!(bound(Dialect::Http, timeout, exchange), exchange);
+        }
+    }
 }
