@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::SignatureScheme;
 use serde_json::Value;
@@ -446,6 +446,33 @@ fn a_certificate_that_is_revoked_or_not_believed_any_more_ends_its_connections()
     let other = safe.put("other.pem", &Authority::new("Other CA").pem);
     proxy.apply(&rules(&other, ""));
     is_outdated(&mut good, "request.tls.outdated");
+}
+
+#[test]
+fn a_certificate_that_expires_ends_its_connections() {
+    // Far more than a handshake and a request take.
+    const SPAN: Duration = Duration::from_secs(8);
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let rules = format!("certificates = {path}, client_auth = {{ ca = {ca} }}");
+    let proxy = with_tls(&origin, &rules).start();
+    let began = SystemTime::now();
+    let pair = safe.authority.pair_for(&["alice"], SPAN);
+    let mut client = Speech::showing(&safe.authority, &pair).connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/").status(), 200);
+    let answer = until("it expires", || {
+        let answer = client.get("a.test", "/");
+        (answer.status() != 200).then_some(answer)
+    });
+    let lasted = began.elapsed().expect("a clock that goes on");
+    assert!(lasted >= SPAN - Duration::from_secs(1), "{lasted:?}");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (421, "request.tls.outdated")
+    );
+    client.is_closed();
 }
 
 #[test]

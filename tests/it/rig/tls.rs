@@ -86,9 +86,13 @@ impl Authority {
 
     /// The same, valid for so many days and a half from now.
     pub(crate) fn pair_for_days(&self, names: &[&str], days: u64) -> Pair {
+        self.pair_for(names, Duration::from_secs((24 * days + 12) * 60 * 60))
+    }
+
+    /// The same, good for `span` from now on, without parts of a second.
+    pub(crate) fn pair_for(&self, names: &[&str], span: Duration) -> Pair {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = since.expect("a clock that is set");
-        let span = Duration::from_secs((24 * days + 12) * 60 * 60);
         self.signed_until(names, &KeyPair::generate().expect("a key"), 1, |params| {
             params.not_after = date_time_ymd(1970, 1, 1) + now + span;
         })
