@@ -1,13 +1,15 @@
 //! What can be seen from outside: the access log, the metrics, the admin listener.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::rig::{
-    Client, Gate, Http2, Origin, Program, Proxy, RefusingAddress, Setup, lively, until,
+    Client, Gate, Http2, Origin, Program, Proxy, RefusingAddress, Setup, Slow, lively, narrow,
+    until,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -687,6 +689,76 @@ fn clients_that_say_nothing_keep_no_probe_out() {
     assert_eq!(proxy.admin("GET", "/metrics").status(), 200);
     // Half a minute is what a silent client has if it is in no other client's way.
     assert!(asked.elapsed() < Duration::from_secs(20), "they waited");
+    drop(silent);
+}
+
+/// A client of the admin listener that asks for much and takes nothing, when the proxy's socket is full.
+fn stuck(proxy: &Proxy) -> TcpStream {
+    let mut client = narrow(proxy.admin_address());
+    let asked = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
+    client.write_all(asked.as_bytes()).expect("it is taken");
+    let near = client.local_addr().expect("connected");
+    Slow::WhenFull.wait(near, proxy.admin_address());
+    client
+}
+
+fn was_reset(client: &TcpStream) -> bool {
+    client.take_error().expect("a socket").is_some()
+}
+
+#[test]
+fn a_client_of_the_admin_listener_that_takes_nothing_is_let_go_after_ten_seconds() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start_paused();
+    let client = stuck(&proxy);
+    proxy.advance(Duration::from_secs(9));
+    assert!(!was_reset(&client), "it has ten seconds");
+    let mut passed = 9;
+    until("it is let go", || {
+        proxy.advance(Duration::from_secs(1));
+        passed += 1;
+        was_reset(&client).then_some(())
+    });
+    // A whole answer may take a minute. What was on its way when the clock began to move counts.
+    assert!(passed < 55, "{passed} s");
+}
+
+#[test]
+fn a_client_of_the_admin_listener_that_asks_nothing_is_let_go_after_half_a_minute() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start_paused();
+    let address = proxy.admin_address();
+    let [silent, mut begun, mut idle] = [(); 3].map(|()| Client::connect(address));
+    begun.send("GET /live HTTP/1.1\r\nho");
+    assert_eq!(idle.get("/live").status(), 200);
+    let mut clients = [silent, begun, idle];
+    proxy.advance(Duration::from_secs(29));
+    for client in &clients {
+        assert!(!client.hears(), "it has half a minute");
+    }
+    proxy.advance(Duration::from_secs(2));
+    for client in &mut clients {
+        client.rest();
+    }
+}
+
+#[test]
+fn clients_that_ask_much_and_take_nothing_keep_no_probe_out() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start_paused();
+    // So many answers at a time are made that are not for probes.
+    let clients: Vec<TcpStream> = (0..16).map(|_| stuck(&proxy)).collect();
+    // The clock stands still: none of them has had its second.
+    assert_eq!(proxy.admin("GET", "/metrics").status(), 503);
+    let silent: Vec<Client> = (0..48)
+        .map(|_| Client::connect(proxy.admin_address()))
+        .collect();
+    assert_eq!(proxy.admin("GET", "/live").status(), 200);
+    assert!(!clients.iter().any(was_reset));
+    proxy.advance(Duration::from_secs(2));
+    assert_eq!(proxy.admin("GET", "/metrics").status(), 200);
+    let ended = clients.iter().filter(|client| was_reset(client)).count();
+    assert_eq!(ended, 1, "one made room");
     drop(silent);
 }
 
