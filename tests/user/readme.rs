@@ -24,6 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(commands_of_cargo_are_words_that_it_and_the_program_know),
         case!(every_command_works, CURL),
         case!(the_arguments_of_the_image_are_valid),
+        case!(the_image_has_what_its_build_and_tls_to_servers_need),
         case!(a_mistake_is_shown_as_the_page_says),
         case!(links_lead_to_files),
         case!(exit_codes_are_those_of_the_help),
@@ -159,6 +160,32 @@ fn the_arguments_of_the_image_are_valid() {
         assert!(output.status.success(), "{words:?}: {output:?}");
     }
     assert_eq!(check[..2], ["evenkeel", "health"]);
+}
+
+fn the_image_has_what_its_build_and_tls_to_servers_need() {
+    let file = fs::read_to_string(root().join("packaging/Dockerfile")).expect("the file");
+    let lines = file.lines().filter(|line| !line.starts_with('#'));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let stages: Vec<&str> = text.split("FROM ").skip(1).collect();
+    let [build, image] = stages[..] else {
+        unreachable!("two stages: {stages:?}");
+    };
+    let installs = |stage: &str, package: &str| {
+        let mut lines = stage
+            .lines()
+            .filter(|line| line.contains("apt-get install"));
+        lines.any(|line| line.split_whitespace().any(|word| word == package))
+    };
+    assert!(installs(build, "make"), "jemalloc is built with it");
+    let (before, _) = build.split_once("cargo build").expect("it is built");
+    assert!(installs(before, "make"), "before it is needed");
+    assert!(installs(image, "ca-certificates"), "for `tls = true`");
+    // On loopback, the admin listener cannot be reached through a port of the container.
+    let exposed = image
+        .lines()
+        .filter_map(|line| line.strip_prefix("EXPOSE "));
+    assert_eq!(exposed.collect::<Vec<_>>(), ["8080"]);
+    assert!(image.contains("HEALTHCHECK "));
 }
 
 fn every_command_works() {
