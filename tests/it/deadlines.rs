@@ -737,3 +737,38 @@ fn an_open_connection_has_the_time_that_a_reload_gives_it_from_its_next_request_
     in_due_time(&proxy, &mut client);
     client.is_closed();
 }
+
+#[test]
+fn a_client_that_goes_on_sending_is_not_late_where_the_server_takes_nothing() {
+    const CHUNK: [u8; 15 << 10] = [b'x'; 15 << 10];
+    let gate = Gate::default();
+    let server_gate = gate.clone();
+    let origin = Origin::scripted(move |visit| {
+        server_gate.pass();
+        while visit.serve("a") {}
+    });
+    let proxy = Setup::of(&[&origin])
+        .frontend("timeout.body = \"300ms\"")
+        .start_paused();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n");
+    let chunk = [format!("{:x}\r\n", CHUNK.len()).as_bytes(), &CHUNK, b"\r\n"].concat();
+    // Each is taken from the socket before the next one is sent, so that the client is waited for when the
+    // server takes no more.
+    loop {
+        client.send(&chunk);
+        proxy.advance(SLOWLY);
+        assert!(!client.hears(), "{}", client.response().head);
+        if client.unread_bytes() > 0 {
+            break;
+        }
+    }
+    for _ in 0..10 {
+        client.send("1\r\nx\r\n");
+        proxy.advance(SLOWLY);
+        assert!(!client.hears(), "{}", client.response().head);
+    }
+    gate.open();
+    client.send("0\r\n\r\n");
+    assert_eq!(client.response().status(), 200);
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+use super::kernel::tcp_socket;
 use super::message::Message;
 use super::proxy::Proxy;
 use super::wait::{TIMEOUT, until};
@@ -130,6 +131,14 @@ impl Client {
     #[track_caller]
     pub(crate) fn hears(&self) -> bool {
         self.wire.has_more()
+    }
+
+    /// Bytes that have arrived at the other end and that it has not read.
+    #[track_caller]
+    pub(crate) fn unread_bytes(&self) -> usize {
+        let stream = self.wire.stream();
+        let far = stream.peer_addr().expect("connected");
+        tcp_socket(far, self.address()).map_or(0, |socket| socket.unread_bytes)
     }
 
     /// Waits, while the clock of `proxy` moves, until bytes or the end have come.

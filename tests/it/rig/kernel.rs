@@ -13,6 +13,8 @@ use rustix::net::{
 pub(super) struct TcpSocket {
     /// Bytes that its peer's system has not acknowledged.
     pub(super) send_queue_bytes: usize,
+    /// Bytes that have arrived and that its process has not read.
+    pub(super) unread_bytes: usize,
     /// Whether the kernel reports it as writable: a third of its buffer must be free.
     pub(super) has_room: bool,
 }
@@ -50,6 +52,7 @@ pub(super) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> Option<TcpSoc
     });
     Some(TcpSocket {
         send_queue_bytes: word(body, 60) as usize,
+        unread_bytes: word(body, 56) as usize,
         // `sk_stream_is_writeable` of net/sock.h.
         has_room: buffer.saturating_sub(queued) >= queued / 2,
     })
