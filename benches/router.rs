@@ -57,6 +57,7 @@ fn any_route() -> Route {
             Name::new("app").expect("a name"),
         )),
         at: Position::built_in(),
+        named_at: Position::built_in(),
     }
 }
 
@@ -132,6 +133,7 @@ fn tcp_routes(criterion: &mut Criterion) {
                 alpn: Vec::new(),
                 backend: BackendReference::built_in(Name::new("app").expect("a name")),
                 at: route.at,
+                named_at: route.named_at,
             })
             .collect();
         let tcp_routes = TcpRoutes::compile(&routes);

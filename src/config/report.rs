@@ -60,6 +60,11 @@ impl<'a> Report<'a> {
         self.heir = Some((span, title.to_owned()));
     }
 
+    /// The same, where the name is written at `position`.
+    pub(super) fn begins_at(&mut self, title: &str, position: &Position) {
+        self.heir = self.span_at(position).map(|span| (span, title.to_owned()));
+    }
+
     /// The following diagnostics are about no frontend and no backend in particular.
     pub(super) fn ends(&mut self) {
         self.heir = None;

@@ -219,6 +219,7 @@ mod tests {
             backup,
             own,
             at: Position::built_in(),
+            named_at: Position::built_in(),
         }
     }
 

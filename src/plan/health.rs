@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::base::Position;
 use crate::plan::{Own, ServerTls};
 
 /// `[backend.NAME.health]`.
@@ -29,6 +30,8 @@ pub struct Health {
     pub tls: Own<ServerTls>,
     /// The state of a server before its first check.
     pub initial: Initial,
+    /// Where it is written.
+    pub at: Position,
 }
 
 impl Default for Health {
@@ -43,6 +46,7 @@ impl Default for Health {
             port: None,
             tls: Own::Inherited,
             initial: Initial::default(),
+            at: Position::built_in(),
         }
     }
 }

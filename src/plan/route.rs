@@ -34,6 +34,8 @@ pub struct Route {
     pub target: Target,
     /// Where it is written.
     pub at: Position,
+    /// Where its name is written, else where the route is.
+    pub named_at: Position,
 }
 
 /// The target of a route.

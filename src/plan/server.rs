@@ -23,6 +23,8 @@ pub struct Server {
     pub own: OwnSettings,
     /// Where it is written.
     pub at: Position,
+    /// Where its name is written: its `name` key, or what stands for one.
+    pub named_at: Position,
 }
 
 /// The settings of one server that replace those of its backend.
@@ -37,7 +39,7 @@ pub struct OwnSettings {
 }
 
 /// The settings for checks of one server that replace those of `health` of the backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnCheck {
     /// Another IP address than the server's.
     pub address: Option<IpAddr>,
@@ -45,6 +47,20 @@ pub struct OwnCheck {
     pub port: Option<u16>,
     /// TLS, if it differs from that of the backend's `health` and of exchanges.
     pub tls: Own<ServerTls>,
+    /// Where it is written, if it is.
+    pub at: Position,
+}
+
+impl Default for OwnCheck {
+    /// None: the settings of the backend hold.
+    fn default() -> Self {
+        Self {
+            address: None,
+            port: None,
+            tls: Own::default(),
+            at: Position::built_in(),
+        }
+    }
 }
 
 /// A setting that replaces, for one server or for checks, the setting of an outer table.
@@ -85,6 +101,7 @@ impl Server {
             max_connections: None,
             backup: false,
             own: OwnSettings::default(),
+            named_at: at.clone(),
             at,
         }
     }

@@ -18,6 +18,8 @@ pub struct TcpRoute {
     pub backend: BackendReference,
     /// Where it is written.
     pub at: Position,
+    /// Where its name is written, else where the route is.
+    pub named_at: Position,
 }
 
 impl TcpRoute {

@@ -1,13 +1,16 @@
 //! Checks of a whole plan: each of its values is valid by itself.
 //!
 //! The checks read the plan and its positions, not a text, so they hold for any format. Errors:
-//! names that lead nowhere, addresses bound twice, fields that are overwritten. Warnings: routes
-//! and rules that never run, conditions that never hold, backends that nothing uses.
+//! names that lead nowhere, names that two things have, addresses bound twice, checks of servers that cannot
+//! be made, fields that are overwritten. Warnings: routes and rules that never run, conditions that never hold,
+//! backends that nothing uses.
 
 mod backends;
 mod binds;
 mod certificates;
 mod condition;
+mod health;
+mod names;
 mod own_fields;
 mod routes;
 mod rules;
@@ -31,9 +34,11 @@ pub(super) enum Reading {
 /// missing. Then no warning is given, because the error may be its cause.
 pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     report.ends();
+    names::refuse_same(plan, report);
     binds::refuse_bound_twice(plan, report);
     own_fields::refuse(plan, report);
     servers::refuse_nameless(plan, report);
+    health::refuse_impossible(plan, report);
     if reading == Reading::Whole {
         backends::refuse_unknown(plan, report);
     }
@@ -63,9 +68,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::base::{Name, Position};
+    use crate::base::address::UnixName;
+    use crate::base::{Address, Name, Position};
     use crate::config::source::Sources;
-    use crate::plan::{BackendReference, Bind};
+    use crate::plan::{BackendReference, Bind, Health, TcpRoute};
 
     /// The messages of the checks for a valid plan after `change`; without any text.
     fn found(change: impl FnOnce(&mut Plan)) -> Vec<String> {
@@ -115,5 +121,55 @@ mod tests {
             twice,
             ["port 80 of `[frontend.more]` is also bound by `[frontend.web]`"]
         );
+    }
+
+    #[test]
+    fn of_two_with_one_name_the_second_is_refused_in_any_format() {
+        let name = || Name::new("same").expect("a name");
+        let frontends = found(|plan| plan.frontends[1].name = plan.frontends[0].name.clone());
+        assert_eq!(frontends, ["two frontends have the name `web`"]);
+        let backends = found(|plan| plan.backends.push(plan.backends[0].clone()));
+        assert_eq!(backends, ["two backends have the name `app`"]);
+        let servers = found(|plan| {
+            let servers = &mut plan.backends[0].servers;
+            servers.push(servers[0].clone());
+        });
+        assert_eq!(
+            servers,
+            ["two servers of `[backend.app]` have the name `10.0.0.1:80`"]
+        );
+        let routes = found(|plan| {
+            let backend = BackendReference::built_in(plan.backends[0].name.clone());
+            let route = TcpRoute {
+                name: name(),
+                sni: Vec::new(),
+                alpn: Vec::new(),
+                backend,
+                at: Position::built_in(),
+                named_at: Position::built_in(),
+            };
+            plan.frontends[0].tcp_routes = vec![route.clone(), route];
+        });
+        assert_eq!(
+            routes,
+            ["two routes of `[frontend.web]` have the name `same`"]
+        );
+    }
+
+    #[test]
+    fn checks_that_cannot_be_made_are_refused_in_any_format() {
+        let unix = found(|plan| {
+            let backend = &mut plan.backends[0];
+            backend.servers[0].address = Address::Unix(UnixName::Path("/run/app.sock".into()));
+            backend.health = Some(Health {
+                port: Some(81),
+                ..Health::default()
+            });
+        });
+        let message = "`/run/app.sock` is a Unix socket, which has no ports";
+        assert_eq!(unix, [message]);
+        let without = found(|plan| plan.backends[0].servers[0].own.check.port = Some(81));
+        let message = "`[backend.app]` has no checks, so `health` of a server does nothing";
+        assert_eq!(without, [message]);
     }
 }

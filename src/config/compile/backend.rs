@@ -4,9 +4,7 @@ use crate::base::Name;
 use crate::config::check::Reading;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::name::name_of_key;
-use crate::config::compile::{
-    health, named_section, retry, rule, server, server_health, server_tls,
-};
+use crate::config::compile::{health, named_section, retry, rule, server, server_tls};
 use crate::config::keys::{self, BACKEND};
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
@@ -68,7 +66,6 @@ fn of_section(
     backend.tls = tls.on().cloned();
     backend.health = health::health(section, backend.tls.as_ref(), report);
     backend.servers = server::servers(section, &backend, entry.key_span, reading, report);
-    server_health::refuse_impossible(section, &backend, report);
     let rules = rule::rules(section, Known::Backend, report);
     backend.rules = rules;
     // HTTP checks use the protocol of requests.

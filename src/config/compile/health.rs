@@ -27,7 +27,8 @@ pub(super) fn health(
     report: &mut Report<'_>,
 ) -> Option<Health> {
     let setting = backend.setting("health")?;
-    match &setting.value.kind {
+    let at = report.position(setting.span());
+    let health = match &setting.value.kind {
         Kind::String(text) => short(setting, text, report),
         Kind::Table(_) => {
             let section = backend.section("health", &keys::HEALTH, report)?;
@@ -44,7 +45,8 @@ pub(super) fn health(
             setting.wrong_with("a path, \"tcp\", \"off\" or a table", help, report);
             None
         }
-    }
+    };
+    Some(Health { at, ..health? })
 }
 
 fn short(setting: Setting<'_>, text: &Text, report: &mut Report<'_>) -> Option<Health> {

@@ -1,9 +1,6 @@
 //! Names: of frontends, backends, servers and routes, and the names of backends where another table has them.
 
-use std::collections::HashMap;
-
-use crate::base::Name;
-use crate::config::diagnostic::Diagnostic;
+use crate::base::{Name, Position};
 use crate::config::raw::Text;
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -62,36 +59,17 @@ pub(super) fn backend_name(
     Some(BackendReference { name, at })
 }
 
-/// The name of a route: its `name`, or its number.
+/// The name of a route, and where that is written: its `name`, or its number.
 pub(super) fn route_name(
     section: &Section<'_>,
     number: usize,
     report: &mut Report<'_>,
-) -> Option<Name> {
-    match section.setting("name") {
-        Some(setting) => setting
-            .text(report)
-            .and_then(|text| name_of(text, "route", setting.span(), report)),
-        None => Name::new(&number.to_string()).ok(),
-    }
-}
-
-/// Notes the name `name` of a route of `frontend`; a duplicate is reported.
-pub(super) fn note_route_name(
-    names: &mut HashMap<Name, Span>,
-    name: &Name,
-    span: Span,
-    frontend: &Section<'_>,
-    report: &mut Report<'_>,
-) {
-    let Some(first) = names.get(name) else {
-        names.insert(name.clone(), span);
-        return;
+) -> Option<(Name, Position)> {
+    let Some(setting) = section.setting("name") else {
+        let name = Name::new(&number.to_string()).ok()?;
+        return Some((name, report.position(section.span)));
     };
-    let message = format!("two routes of `{}` have the name `{name}`", frontend.title);
-    report.add(
-        Diagnostic::error(span, message)
-            .related(*first, "the first is here")
-            .help("give one of them another `name`; a route without a name has its number as its name"),
-    );
+    let text = setting.text(report)?;
+    let name = name_of(text, "route", setting.span(), report)?;
+    Some((name, report.position(setting.span())))
 }

@@ -1,9 +1,6 @@
 //! `[[frontend.NAME.route]]`: the conditions of a request, and its target.
 
-use std::collections::HashMap;
-
-use crate::base::Name;
-use crate::config::compile::name::{backend_name, name_of_key, note_route_name, route_name};
+use crate::config::compile::name::{backend_name, name_of_key, route_name};
 use crate::config::compile::pattern::{
     header_predicate, host_pattern, method, path_pattern, path_regex, patterns, predicates,
     query_predicate, unless_any,
@@ -14,7 +11,6 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::config::source::Span;
 use crate::plan::expr::{Condition, Expr, Fetch, Known, Pattern};
 use crate::plan::{BackendReference, ClientCertificate, Route, Rule, Target};
 
@@ -32,20 +28,12 @@ pub(super) fn routes(
     };
     let items = setting.list();
     let mut routes = Vec::with_capacity(items.len());
-    let mut names: HashMap<Name, Span> = HashMap::new();
     for (index, item) in items.into_iter().enumerate() {
         let title = format!("[[frontend.{frontend_name}.route]]");
         let Some(section) = Section::open(&keys::ROUTE, title, item, report) else {
             continue;
         };
-        let Some(route) = route(&section, index + 1, report) else {
-            continue;
-        };
-        let name_span = section
-            .setting("name")
-            .map_or(item.span(), |name| name.span());
-        note_route_name(&mut names, &route.name, name_span, frontend, report);
-        routes.push(route);
+        routes.extend(route(&section, index + 1, report));
     }
     routes
 }
@@ -64,8 +52,10 @@ fn route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Optio
     let when = with_expressions(expressions, when);
     let rules = rule::rules(section, Known::Request, report);
     let target = target(section, &rules, report);
+    let (name, named_at) = name?;
     Some(Route {
-        name: name?,
+        name,
+        named_at,
         hosts: unless_any(hosts),
         paths,
         methods,

@@ -1,9 +1,8 @@
 //! The servers of a backend: `"10.0.0.1:80"` or `{ name = …, address = …, weight = … }`.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::base::{Address, Name};
+use crate::base::Address;
 use crate::config::check::Reading;
 use crate::config::compile::name::name_of;
 use crate::config::compile::{address, server_health, server_tls};
@@ -37,14 +36,11 @@ pub(super) fn servers(
         return Vec::new();
     };
     let items = setting.list();
-    let found: Vec<(Server, Setting<'_>)> = items
+    let servers: Vec<Server> = items
         .iter()
-        .filter_map(|item| Some((server(backend, plan, *item, report)?, *item)))
+        .filter_map(|item| server(backend, plan, *item, report))
         .collect();
-    refuse_same_names(backend, &found, report);
-    let are_all_here = found.len() == items.len();
-    let servers: Vec<Server> = found.into_iter().map(|(server, _)| server).collect();
-    if are_all_here {
+    if servers.len() == items.len() {
         warn_when_none_serves(backend, &servers, setting.span(), report);
     }
     servers
@@ -66,7 +62,7 @@ fn server(
             let title = format!("[{}.servers]]", backend.title.trim_end_matches(']'));
             let header = title.clone();
             let section = backend.inner(&keys::SERVER, title, &header, item, report)?;
-            server_of_table(&section, backend, plan, report)
+            server_of_table(&section, plan, report)
         }
         _ => {
             let help = match &item.value.kind {
@@ -82,7 +78,6 @@ fn server(
 
 fn server_of_table(
     section: &Section<'_>,
-    backend: &Section<'_>,
     plan: &Backend,
     report: &mut Report<'_>,
 ) -> Option<Server> {
@@ -120,7 +115,8 @@ fn server_of_table(
     server.name = name?;
     server.address = address;
     server.at = report.position(at.span());
-    server_health::refuse_impossible_own(section, &server, backend, plan, report);
+    let named_at = section.setting("name").unwrap_or(at);
+    server.named_at = report.position(named_at.span());
     Some(server)
 }
 
@@ -185,34 +181,6 @@ fn address_of<'a>(setting: Setting<'a>, report: &mut Report<'_>) -> Option<(Addr
             bad.report(setting, text, written_as, report);
             None
         }
-    }
-}
-
-fn refuse_same_names(
-    backend: &Section<'_>,
-    servers: &[(Server, Setting<'_>)],
-    report: &mut Report<'_>,
-) {
-    let mut first_of: HashMap<&Name, Span> = HashMap::new();
-    for (server, setting) in servers {
-        let Some(first) = first_of.get(&server.name) else {
-            first_of.insert(&server.name, setting.span());
-            continue;
-        };
-        report.add(
-            Diagnostic::error(
-                setting.span(),
-                format!(
-                    "two servers of `{}` have the name `{}`",
-                    backend.title, server.name
-                ),
-            )
-            .related(*first, "the first is here")
-            .help(
-                "a server's name is its `name`, else its address: write \
-                 `{ name = \"…\", address = \"…\" }`",
-            ),
-        );
     }
 }
 

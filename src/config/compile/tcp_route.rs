@@ -1,16 +1,12 @@
 //! Routes of TCP connections: `[[frontend.NAME.route]]` in TCP mode, and `passthrough` of a
 //! frontend that terminates TLS for all other names.
 
-use std::collections::HashMap;
-
-use crate::base::Name;
 use crate::config::compile::bind;
-use crate::config::compile::name::{backend_name, note_route_name, route_name};
+use crate::config::compile::name::{backend_name, route_name};
 use crate::config::compile::pattern::{Refusal, host_pattern, patterns, unless_any};
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::config::source::Span;
 use crate::plan::TcpRoute;
 
 /// The most bytes of an ALPN protocol name (RFC 7301 §3.1).
@@ -59,21 +55,13 @@ pub(super) fn tcp_routes(
     let Some(setting) = frontend.setting(key) else {
         return Vec::new();
     };
-    let mut names: HashMap<Name, Span> = HashMap::new();
     let mut tcp_routes = Vec::new();
     for (index, item) in setting.list().into_iter().enumerate() {
         let title = format!("[[frontend.{frontend_name}.{key}]]");
         let Some(section) = Section::open(&keys::TCP_ROUTE, title, item, report) else {
             continue;
         };
-        let Some(tcp_route) = tcp_route(&section, index + 1, report) else {
-            continue;
-        };
-        let name_span = section
-            .setting("name")
-            .map_or(item.span(), |name| name.span());
-        note_route_name(&mut names, &tcp_route.name, name_span, frontend, report);
-        tcp_routes.push(tcp_route);
+        tcp_routes.extend(tcp_route(&section, index + 1, report));
     }
     tcp_routes
 }
@@ -94,8 +82,10 @@ fn tcp_route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> O
             None
         }
     };
+    let (name, named_at) = name?;
     Some(TcpRoute {
-        name: name?,
+        name,
+        named_at,
         sni: unless_any(sni),
         alpn,
         backend: backend?,

@@ -1940,10 +1940,10 @@ fn a_unix_socket_is_listened_on_once_and_has_no_ports() {
           = help: write each address once
 
         error: `/run/app.sock` is a Unix socket, which has no ports
-         --> evenkeel.toml:8:19
+         --> evenkeel.toml:8:10
           |
         8 | health = { port = 81 }
-          |                   ^^
+          |          ^^^^^^^^^^^^^
           |
           = help: leave `port` out, or put these servers into a backend of their own
     "##);

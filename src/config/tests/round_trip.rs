@@ -242,6 +242,7 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
                     },
                     rules,
                     at: Position::built_in(),
+                    named_at: Position::built_in(),
                 }
             },
         )
@@ -588,6 +589,7 @@ fn tcp_route(backends: Vec<Name>) -> impl Strategy<Value = TcpRoute> {
             alpn,
             backend: BackendReference::built_in(backend),
             at: Position::built_in(),
+            named_at: Position::built_in(),
         }
     })
 }
@@ -666,6 +668,7 @@ fn server() -> impl Strategy<Value = Server> {
             backup,
             own,
             at: Position::built_in(),
+            named_at: Position::built_in(),
         })
 }
 
@@ -685,7 +688,12 @@ fn own_settings() -> impl Strategy<Value = OwnSettings> {
         option::of(1..=u16::MAX),
         own(server_tls()),
     );
-    let check = check.prop_map(|(address, port, tls)| OwnCheck { address, port, tls });
+    let check = check.prop_map(|(address, port, tls)| OwnCheck {
+        address,
+        port,
+        tls,
+        at: Position::built_in(),
+    });
     (own(send_proxy()), own(server_tls()), check).prop_map(|(send_proxy, tls, check)| OwnSettings {
         send_proxy,
         tls,
@@ -757,6 +765,7 @@ fn health() -> impl Strategy<Value = Health> {
         fall: counts.1,
         port: counts.2,
         initial,
+        at: Position::built_in(),
     })
 }
 

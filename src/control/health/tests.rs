@@ -126,6 +126,7 @@ fn health() -> plan::Health {
         port: None,
         tls: plan::Own::Inherited,
         initial: Initial::Checked,
+        at: Position::built_in(),
     }
 }
 

@@ -305,6 +305,7 @@ mod tests {
             rules: Vec::new(),
             target: Target::Backend(BackendReference::built_in(Name::new("b").expect("a name"))),
             at: Position::built_in(),
+            named_at: Position::built_in(),
         }
     }
 

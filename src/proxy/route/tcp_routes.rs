@@ -98,6 +98,7 @@ mod tests {
             alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
             backend: BackendReference::built_in(Name::new("b").expect("a name")),
             at: Position::built_in(),
+            named_at: Position::built_in(),
         }
     }
 

@@ -84,6 +84,7 @@ impl Rule {
                 Name::new("app").expect("a name"),
             )),
             at: Position::built_in(),
+            named_at: Position::built_in(),
         }
     }
 }
