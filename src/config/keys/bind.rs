@@ -11,7 +11,7 @@ use crate::plan::{Bind, Frontend, ProxyProtocol, Tls};
 
 use super::kind::Shape;
 use super::peers::{self, PROXY_SHAPE};
-use super::tls::FRONTEND_TLS;
+use super::tls::{FRONTEND_TLS, TLS_HINTS};
 use super::{Keys, key};
 
 pub(super) const TLS_PASSES: &str =
@@ -39,19 +39,10 @@ pub(in crate::config) static BIND: Keys<Bind> = Keys {
     hints: r#"
         port: write `address = ":443"`
         ssl crt: write `tls = "/path/to/fullchain.pem"`
-        certificates: write `tls = { certificates = […] }`
         socket_mode mode http2: write it in the frontend: it is for all its addresses
         accept_proxy: write `proxy_protocol = "required"`
-        client_auth client_ca ca ca_file verify ssl_verify_client ssl_client_certificate mtls: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…" } }`
-        crl crl_file ssl_crl: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…", crl = "…" } }`
-        min_version ssl_min_ver ssl_protocols tls_min_version: write `tls = { certificates = "…", min_version = "1.2" }`
-        strict_sni sni_strict: write `tls = { certificates = "…", strict_sni = true }`
-        max_handshakes: write `tls = { certificates = "…", max_handshakes = … }`
-        ciphers cipher_suites ciphersuites ssl_ciphers: leave it out: all cipher suites here are safe
-        max_version ssl_max_ver: leave it out: TLS 1.3 is the newest version and always on
-        alpn: write `tls = { certificates = "…", alpn = […] }`
-        crt_list: write `tls = { certificates = "/path/to/directory" }`
     "#,
+    more_hints: TLS_HINTS,
     tcp_hints: "socket_mode: write it in the frontend: it is for all its addresses",
     ..Keys::EMPTY
 };

@@ -19,7 +19,7 @@ use super::peers::{self, PROXY_SHAPE, peers};
 use super::route::{ROUTE, TCP_ROUTE};
 use super::rule::{self, RULE};
 use super::timeout::FRONTEND_TIMEOUT;
-use super::tls::FRONTEND_TLS;
+use super::tls::{FRONTEND_TLS, TLS_HINTS};
 use super::words::Words;
 use super::{Keys, NO_FIELDS, NO_REQUESTS, Part, key, nameless};
 
@@ -184,16 +184,6 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         port: write `listen = ":80"`
         host: write a `[[frontend.NAME.route]]` with `host` and `backend`
         path: write a `[[frontend.NAME.route]]` with `path` and `backend`
-        client_auth client_ca ca ca_file verify ssl_verify_client ssl_client_certificate mtls: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…" } }`
-        crl crl_file ssl_crl: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…", crl = "…" } }`
-        min_version ssl_min_ver ssl_protocols tls_min_version: write `tls = { certificates = "…", min_version = "1.2" }`
-        strict_sni sni_strict: write `tls = { certificates = "…", strict_sni = true }`
-        max_handshakes: write `tls = { certificates = "…", max_handshakes = … }`
-        ciphers cipher_suites ciphersuites ssl_ciphers: leave it out: all cipher suites here are safe
-        max_version ssl_max_ver: leave it out: TLS 1.3 is the newest version and always on
-        alpn: write `tls = { certificates = "…", alpn = […] }`
-        crt_list: write `tls = { certificates = "/path/to/directory" }`
-        certificates: write `tls = { certificates = […] }`
         redirect_https: write `rule = [{ when = "not ssl_fc", redirect = { scheme = "https" } }]`
         rules: write each rule as `[[frontend.NAME.rule]]`
         http_request: write a `[[frontend.NAME.rule]]`
@@ -207,6 +197,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         h2: leave it out: HTTP/2 is on by default; `http2 = { enabled = false }` switches it off
         http_restrict_req_hdr_names underscores_in_headers: write `field_names`: "pass", "drop" or "reject"
     "#,
+    more_hints: TLS_HINTS,
     tcp_hints: "
         default_backend: write `backend`
         rules: leave it out: in TCP mode there are no requests, only bytes

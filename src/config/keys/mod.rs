@@ -82,9 +82,11 @@ pub(super) struct Keys<T: 'static> {
     keys: &'static [Key<T>],
     /// Words that are not keys here. A line has such words, a colon, and what to write instead.
     hints: &'static str,
-    /// The same in TCP mode, in place of `hints`.
+    /// Lines of `hints` that other tables have too.
+    more_hints: &'static str,
+    /// The same in TCP mode, in place of both.
     tcp_hints: &'static str,
-    /// The same in `[defaults]`, in place of `hints`.
+    /// The same in `[defaults]`, in place of both.
     default_hints: &'static str,
     /// The value of a table in which nothing is written; `None`: there is no such value.
     default: Option<fn() -> T>,
@@ -185,6 +187,7 @@ impl<T> Keys<T> {
     const EMPTY: Self = Self {
         keys: &[],
         hints: "",
+        more_hints: "",
         tcp_hints: "",
         default_hints: "",
         default: None,
@@ -217,12 +220,14 @@ impl<'a, T> View<'a, T> {
         keys.filter(move |key| key.info.instead_in(self.part).is_none())
     }
 
-    fn hints(self) -> &'static str {
-        match self.part {
-            Part::Whole => self.keys.hints,
-            Part::Tcp => self.keys.tcp_hints,
-            Part::Defaults => self.keys.default_hints,
-        }
+    /// The hints that hold in the part, each as its words and the answer to them.
+    fn hints(self) -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
+        let (hints, more) = match self.part {
+            Part::Whole => (self.keys.hints, self.keys.more_hints),
+            Part::Tcp => (self.keys.tcp_hints, ""),
+            Part::Defaults => (self.keys.default_hints, ""),
+        };
+        lines(hints).chain(lines(more))
     }
 
     /// Reads `section` into `value`, except the keys that are read in `compile`.
@@ -284,9 +289,8 @@ impl<T> KeyList for View<'_, T> {
         if let Some(instead) = instead.next() {
             return Some(instead.to_owned());
         }
-        if let Some((_, hint)) =
-            lines(self.hints()).find(|(words, _)| words.contains(&folded.as_str()))
-        {
+        let is_meant = |words: &[&str]| words.contains(&folded.as_str());
+        if let Some((_, hint)) = self.hints().find(|(words, _)| is_meant(words)) {
             return Some(hint.to_owned());
         }
         let mut meant = self.present().filter(|key| key.info.is_meant_by(&folded));
@@ -325,7 +329,7 @@ impl<T> Described for View<'_, T> {
 
     #[cfg(test)]
     fn words(&self) -> Vec<&'static str> {
-        let words = lines(self.hints()).flat_map(|(words, _)| words);
+        let words = self.hints().flat_map(|(words, _)| words);
         let also = self
             .present()
             .flat_map(|key| key.info.also.split_whitespace());

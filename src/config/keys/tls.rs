@@ -13,6 +13,20 @@ use super::{Keys, key};
 
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
+/// Words of `tls` that are often written beside it, in a frontend or an item of `listen`.
+pub(super) const TLS_HINTS: &str = r#"
+    client_auth client_ca ca ca_file verify ssl_verify_client ssl_client_certificate mtls: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…" } }`
+    crl crl_file ssl_crl: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…", crl = "…" } }`
+    min_version ssl_min_ver ssl_protocols tls_min_version: write `tls = { certificates = "…", min_version = "1.2" }`
+    strict_sni sni_strict: write `tls = { certificates = "…", strict_sni = true }`
+    max_handshakes: write `tls = { certificates = "…", max_handshakes = … }`
+    ciphers cipher_suites ciphersuites ssl_ciphers: leave it out: all cipher suites here are safe
+    max_version ssl_max_ver: leave it out: TLS 1.3 is the newest version and always on
+    alpn: write `tls = { certificates = "…", alpn = […] }`
+    crt_list: write `tls = { certificates = "/path/to/directory" }`
+    certificates: write `tls = { certificates = […] }`
+"#;
+
 pub(in crate::config) static FRONTEND_TLS: Keys<Tls> = Keys {
     keys: &[
         key("certificates")
