@@ -1,18 +1,14 @@
 //! A proxy in parts, without threads of its own.
 
-use std::sync::Arc;
-
 use tokio::sync::mpsc;
 
 use crate::base::rng::Rng;
-use crate::control::{CannotStart, Command, Parts, assemble, verify};
-use crate::net::Descriptors;
-use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics};
-use crate::proxy::frontend::Gate;
-use crate::proxy::snapshot::Current;
+use crate::control::{CannotStart, Command, Parts};
+use crate::observe::{AccessLogHandle, LogWriter};
 use crate::proxy::worker::Worker;
 
-use super::{Pieces, Start, cannot_serve, open_access_log};
+use super::Start;
+use super::pieces::{Limits, Pieces};
 
 /// A proxy in parts that a single runtime can run: for simulations, and for tests that control the
 /// time.
@@ -36,47 +32,20 @@ impl Assembled {
     ///
     /// [`CannotStart`] when a certificate cannot be used, or the access log not be opened.
     pub fn new(start: Start, seed: u64) -> Result<Self, CannotStart> {
-        let Start {
-            source,
-            loaded,
-            logging,
-            network,
-        } = start;
-        let (access_log, log_writer) = open_access_log(&loaded)?;
-        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
-        let mut generation_one = assemble(loaded.plan, 1);
-        verified.prepared.equip(&mut generation_one);
-        let pieces = Pieces {
-            current: Arc::new(Current::new(generation_one)),
-            metrics: Arc::new(ProcessMetrics::new()),
-            process_gate: Arc::new(Gate::new(u64::MAX)),
-            access_log,
-            network,
+        let limits = Limits {
+            workers: 1,
             pipes: 1,
-            descriptors: Arc::new(Descriptors::new(u64::MAX, 1)),
+            sockets: u64::MAX,
         };
-        let (commands, worker) = pieces.worker(0, Rng::seeded(seed));
-        let (control_commands, control_receiver) = mpsc::unbounded_channel();
-        let control = Parts {
-            workers: vec![commands],
-            logging,
-            descriptors: pieces.descriptors,
-            source,
-            commands: control_receiver,
-            command_sender: control_commands.clone(),
-            rng: Rng::seeded(seed.wrapping_add(1)),
-            certs: verified.certs,
-            current: pieces.current,
-            network: pieces.network,
-            metrics: pieces.metrics,
-            access_log: pieces.access_log.clone(),
-            process_gate: pieces.process_gate,
-        };
+        let (pieces, log_writer) = Pieces::new(start, limits)?;
+        let (workers, worker) = pieces.worker(0, Rng::seeded(seed));
+        let access_log = pieces.access_log.clone();
+        let (commands, control) = pieces.control(vec![workers], Rng::seeded(seed.wrapping_add(1)));
         Ok(Self {
             worker,
             control,
-            commands: control_commands,
-            access_log: pieces.access_log,
+            commands,
+            access_log,
             log_writer,
         })
     }

@@ -5,6 +5,7 @@
 
 mod assembled;
 mod limits;
+mod pieces;
 mod signals;
 mod threads;
 
@@ -17,20 +18,18 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
-use crate::base::{InWords, ListenAddress};
 use crate::config;
-use crate::control::{CannotStart, Command, Parts, Source, assemble, verify};
-use crate::net::{Descriptors, Dialer, Network};
+use crate::control::{CannotStart, Command, Source};
+use crate::net::Network;
 use crate::observe::logging::LoggingHandle;
-use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics, WorkerObserver, event};
+use crate::observe::{AccessLogHandle, ProcessMetrics, event};
 use crate::plan::Plan;
-use crate::proxy::frontend::Gate;
-use crate::proxy::snapshot::Current;
-use crate::proxy::worker::{Worker, WorkerCommand};
 
+use pieces::{Limits, Pieces};
 use threads::{WorkerEnd, no_thread, start_control, start_worker};
 
 /// The longest wait for the access log at the end: a sink that stalls must not block the end.
@@ -79,32 +78,16 @@ impl Proxy {
     ///
     /// [`CannotStart`]; then nothing is left running.
     pub fn start(start: Start) -> Result<Self, CannotStart> {
-        let Start {
-            source,
-            loaded,
-            logging,
-            network,
-        } = start;
-        let files = enough_files(&loaded.plan)?;
-        let workers = workers_of(&loaded.plan);
-        let watch = loaded.watch.clone();
-        let (access_log, writer) = open_access_log(&loaded)?;
-        tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
-        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
-        let mut generation_one = assemble(loaded.plan, workers);
-        verified.prepared.equip(&mut generation_one);
-        let pieces = Pieces {
-            current: Arc::new(Current::new(generation_one)),
-            metrics: Arc::new(ProcessMetrics::new()),
-            process_gate: Arc::new(Gate::new(u64::MAX)),
-            access_log,
-            network,
+        let files = enough_files(&start.loaded.plan)?;
+        let workers = workers_of(&start.loaded.plan);
+        let watch = start.loaded.watch.clone();
+        let limits = Limits {
+            workers,
             pipes: limits::pipes_of_worker(files, workers),
-            descriptors: Arc::new(Descriptors::new(
-                limits::of_sockets(files, workers),
-                workers,
-            )),
+            sockets: limits::of_sockets(files, workers),
         };
+        let (pieces, writer) = Pieces::new(start, limits)?;
+        tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
 
         let (ended_sender, ended) = mpsc::unbounded_channel();
         let mut commanders = Vec::new();
@@ -113,34 +96,20 @@ impl Proxy {
             start_worker(worker, ended_sender.clone())?;
             commanders.push(commands);
         }
-        let (control_commands, control_receiver) = mpsc::unbounded_channel();
-        let parts = Parts {
-            workers: commanders,
-            logging,
-            descriptors: Arc::clone(&pieces.descriptors),
-            source,
-            commands: control_receiver,
-            command_sender: control_commands.clone(),
-            rng: Rng::from_entropy(),
-            certs: verified.certs,
-            current: Arc::clone(&pieces.current),
-            network: pieces.network.clone(),
-            metrics: Arc::clone(&pieces.metrics),
-            access_log: pieces.access_log.clone(),
-            process_gate: Arc::clone(&pieces.process_gate),
-        };
+        let (access_log, metrics) = (pieces.access_log.clone(), Arc::clone(&pieces.metrics));
+        let (commands, parts) = pieces.control(commanders, Rng::from_entropy());
         let (stop_control, stopped) = oneshot::channel();
         let control = start_control(parts, watch, stopped)?;
         event::started(env!("CARGO_PKG_VERSION"), workers, 1);
         Ok(Self {
-            commands: control_commands,
+            commands,
             ended,
             workers,
             aborted: 0,
             control: Some(control),
             stop_control: Some(stop_control),
-            access_log: pieces.access_log,
-            metrics: pieces.metrics,
+            access_log,
+            metrics,
         })
     }
 
@@ -223,36 +192,6 @@ impl Proxy {
     }
 }
 
-/// Parts that workers and the control plane share.
-struct Pieces {
-    current: Arc<Current>,
-    metrics: Arc<ProcessMetrics>,
-    process_gate: Arc<Gate>,
-    access_log: AccessLogHandle,
-    network: Network,
-    /// The most pipes of each worker.
-    pipes: usize,
-    descriptors: Arc<Descriptors>,
-}
-
-impl Pieces {
-    fn worker(&self, index: usize, rng: Rng) -> (mpsc::UnboundedSender<WorkerCommand>, Worker) {
-        let (sender, commands) = mpsc::unbounded_channel();
-        let worker = Worker {
-            index,
-            current: Arc::clone(&self.current),
-            dialer: Dialer::new(self.network.clone(), Arc::clone(&self.descriptors), index),
-            pipes: self.pipes,
-            observer: WorkerObserver::new(index, &self.access_log),
-            metrics: Arc::clone(&self.metrics),
-            rng,
-            process_gate: Arc::clone(&self.process_gate),
-            commands,
-        };
-        (sender, worker)
-    }
-}
-
 /// Raises the limit of open files as far as possible, and returns it.
 ///
 /// # Errors
@@ -271,19 +210,4 @@ pub fn enough_files(plan: &Plan) -> Result<u64, CannotStart> {
 fn workers_of(plan: &Plan) -> usize {
     let workers = plan.process.workers;
     workers.map_or_else(limits::cores, usize::from)
-}
-
-fn open_access_log(loaded: &config::Loaded) -> Result<(AccessLogHandle, LogWriter), CannotStart> {
-    let log = &loaded.plan.log.access;
-    AccessLogHandle::open(&log.to).map_err(|error| {
-        let at = &log.at;
-        CannotStart(format!(
-            "{at}: cannot open the access log: {}",
-            InWords(&error)
-        ))
-    })
-}
-
-fn cannot_serve(found: config::Diagnostics) -> CannotStart {
-    CannotStart(found.to_string())
 }
