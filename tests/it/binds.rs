@@ -39,8 +39,7 @@ impl Both {
 
     /// The addresses, the second one with TLS.
     fn listen(&self) -> String {
-        let certificate = &self.certificate;
-        format!("[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {certificate} }}]")
+        clear_and(&self.open())
     }
 
     /// Two addresses with TLS; `first` and `second` are the keys of their `tls`.
@@ -77,6 +76,11 @@ impl Both {
     fn strangers(&self) -> [Speech; 2] {
         [self.speech(), Speech::old(&self.authority)]
     }
+}
+
+/// Two addresses: one in the clear, and one whose TLS has these keys.
+fn clear_and(tls: &str) -> String {
+    format!("[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {{ {tls} }} }}]")
 }
 
 /// The addresses of `both`; where only one has TLS, it is the second.
@@ -125,21 +129,13 @@ fn clear_requests_are_redirected_to_tls_by_a_rule_of_the_same_frontend() {
 #[test]
 fn a_clear_address_asks_for_no_certificate_where_tls_beside_it_does() {
     let both = Both::new();
-    both.folder.replace("ca.pem", &both.authority.pem);
-    let ca = format!("\"{}\"", both.folder.path("ca.pem").display());
-    let tls = |address: &str| {
-        format!(
-            "[\"{address}\", {{ address = \"127.0.0.2:0\", tls = {{ certificates = {}, \
-             client_auth = {{ mode = 'required', ca = {ca} }} }} }}]",
-            both.certificate
-        )
-    };
-    let proxy = both.setup(&tls("127.0.0.1:0"), "").start();
+    let listen = clear_and(&both.strict());
+    let proxy = both.setup(&listen, "").start();
     let (clear, _) = addresses(&proxy);
     let mut client = Client::connect(clear);
     assert_eq!(client.ask(REQUEST).status(), 200);
     // Checked again after a reload, and nothing has changed for it.
-    proxy.apply(&both.setup(&tls("127.0.0.1:0"), "max_connections = 9"));
+    proxy.apply(&both.setup(&listen, "max_connections = 9"));
     assert_eq!(client.ask(REQUEST).status(), 200);
 }
 
@@ -354,10 +350,7 @@ fn a_host_is_held_against_the_rules_of_the_address_that_the_connection_came_in_b
 #[test]
 fn a_route_requires_a_certificate_that_only_one_address_asks_for() {
     let both = Both::new();
-    let listen = format!(
-        "[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {{ {} }} }}]",
-        both.strict()
-    );
+    let listen = clear_and(&both.strict());
     let route = "route = [{ client_certificate = 'required', backend = 'app' }]";
     let proxy = both.setup(&listen, route).start();
     let (clear, strict) = addresses(&proxy);
@@ -373,10 +366,7 @@ fn a_route_requires_a_certificate_that_only_one_address_asks_for() {
 #[test]
 fn a_rule_of_a_route_does_not_answer_a_client_without_the_certificate_that_the_route_requires() {
     let both = Both::new();
-    let listen = format!(
-        "[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {{ {} }} }}]",
-        both.strict()
-    );
+    let listen = clear_and(&both.strict());
     let route = "route = [{ client_certificate = 'required', rule = [{ deny = 418 }] }]";
     let proxy = both.setup(&listen, route).start();
     let (clear, strict) = addresses(&proxy);

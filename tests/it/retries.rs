@@ -1,6 +1,7 @@
 //! Retries: which requests go to another server, and what the client gets if no server answers
 //! well.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::rig::{
@@ -15,8 +16,19 @@ const MIB: usize = 1 << 20;
 
 /// Servers of which the first gets the first request, with one worker. A connection that is kept stays open.
 fn setup<const N: usize>(servers: [&Origin; N], on: &str) -> Setup {
+    setup_at(servers.map(Origin::address), on)
+}
+
+/// The same for servers at these addresses.
+fn setup_at(servers: impl IntoIterator<Item = SocketAddr>, on: &str) -> Setup {
     let retry = format!("retry = {{ on = [{on}] }}\npool.idle_timeout = \"1h\"");
-    Setup::of(&servers).workers(1).backend(&retry)
+    Setup::at(servers).workers(1).backend(&retry)
+}
+
+/// A server that is busy, and says so in `bytes`.
+fn busy_with(bytes: usize) -> Origin {
+    let head = format!("HTTP/1.1 503 Service Unavailable\r\ncontent-length: {bytes}\r\n\r\n");
+    Origin::answering([head.as_bytes(), &vec![b'x'; bytes]].concat())
 }
 
 /// Waits until no server has an exchange in flight.
@@ -94,13 +106,8 @@ fn if_every_server_is_busy_the_client_gets_the_last_answer() {
 #[test]
 fn an_answer_that_was_set_aside_is_better_than_none() {
     for body in [4, 4 * MIB] {
-        let head = format!("HTTP/1.1 503 Service Unavailable\r\ncontent-length: {body}\r\n\r\n");
-        let answer = [head.as_bytes(), &vec![b'x'; body]].concat();
-        let (busy, refusing) = (Origin::answering(answer), RefusingAddress::new());
-        let proxy = Setup::at([busy.address(), refusing.address()])
-            .workers(1)
-            .backend("retry = { on = [\"503\"] }")
-            .start();
+        let (busy, refusing) = (busy_with(body), RefusingAddress::new());
+        let proxy = setup_at([busy.address(), refusing.address()], "\"503\"").start();
         let response = proxy.get("/");
         assert_eq!((response.status(), response.body.len()), (503, body));
         let line = proxy.line();
@@ -114,12 +121,7 @@ fn an_answer_that_was_set_aside_is_better_than_none() {
 
 #[test]
 fn an_answer_that_was_set_aside_comes_whole_when_two_others_were_late() {
-    let head = format!("HTTP/1.1 503 Service Unavailable\r\ncontent-length: {MIB}\r\n\r\n");
-    let answer = [head.as_bytes(), &vec![b'x'; MIB]].concat();
-    let (busy, late) = (
-        Origin::answering(answer),
-        [(); 2].map(|()| Origin::silent()),
-    );
+    let (busy, late) = (busy_with(MIB), [(); 2].map(|()| Origin::silent()));
     let setup = setup([&busy, &late[0], &late[1]], "\"503\", \"timeout\"")
         .backend("timeout.response = \"300ms\"");
     let proxy = setup.start_paused();
@@ -137,8 +139,7 @@ fn an_answer_that_was_set_aside_comes_whole_when_two_others_were_late() {
 #[test]
 fn no_more_attempts_are_made_than_may_be() {
     let servers = [(); 4].map(|()| Origin::answering(BUSY));
-    let addresses = servers.iter().map(Origin::address);
-    let setup = Setup::at(addresses).workers(1);
+    let setup = Setup::at(servers.iter().map(Origin::address)).workers(1);
     let retry = "retry = { on = [\"503\"], attempts = 3 }";
     let proxy = setup.backend(retry).start();
     assert_eq!(proxy.get("/").text(), "busy");
@@ -464,9 +465,6 @@ fn where_the_other_server_is_full_the_client_gets_the_answer() {
     assert_eq!(first.response().status(), 200);
 }
 
-// HTTP/2.
-
-/// Two servers of HTTP/2: the first is busy, the other says what it was sent.
 /// A proxy in front of a server that answers with `answer` and closes, and of one that refuses connections.
 fn before_a_server_that_leaves(answer: &'static str) -> (Proxy, Origin, RefusingAddress) {
     let leaving = Origin::scripted(move |visit| {
@@ -475,10 +473,7 @@ fn before_a_server_that_leaves(answer: &'static str) -> (Proxy, Origin, Refusing
         }
     });
     let refusing = RefusingAddress::new();
-    let proxy = Setup::at([leaving.address(), refusing.address()])
-        .workers(1)
-        .backend("retry = { on = [\"503\"] }")
-        .start();
+    let proxy = setup_at([leaving.address(), refusing.address()], "\"503\"").start();
     (proxy, leaving, refusing)
 }
 
@@ -531,16 +526,27 @@ fn an_unwanted_answer_keeps_its_trailers() {
     assert_eq!(proxy.line().verdict(), (503, "-"));
 }
 
+// HTTP/2.
+
+/// Servers of HTTP/2, as [`setup_at`].
+fn setup_h2(servers: [&Good; 2], on: &str) -> Setup {
+    setup_at(servers.map(Good::address), on).backend("protocol = \"h2\"")
+}
+
+/// A server of HTTP/2 that says what it was sent.
+fn echo() -> Good {
+    Good::answering(|asked| Reply::of(asked.body().clone()))
+}
+
+/// Two servers of HTTP/2: the first is busy, the other says what it was sent.
 fn h2_servers() -> ([Good; 2], Setup) {
     let busy = Good::answering(|_| {
         let mut reply = Reply::of("busy");
         *reply.response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
         reply
     });
-    let echo = Good::answering(|asked| Reply::of(asked.body().clone()));
-    let setup = Setup::at([busy.address(), echo.address()])
-        .workers(1)
-        .backend("protocol = \"h2\"\nretry = { on = [\"503\"] }");
+    let echo = echo();
+    let setup = setup_h2([&busy, &echo], "\"503\"");
     ([busy, echo], setup)
 }
 
@@ -567,12 +573,9 @@ fn an_answer_of_http2_with_too_many_fields_is_followed_by_another_server_if_that
         }
         reply
     });
-    let echo = Good::answering(|asked| Reply::of(asked.body().clone()));
-    for (on, status) in [("malformed", 200), ("empty", 502)] {
-        let proxy = Setup::at([too_many.address(), echo.address()])
-            .workers(1)
-            .backend(&format!("protocol = \"h2\"\nretry = {{ on = [\"{on}\"] }}"))
-            .start();
+    let echo = echo();
+    for (on, status) in [("\"malformed\"", 200), ("\"empty\"", 502)] {
+        let proxy = setup_h2([&too_many, &echo], on).start();
         let put = "PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
         let response = proxy.ask(put);
         assert_eq!(response.status(), status, "{on}");
