@@ -463,6 +463,14 @@ mod tests {
         prop::collection::vec(parts, 0..8).prop_map(|parts| format!("/{}", parts.concat()))
     }
 
+    /// Whether a `%` in `path` begins no escape.
+    fn has_lone_percent(path: &str) -> bool {
+        let mut after = path.split('%').skip(1).map(str::as_bytes);
+        after.any(
+            |text| !matches!(text, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()),
+        )
+    }
+
     proptest! {
         #[test]
         fn the_scan_agrees_with_the_readings(path in paths()) {
@@ -478,9 +486,9 @@ mod tests {
             if let Some(readings) = readings(&path) {
                 prop_assert!(readings.contains(&*with_capital_escapes(&path)));
                 // After decoding, a `%` that began no escape may begin one together with what
-                // follows.
-                if !path.contains("%%") {
-                    prop_assert!(readings.contains(&*normalise(&path)) || path.contains("%2%"), "{:?}", readings);
+                // follows: `%3%61` becomes `%3a`.
+                if !has_lone_percent(&path) {
+                    prop_assert!(readings.contains(&*normalise(&path)), "{:?}", readings);
                 }
             }
         }
