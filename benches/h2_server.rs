@@ -76,19 +76,20 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 /// Microseconds of CPU that `server` spends on one of `requests` with an answer of `length` bytes.
 fn cost(server: Server, length: usize, requests: usize) -> f64 {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = thread::spawn(move || {
         runtime().block_on(LocalSet::new().run_until(async move {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-            tell.send(listener.local_addr().expect("bound"))
+            sender
+                .send(listener.local_addr().expect("bound"))
                 .expect("heard");
             spawn_local(accept(listener, server, Bytes::from(vec![b'x'; length])));
             stopped.await.expect("the command to stop");
             cpu()
         }))
     });
-    let addr = told.recv().expect("it listens");
+    let addr = receiver.recv().expect("it listens");
     runtime().block_on(async {
         let mut clients = JoinSet::new();
         for _ in 0..CONNECTIONS {

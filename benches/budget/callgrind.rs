@@ -1,4 +1,4 @@
-//! Runs a cell under callgrind and reads what it wrote: instructions by function, file and call.
+//! Runs a cell under callgrind and reads its output: instructions by function, file and call.
 //!
 //! The format: "Callgrind Format Specification" in valgrind's manual.
 
@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use crate::cell::Cell;
 
-/// Instructions of a run, by where they are.
+/// The instructions of a run, by function.
 #[derive(Debug, Default)]
 pub(crate) struct Profile {
     pub(crate) functions: Vec<Function>,
@@ -19,16 +19,16 @@ pub(crate) struct Profile {
 #[derive(Debug, Default)]
 pub(crate) struct Function {
     pub(crate) name: String,
-    /// The file that it is written in.
+    /// The file that contains it.
     pub(crate) file: String,
-    /// Its own instructions, by the file of the source: what is inlined has another one.
+    /// Its own instructions, by source file: inlined code has another file.
     pub(crate) own: HashMap<String, u64>,
-    /// Instructions of it and of all that it calls, by the caller's index.
+    /// The instructions of it and of everything that it calls, by the index of the caller.
     pub(crate) callers: HashMap<usize, u64>,
 }
 
-/// Keeps jemalloc from doing by the clock, and on a thread of its own, what a run would then have more or
-/// less of: its memory is never given back.
+/// Stops jemalloc from returning memory: it would do so by time and on its own thread, and the
+/// count would vary between runs.
 const ALLOCATOR: (&str, &str) = (
     "_RJEM_MALLOC_CONF",
     "background_thread:false,dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1",
@@ -102,7 +102,7 @@ impl Profile {
         Ok(profile)
     }
 
-    /// The index of the function of that name; `file` is noted when it is seen first.
+    /// The index of the function with that name; `file` is noted when it first appears.
     fn function(&mut self, name: &str, file: &str) -> usize {
         if let Some(index) = self.by_name.get(name) {
             return *index;
@@ -124,7 +124,7 @@ impl Function {
     }
 }
 
-/// The cost of a line: what follows the line's number.
+/// The cost on a line: the number after the line number.
 fn second_number(text: &str) -> io::Result<u64> {
     let number = text.split(' ').nth(1);
     number

@@ -1,4 +1,4 @@
-//! What is measured: the smallest request there is, by the protocol of the client.
+//! The measured requests: the smallest possible one, for each protocol of the client.
 
 use clap::ValueEnum;
 
@@ -18,7 +18,7 @@ pub(crate) enum Cell {
 impl Cell {
     pub(crate) const ALL: [Self; 4] = [Self::Tiny, Self::H2Tiny, Self::TlsTiny, Self::TlsH2Tiny];
 
-    /// As on the command line and in `figures.toml`.
+    /// Its name on the command line and in `figures.toml`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tiny => "tiny",

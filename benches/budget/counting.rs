@@ -1,8 +1,8 @@
-//! Counts what the proxy does, and leaves out what the clients and the origin do on the same thread.
+//! Counts the work of the proxy, without that of the clients and the origin on the same thread.
 //!
-//! Instructions are counted by callgrind, which is told when to count by a request that valgrind reads
-//! out of the instructions (`valgrind.h`, "client requests"). Outside of valgrind it does nothing.
-//! Allocations are counted by the allocator.
+//! Callgrind counts instructions. It is switched on and off by a request that valgrind recognises
+//! in the instruction stream (`valgrind.h`, "client requests"); without valgrind the request does
+//! nothing. The allocator counts allocations.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -21,31 +21,31 @@ static ALLOCATOR: Counting = Counting;
 thread_local! {
     /// Whether a measurement runs on this thread.
     static IS_MEASURED: Cell<bool> = const { Cell::new(false) };
-    /// Whether what happens on this thread now is counted.
+    /// Whether the present work of this thread is counted.
     static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
     static ALLOCATIONS: Cell<Allocations> = const { Cell::new(Allocations { count: 0, bytes: 0 }) };
 }
 
-/// What was asked of the allocator. Memory that grew counts as allocated anew.
+/// The allocations. Memory that is reallocated to a larger size counts as a new allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allocations {
     pub(crate) count: u64,
     pub(crate) bytes: u64,
 }
 
-/// Begins a measurement. To be called by a task that is [`Uncounted`].
+/// Begins a measurement. Called by a task that is [`Uncounted`].
 pub(crate) fn begin() {
     ALLOCATIONS.set(Allocations::default());
     IS_MEASURED.set(true);
 }
 
-/// Ends it. To be called by a task that is [`Uncounted`].
+/// Ends it. Called by a task that is [`Uncounted`].
 pub(crate) fn end() -> Allocations {
     IS_MEASURED.set(false);
     ALLOCATIONS.get()
 }
 
-/// A task of a client or of the origin: nothing that it does is counted.
+/// A task of a client or of the origin, whose work is not counted.
 pub(crate) struct Uncounted<F>(pub(crate) Pin<Box<F>>);
 
 impl<F: Future> Uncounted<F> {
@@ -65,7 +65,7 @@ impl<F: Future> Future for Uncounted<F> {
     }
 }
 
-/// Counts from now on, or does not.
+/// Switches counting on or off.
 fn count(is_counted: bool) {
     if IS_COUNTED.replace(is_counted) != is_counted {
         toggle_callgrind();
@@ -77,7 +77,8 @@ fn count(is_counted: bool) {
 fn toggle_callgrind() {
     const TOGGLE_COLLECT: u64 = ((b'C' as u64) << 24 | (b'T' as u64) << 16) + 2;
     let request = [TOGGLE_COLLECT, 0, 0, 0, 0, 0];
-    // SAFETY: the rotations add up to 128 bits, and so leave `rdi` as it was; the exchange does nothing.
+    // SAFETY: the rotations add up to 128 bits and so leave `rdi` unchanged; the exchange does
+    // nothing.
     unsafe {
         std::arch::asm!(
             "rol rdi, 3",
@@ -92,12 +93,12 @@ fn toggle_callgrind() {
     }
 }
 
-/// Only the instructions of x86-64 are counted.
+/// Instructions are counted on x86-64 only.
 #[cfg(not(target_arch = "x86_64"))]
 fn toggle_callgrind() {}
 
 fn note(bytes: usize) {
-    // Memory is allocated while a thread's locals end, too.
+    // Memory is also allocated while a thread's locals are destroyed.
     let is_counted = IS_COUNTED.try_with(Cell::get).unwrap_or(false);
     if is_counted {
         let allocations = ALLOCATIONS.get();
@@ -108,7 +109,7 @@ fn note(bytes: usize) {
     }
 }
 
-// SAFETY: all is handed on to jemalloc as it came.
+// SAFETY: everything is passed on to jemalloc unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());

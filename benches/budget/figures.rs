@@ -1,4 +1,4 @@
-//! What a request may cost: `figures.toml`, one table a cell.
+//! The budget of a request: `figures.toml`, one table for each cell.
 
 use std::fmt;
 use std::path::Path;
@@ -6,21 +6,21 @@ use std::{fs, io};
 
 use crate::Counted;
 
-/// How far above its figure a cell may be.
+/// The factor by which a cell may exceed its figure.
 const ALLOWED: f64 = 1.02;
 
 const HEAD: &str = "# Instructions and allocations of a request, as `cargo bench --bench budget -- --bless` counts them.\n\
-    # A change that makes a cell dearer by more than 2 % fails in CI. It writes its own figures here, and says why.\n";
+    # A change that makes a cell more than 2 % more expensive fails in CI. It updates the figures here and gives the reason.\n";
 
-/// The figures by cell.
+/// The figures, by cell.
 #[derive(Debug)]
 pub(crate) struct Figures(toml::Table);
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// As allowed.
+    /// Within the budget.
     Within,
-    /// This, times what is allowed.
+    /// This number exceeds the budget, by this factor.
     Above(&'static str, f64),
     /// There is no figure.
     Unknown,

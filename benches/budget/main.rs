@@ -1,11 +1,12 @@
-//! `cargo bench --bench budget`: what a request costs in instructions and allocations, exactly.
+//! `cargo bench --bench budget`: the exact cost of a request in instructions and allocations.
 //!
-//! A worker, its clients and its origin run on one thread over a network in memory, and only what the
-//! proxy does is counted. So a figure repeats to one percent on any machine with the same
-//! compiler, where a time would not. What the kernel does is not in it: `benches/compare` has that.
+//! A worker, its clients and its origin run on one thread over a network in memory, and only the
+//! work of the proxy is counted. So a figure repeats to one percent on any machine with the same
+//! compiler; a time would not. The work of the kernel is not included: `benches/compare` measures
+//! it.
 //!
-//! Needs valgrind. `figures.toml` has what is allowed: `--check` fails when a cell costs more than 2 %
-//! above it, `--bless` writes it anew.
+//! Needs valgrind. `figures.toml` contains the budget: `--check` fails if a cell costs more than 2
+//! % above it, `--bless` writes it again.
 
 mod callgrind;
 mod cell;
@@ -29,31 +30,32 @@ use figures::{Figures, Outcome};
 use moves::Move;
 use scenario::{Failed, PLAYED, REQUESTS};
 
-/// Rows below this part of a cell are added up.
+/// Rows below this share of a cell are added up.
 const SMALL: f64 = 0.01;
 
-/// How often a cell is counted before it is above what is allowed: what varies from run to run only adds.
+/// How often a cell is counted before it counts as above its budget: variation between runs only
+/// adds.
 const TRIES: usize = 3;
 
-/// Functions that are named of those that move most.
+/// How many functions `--moves` shows.
 const MOVES_SHOWN: usize = 20;
 
 #[derive(Parser)]
 #[command(about = "Instructions and allocations of a request")]
 struct Options {
-    /// All unless named.
+    /// All cells if none is named.
     #[arg(long, value_delimiter = ',')]
     cells: Vec<Cell>,
-    /// Fails when a cell costs more than is allowed.
+    /// Fails if a cell exceeds its budget.
     #[arg(long)]
     check: bool,
-    /// Writes what is allowed anew.
+    /// Writes the budget again.
     #[arg(long, conflicts_with = "check")]
     bless: bool,
-    /// Names the functions that move most.
+    /// Shows the functions that move most bytes.
     #[arg(long)]
     moves: bool,
-    /// Said by cargo.
+    /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
     #[command(subcommand)]
@@ -67,7 +69,7 @@ enum Part {
     Cell { cell: Cell },
 }
 
-/// What was counted for a cell, each for one request.
+/// The counts of a cell, for one request each.
 pub(crate) struct Counted {
     pub(crate) cell: Cell,
     pub(crate) instructions: f64,
@@ -85,7 +87,7 @@ fn main() -> ExitCode {
     let outcome = fs::create_dir_all(&dir)
         .map_err(Failed::from)
         .and_then(|()| run(&options, &dir));
-    // What is left is in the system's folder for such files.
+    // If it fails, the folder stays among the system's temporary files.
     let _ = fs::remove_dir_all(&dir);
     match outcome {
         Ok(code) => code,
@@ -142,7 +144,7 @@ fn run(options: &Options, dir: &Path) -> Result<ExitCode, Failed> {
 
 fn count(cell: Cell, dir: &Path) -> Result<Counted, Failed> {
     let requests = REQUESTS as f64;
-    // In a process of its own: valgrind's has its own, too.
+    // In its own process, as under valgrind.
     let run = Command::new(env::current_exe()?)
         .args(["cell", cell.name()])
         .output()?;
@@ -153,7 +155,7 @@ fn count(cell: Cell, dir: &Path) -> Result<Counted, Failed> {
     let (count, bytes) = printed.trim().split_once(' ').ok_or("two numbers")?;
     let profile = callgrind::profile(cell, dir)?;
     if profile.total() == 0 {
-        return Err("callgrind was not told when to count: that needs x86-64".into());
+        return Err("callgrind could not be switched on and off: that needs x86-64".into());
     }
     let moves = moves::moves(cell, dir)?;
     let moved: u64 = moves.iter().map(|one| one.bytes).sum();

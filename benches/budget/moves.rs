@@ -1,8 +1,9 @@
-//! Runs a cell under DHAT and reads what it wrote: bytes that `memcpy` and `memmove` were called for.
+//! Runs a cell under DHAT and reads its output: the bytes that `memcpy` and `memmove` were called
+//! for.
 //!
-//! DHAT cannot be told when to count. So the warm-up is in it, whose requests are like the others, and the
-//! start of the proxy, which is less than one percent. What clients and the origin move is known by the
-//! function that it was called from.
+//! DHAT cannot be switched on and off. So the counts include the warm-up, whose requests are like
+//! the others, and the start of the proxy, which is less than one percent. Moves of clients and the
+//! origin are recognised by the function in their call stacks.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,13 +13,13 @@ use serde_json::Value;
 
 use crate::cell::Cell;
 
-/// In the stack of all that is not to be counted.
+/// A function in the call stack of everything that is not counted.
 const UNCOUNTED: &str = "Uncounted";
 
-/// Callers that are shown of a move.
+/// How many callers of a move are shown.
 const SHOWN: usize = 4;
 
-/// A place in the program that moves memory.
+/// A point in the program that moves memory.
 #[derive(Debug)]
 pub(crate) struct Move {
     pub(crate) bytes: u64,
@@ -27,7 +28,7 @@ pub(crate) struct Move {
     pub(crate) callers: Vec<String>,
 }
 
-/// Runs `cell` of this program under DHAT. Gives all moves of the proxy, the largest first.
+/// Runs `cell` of this program under DHAT, and returns all moves of the proxy, the largest first.
 pub(crate) fn moves(cell: Cell, dir: &Path) -> io::Result<Vec<Move>> {
     let out = dir.join("dhat.out");
     let run = Command::new("valgrind")
@@ -46,7 +47,7 @@ pub(crate) fn moves(cell: Cell, dir: &Path) -> io::Result<Vec<Move>> {
     parse(&profile).ok_or_else(|| io::Error::other("not what DHAT writes"))
 }
 
-/// `ftbl` has the frames; each of `pps` has its stack, bytes and calls.
+/// `ftbl` is the table of frames; each of `pps` has its stack, bytes and calls.
 fn parse(profile: &Value) -> Option<Vec<Move>> {
     let frames = profile.get("ftbl")?.as_array()?;
     let frame = |index: &Value| frames.get(index.as_u64()? as usize)?.as_str();

@@ -1,4 +1,4 @@
-//! A network in memory: no system call is made for a byte that passes.
+//! A network in memory: passing a byte needs no system call.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,15 +10,15 @@ use evenkeel::net::{Io, OtherListener, OtherNetwork, Pending};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// What fits between two ends of a connection, in each direction.
+/// The capacity of a connection, in each direction.
 const PIPE_BYTES: usize = 64 << 10;
 
-/// Where connections that nobody asked the address of come from.
+/// The source of connections whose address is not read.
 const PEER: ([u8; 4], u16) = ([10, 0, 2, 1], 50_000);
 
 type Accepted = (DuplexStream, SocketAddr);
 
-/// Addresses and who listens on them. A clone is the same network.
+/// Addresses and their listeners. A clone is the same network.
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     listeners: Arc<Mutex<HashMap<SocketAddr, UnboundedSender<Accepted>>>>,

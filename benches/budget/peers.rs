@@ -1,4 +1,4 @@
-//! Clients and the origin. They do as little as they can, and none of it is counted.
+//! Clients and the origin. They do as little as possible, and none of it is counted.
 
 use std::io;
 
@@ -13,19 +13,19 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
-/// What a client of HTTP/1.1 asks for.
+/// The request of an HTTP/1.1 client.
 const REQUEST: &[u8] = b"GET /some/path?x=y HTTP/1.1\r\nHost: www.example.com\r\n\
     User-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
 
-/// What the origin answers.
+/// The answer of the origin.
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Mon, 30 Nov 2026 11:00:00 GMT\r\n\
     Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
 
-/// Streams that a client of HTTP/2 has open at a time.
+/// How many streams an HTTP/2 client has open at a time.
 const STREAMS: usize = 8;
 
-/// Answers what is asked on a connection, until it ends.
+/// Answers the requests on a connection, until it ends.
 async fn answer(mut stream: impl Stream) {
     let mut buffer = vec![0; 4 << 10];
     let mut filled = 0;
@@ -40,7 +40,7 @@ async fn answer(mut stream: impl Stream) {
     }
 }
 
-/// Serves every connection that comes.
+/// Serves every connection.
 pub(crate) async fn origin(mut listening: Listening) {
     while let Some(stream) = listening.accept().await {
         tasks::spawn_local(Uncounted::new(answer(stream)));
@@ -67,7 +67,7 @@ pub(crate) async fn ask_h1(stream: &mut impl Stream, requests: usize) -> io::Res
     Ok(())
 }
 
-/// A client of HTTP/2. Its frames are written out: a library's would take longer than the proxy.
+/// An HTTP/2 client. Its frames are constants, because a library would take longer than the proxy.
 pub(crate) struct H2<S> {
     stream: S,
     next_stream: u32,
@@ -87,12 +87,12 @@ mod frame {
     pub(super) const HEAD_BYTES: usize = 9;
 }
 
-/// GET, http, and the path; what follows is indexed (RFC 7541 §6).
+/// GET, http, and the path, each of which is indexed then (RFC 7541 §6).
 const FIELDS: &[u8] = b"\x82\x86\x04\x0e/some/path?x=y";
 const AUTHORITY: &[u8] = b"\x41\x0fwww.example.com";
 const USER_AGENT: &[u8] = b"\x7a\x09bench/1.0";
 const ACCEPT: &[u8] = b"\x53\x03*/*";
-/// The three above, from the second request on.
+/// These three, from the second request on.
 const INDEXED: &[u8] = b"\xc0\xbf\xbe";
 /// `:status: 200`.
 const OK: u8 = 0x88;
@@ -174,7 +174,7 @@ fn write_frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u
     out.extend_from_slice(payload);
 }
 
-/// Type, flags and payload of the first frame, which is taken off, if it is there as a whole.
+/// Takes the first frame off, if it is complete: its type, flags and payload.
 fn split_frame(unread: &mut Vec<u8>) -> Option<(u8, u8, Vec<u8>)> {
     let head: [u8; frame::HEAD_BYTES] = unread.get(..frame::HEAD_BYTES)?.try_into().ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;

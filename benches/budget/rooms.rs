@@ -1,17 +1,19 @@
-//! Which room pays for which instruction.
+//! The rooms that the instructions belong to.
 //!
-//! A room pays for its own code, for what is inlined into it, and for what it calls of libraries: the
-//! allocator, `memmove`, a lookup in a header map. Instructions of a library that several rooms call
-//! are shared among them in proportion to what callgrind counted for their calls.
+//! A room is charged for its own code, for code that is inlined into it, and for its calls of
+//! libraries: the allocator, `memmove`, a lookup in a header map. The instructions of a library
+//! that several rooms call are divided among them in proportion to callgrind's counts of their
+//! calls.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::callgrind::{Function, Profile};
 
-/// Who pays when no room of ours does: the runtime, which calls our tasks.
+/// Charged if no room of ours is: the runtime, which calls our tasks.
 const RUNTIME: &str = "runtime";
 
-/// How often shares are passed on to callers: longer than any chain of calls within libraries.
+/// How often shares are passed on to callers: more than the length of any chain of calls within
+/// libraries.
 const ROUNDS: usize = 40;
 
 /// Instructions by room.
@@ -49,7 +51,7 @@ pub(crate) fn by_room(profile: &Profile) -> BTreeMap<String, f64> {
     rooms
 }
 
-/// Instructions by library, of which the one named as the crate is our own code.
+/// Instructions by library; the one with the name of the crate is our own code.
 pub(crate) fn by_library(profile: &Profile) -> BTreeMap<String, f64> {
     let mut libraries = BTreeMap::new();
     for function in &profile.functions {
@@ -61,7 +63,7 @@ pub(crate) fn by_library(profile: &Profile) -> BTreeMap<String, f64> {
     libraries
 }
 
-/// Which rooms have code in `function`, and how much of it in proportion. Empty: none.
+/// The share of each room in the code of `function`. Empty: no room has code in it.
 fn own_shares(function: &Function) -> HashMap<String, f64> {
     let mut shares: HashMap<String, f64> = HashMap::new();
     for (file, instructions) in &function.own {
@@ -76,14 +78,14 @@ fn own_shares(function: &Function) -> HashMap<String, f64> {
         }
     } else {
         shares.clear();
-        // A function of ours that was inlined into with nothing left of its own.
+        // A function of ours that consists of inlined code only.
         shares.extend(room_of(&function.file).map(|room| (room, 1.0)));
     }
     shares
 }
 
-/// The room of a file of ours: its folder, down to the third. What the compiler makes by itself it puts
-/// into `lib.rs`, which has no room.
+/// The room of a file of ours: its folder, down to the third level. Code that the compiler
+/// generates is attributed to `lib.rs`, which has no room.
 fn room_of(file: &str) -> Option<String> {
     let file = file.strip_prefix(env!("CARGO_MANIFEST_DIR"))?;
     let (folder, _) = file.strip_prefix("/src/")?.rsplit_once('/')?;

@@ -27,33 +27,34 @@ use crate::peers::{H2, Stream, ask_h1, origin};
 /// Client connections, each with one request (or one group of streams) open at a time.
 const CONNECTIONS: usize = 8;
 
-/// Requests of each connection in the measurement.
+/// How many measured requests each connection makes.
 const MEASURED: usize = 256;
 
-/// The same before it: as many buffers of the access log wait for its writer then as will do later.
+/// As many before that: then as many buffers of the access log wait for its writer as during the
+/// measurement.
 const WARM_UP: usize = MEASURED;
 
-/// Decides all chance in the proxy.
+/// The seed of all randomness in the proxy.
 const SEED: u64 = 1;
 
-/// The name that certificates and clients have.
+/// The name in certificates and requests.
 const NAME: &str = "www.example.com";
 
-/// Requests that are measured.
+/// How many requests are measured.
 pub(crate) const REQUESTS: u64 = (CONNECTIONS * MEASURED) as u64;
 
-/// All requests of a run.
+/// How many requests a run has.
 pub(crate) const PLAYED: u64 = (CONNECTIONS * (WARM_UP + MEASURED)) as u64;
 
-/// Where the proxy listens.
+/// The address of the proxy.
 const PROXY: ([u8; 4], u16) = ([10, 0, 0, 1], 80);
 
-/// Longer than any cell takes, under valgrind too.
+/// Longer than any cell takes, even under valgrind.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(crate) type Failed = Box<dyn Error>;
 
-/// Runs `cell` and gives what the proxy allocated for [`REQUESTS`].
+/// Runs `cell` and returns the allocations of the proxy for [`REQUESTS`].
 pub(crate) fn run(cell: Cell, dir: &Path) -> Result<Allocations, Failed> {
     let certificate = write_certificate(dir)?;
     let text = config_text(cell, dir);
@@ -77,7 +78,7 @@ pub(crate) fn run(cell: Cell, dir: &Path) -> Result<Allocations, Failed> {
         log_writer,
         access_log,
     } = Assembled::new(start, SEED)?;
-    // Ends with the process: there is no more to write then.
+    // It ends with the process, when nothing is left to write.
     tasks::spawn_thread("log", || log_writer.run())?;
     let runtime = tasks::local_runtime()?;
     runtime.block_on(async move {
@@ -94,7 +95,7 @@ pub(crate) fn run(cell: Cell, dir: &Path) -> Result<Allocations, Failed> {
     })
 }
 
-/// Lets the clients warm up, and counts what the proxy does for the requests that follow.
+/// Warms the clients up, and counts the work of the proxy for the requests after that.
 async fn play(
     cell: Cell,
     memory: Memory,
@@ -142,7 +143,8 @@ async fn client(
     }
 }
 
-/// Sends what a cell has, first to warm up, and then, when all clients have done so, to be measured.
+/// Sends the requests of a cell: first the warm-up, and after that of all clients is done, the
+/// measured ones.
 async fn ask(cell: Cell, mut stream: impl Stream, barrier: &Barrier) -> io::Result<()> {
     if cell.is_h2() {
         let mut client = H2::open(stream).await?;

@@ -55,12 +55,12 @@ mod tests {
         let path = std::env::temp_dir().join(name);
         let mode = rustix::fs::Mode::RWXU;
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).expect("a pipe");
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let pipe = path.clone();
         // On a thread of its own: a read that waits must not block the test.
-        let work = move || tell.send(read(&pipe, 1).map_err(|error| error.to_string()));
+        let work = move || sender.send(read(&pipe, 1).map_err(|error| error.to_string()));
         spawn_thread("reader", work).expect("a thread");
-        let answer = told.recv_timeout(std::time::Duration::from_secs(60));
+        let answer = receiver.recv_timeout(std::time::Duration::from_secs(60));
         std::fs::remove_file(&path).expect("it is there");
         let error = "it is not a regular file".to_owned();
         assert_eq!(answer.expect("an answer"), Err(error));

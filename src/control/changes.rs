@@ -6,8 +6,8 @@ use std::fmt;
 use crate::base::Name;
 use crate::plan::{Backend, Frontend, Plan};
 
-/// The differences between two plans, a line each; empty when they are equal but for the order of frontends
-/// and backends, which means nothing.
+/// The differences between two plans, one line each; empty if they are equal except for the order
+/// of frontends and backends, which has no meaning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes(pub Vec<String>);
 
@@ -15,7 +15,7 @@ impl Changes {
     /// The changes from `before` to `after`.
     pub fn between(before: &Plan, after: &Plan) -> Self {
         let mut lines = Vec::new();
-        // Each field by its name: one that is added and not compared would be a change without a line.
+        // All fields by name, so that a new field that is not compared here does not compile.
         let Plan {
             process,
             log,
@@ -175,7 +175,7 @@ mod tests {
         let after = in_order(&["c", "a", "b"]);
         assert_eq!(Changes::between(&before, &after), Changes::default());
         assert_eq!(after.in_order_of(&before), before);
-        // Those that are not all the same stay in their own order.
+        // If the names differ, the order stays.
         let other = in_order(&["c", "b", "d"]);
         assert_eq!(other.clone().in_order_of(&before), other);
         assert!(!Changes::between(&before, &other).is_empty());

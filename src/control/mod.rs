@@ -263,7 +263,7 @@ impl Control {
                     tasks::spawn_local(drain(Rc::clone(state), why));
                 }
             }
-            Command::Abort => workers::tell(&state.workers, || WorkerCommand::Abort),
+            Command::Abort => workers::send_to_all(&state.workers, || WorkerCommand::Abort),
         }
     }
 
@@ -310,9 +310,9 @@ async fn drain(state: Rc<State>, why: String) {
     let shutdown = state.current.load().plan.shutdown.clone();
     event::draining(&why, shutdown.grace, shutdown.timeout);
     clock::sleep(shutdown.grace).await;
-    workers::tell(&state.workers, || WorkerCommand::Drain);
+    workers::send_to_all(&state.workers, || WorkerCommand::Drain);
     clock::sleep(shutdown.timeout).await;
-    workers::tell(&state.workers, || WorkerCommand::Abort);
+    workers::send_to_all(&state.workers, || WorkerCommand::Abort);
 }
 
 impl std::fmt::Display for CannotStart {

@@ -15,7 +15,7 @@ use crate::proxy::worker::WorkerCommand;
 use super::State;
 use super::assemble::servers_of;
 use super::membership::{CannotChange, Membership, ServersChange};
-use super::workers::tell;
+use super::workers::send_to_all;
 
 /// Adapts everything to the snapshot of the process start.
 pub(super) fn first(state: &State) {
@@ -48,7 +48,7 @@ pub(super) fn servers(
     membership.change(plan, change)?;
     if let Some(before) = change_set(plan, backend, &membership, state.workers.len()) {
         state.checker.follow(backend, &before);
-        tell(&state.workers, || WorkerCommand::RenewServers);
+        send_to_all(&state.workers, || WorkerCommand::RenewServers);
     }
     Ok(())
 }
@@ -63,7 +63,7 @@ fn follow(state: &State, snapshot: &Arc<Snapshot>) {
         backend.look_again();
     }
     state.metrics.runs_generation(snapshot.generation);
-    tell(&state.workers, || {
+    send_to_all(&state.workers, || {
         WorkerCommand::Renew(Arc::clone(snapshot))
     });
 }

@@ -302,7 +302,7 @@ mod tests {
     }
 
     /// The kernel's events for a directory in which `happen` runs.
-    fn told(happen: impl FnOnce(&Path)) -> Vec<(ReadFlags, String)> {
+    fn events_of(happen: impl FnOnce(&Path)) -> Vec<(ReadFlags, String)> {
         let folder = Folder::new();
         let directory = folder.path("");
         std::fs::write(directory.join("app.log"), "").expect("a file");
@@ -312,17 +312,17 @@ mod tests {
         happen(&directory);
         let mut room = [MaybeUninit::uninit(); EVENT_BYTES];
         let mut events = inotify::Reader::new(&inotify, &mut room);
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         while let Ok(event) = events.next() {
             let name = event.file_name().map(|name| name.to_string_lossy());
-            told.push((event.events(), name.unwrap_or_default().into_owned()));
+            found.push((event.events(), name.unwrap_or_default().into_owned()));
         }
-        told
+        found
     }
 
     #[test]
     fn lines_of_a_log_that_stays_open_wake_no_task() {
-        let told = told(|directory| {
+        let found = events_of(|directory| {
             let mut log = std::fs::OpenOptions::new();
             let log = log.append(true).open(directory.join("app.log"));
             let mut log = log.expect("a file");
@@ -334,21 +334,21 @@ mod tests {
             // Never closed, like a log.
             std::mem::forget(log);
         });
-        assert_eq!(told, []);
+        assert_eq!(found, []);
     }
 
     #[test]
     fn saved_renamed_and_deleted_files_cause_events() {
-        let told = told(|directory| {
+        let found = events_of(|directory| {
             let file = |name: &str| directory.join(name);
             std::fs::write(file("app.log"), "over").expect("written");
             std::fs::write(file("new"), "").expect("written");
             std::fs::rename(file("new"), file("other")).expect("renamed");
             std::fs::remove_file(file("other")).expect("removed");
         });
-        let names: Vec<&str> = told.iter().map(|(_, name)| &**name).collect();
+        let names: Vec<&str> = found.iter().map(|(_, name)| &**name).collect();
         assert_eq!(names, ["app.log", "new", "new", "new", "other", "other"]);
-        assert_eq!(told[0].0, ReadFlags::CLOSE_WRITE);
+        assert_eq!(found[0].0, ReadFlags::CLOSE_WRITE);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::proxy::worker::WorkerCommand;
 pub(super) type Workers = [UnboundedSender<WorkerCommand>];
 
 /// Sends all workers the same command.
-pub(super) fn tell(workers: &Workers, command: impl Fn() -> WorkerCommand) {
+pub(super) fn send_to_all(workers: &Workers, command: impl Fn() -> WorkerCommand) {
     for worker in workers {
         // A worker that has ended ends the process.
         let _ = worker.send(command());

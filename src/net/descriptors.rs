@@ -87,7 +87,7 @@ struct Asked {
     /// Indexed by how many requests may still follow, of two for each worker: see [`Room`]. Written
     /// by the exchange that asks and by the worker.
     by_questions: Mutex<Vec<usize>>,
-    told: Notify,
+    notify: Notify,
     /// Exchanges of this worker that wait for a permit. Written by those. `Relaxed`: it is read by the same
     /// thread.
     waiting: AtomicUsize,
@@ -225,7 +225,7 @@ impl Descriptors {
         by_questions.resize(2 * self.workers.len(), 0);
         by_questions[questions] += permits;
         drop(by_questions);
-        asked.told.notify_one();
+        asked.notify.notify_one();
     }
 
     /// Waits until `worker` is asked to free permits.
@@ -235,7 +235,7 @@ impl Descriptors {
     /// Nothing is lost when it is dropped.
     pub async fn asked(&self, worker: usize) {
         match self.workers.get(worker) {
-            Some(asked) => asked.told.notified().await,
+            Some(asked) => asked.notify.notified().await,
             None => std::future::pending().await,
         }
     }

@@ -58,29 +58,29 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
 
 /// The meaning of `error`.
 pub fn tls_error(error: &Error, peer: TlsPeer) -> String {
-    let who = match peer {
+    let name = match peer {
         TlsPeer::Client => "client",
         TlsPeer::Server => "server",
     };
     match error {
         Error::InvalidCertificate(error) => certificate_error(error, peer),
         Error::InvalidCertRevocationList(error) => revocation_list_error(error).to_owned(),
-        Error::NoCertificatesPresented => format!("the {who} shows no certificate"),
-        Error::AlertReceived(alert) => alert_text(*alert, who),
-        Error::PeerIncompatible(why) => incompatible(why, who).to_owned(),
+        Error::NoCertificatesPresented => format!("the {name} shows no certificate"),
+        Error::AlertReceived(alert) => alert_text(*alert, name),
+        Error::PeerIncompatible(why) => incompatible(why, name).to_owned(),
         Error::NoApplicationProtocol => {
-            format!("the {who} offers no protocol that is spoken here (ALPN)")
+            format!("the {name} offers no protocol that is spoken here (ALPN)")
         }
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-        ) => format!("the {who} does not speak TLS"),
-        Error::InvalidMessage(_) => format!("the {who} sent a malformed message"),
+        ) => format!("the {name} does not speak TLS"),
+        Error::InvalidMessage(_) => format!("the {name} sent a malformed message"),
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
-            format!("the {who} sent a message of TLS that does not belong there")
+            format!("the {name} sent a message of TLS that does not belong there")
         }
-        Error::PeerMisbehaved(_) => format!("the {who} broke the rules of TLS"),
-        Error::DecryptError => format!("what the {who} sent could not be decrypted"),
-        Error::PeerSentOversizedRecord => format!("the {who} sent a record that is too long"),
+        Error::PeerMisbehaved(_) => format!("the {name} broke the rules of TLS"),
+        Error::DecryptError => format!("what the {name} sent could not be decrypted"),
+        Error::PeerSentOversizedRecord => format!("the {name} sent a record that is too long"),
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             "the private key is not that of the certificate".to_owned()
         }
@@ -97,7 +97,7 @@ pub fn tls_error(error: &Error, peer: TlsPeer) -> String {
         Error::General(_) if peer == TlsPeer::Client => {
             "no certificate is there for what the client supports".to_owned()
         }
-        _ => format!("TLS with the {who} failed"),
+        _ => format!("TLS with the {name} failed"),
     }
 }
 
@@ -248,34 +248,34 @@ fn revocation_list_error(error: &CertRevocationListError) -> &'static str {
 }
 
 /// Why client and server, which both speak TLS, have nothing in common.
-fn incompatible(why: &PeerIncompatible, who: &str) -> String {
+fn incompatible(why: &PeerIncompatible, name: &str) -> String {
     match why {
         PeerIncompatible::NoCipherSuitesInCommon => {
-            format!("the {who} supports none of our cipher suites")
+            format!("the {name} supports none of our cipher suites")
         }
         PeerIncompatible::NoKxGroupsInCommon
         | PeerIncompatible::NamedGroupsExtensionRequired
         | PeerIncompatible::KeyShareExtensionRequired => {
-            format!("the {who} supports none of our key exchanges")
+            format!("the {name} supports none of our key exchanges")
         }
         PeerIncompatible::NoSignatureSchemesInCommon
         | PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon
         | PeerIncompatible::SignatureAlgorithmsExtensionRequired => {
-            format!("the {who} supports none of our signatures")
+            format!("the {name} supports none of our signatures")
         }
         PeerIncompatible::ServerDoesNotSupportTls12Or13
         | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
         | PeerIncompatible::SupportedVersionsExtensionRequired
         | PeerIncompatible::Tls12NotOffered
         | PeerIncompatible::Tls12NotOfferedOrEnabled => {
-            format!("the {who} speaks only a version of TLS that is too old")
+            format!("the {name} speaks only a version of TLS that is too old")
         }
-        _ => format!("the {who} does not support what is needed of TLS"),
+        _ => format!("the {name} does not support what is needed of TLS"),
     }
 }
 
 /// The meaning of the alert with which the other side ended the handshake (RFC 8446 §6).
-fn alert_text(alert: AlertDescription, who: &str) -> String {
+fn alert_text(alert: AlertDescription, name: &str) -> String {
     let why = match alert {
         AlertDescription::HandshakeFailure => "it found nothing in common (handshake_failure)",
         AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
@@ -305,9 +305,9 @@ fn alert_text(alert: AlertDescription, who: &str) -> String {
         AlertDescription::DecryptError | AlertDescription::BadRecordMac => {
             "it could not decrypt or verify what it got"
         }
-        _ => return format!("the {who} ended the handshake: it found our messages wrong"),
+        _ => return format!("the {name} ended the handshake: it found our messages wrong"),
     };
-    format!("the {who} ended the handshake: {why}")
+    format!("the {name} ended the handshake: {why}")
 }
 
 /// The name in rustls' form `DnsName("a.test")`.

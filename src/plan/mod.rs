@@ -75,7 +75,7 @@ pub struct Plan {
     pub shutdown: Shutdown,
     /// Metrics, probes and the API; `None`: off.
     pub admin: Option<Admin>,
-    /// In file order, which means nothing: see [`Plan::in_order_of`].
+    /// In file order, which has no meaning: see [`Plan::in_order_of`].
     pub frontends: Vec<Frontend>,
     /// The same.
     pub backends: Vec<Backend>,
@@ -93,8 +93,9 @@ impl Plan {
         fields
     }
 
-    /// The same plan with frontends and backends in the order of `other`, where it has the same ones. A plan
-    /// that means what `other` means is then equal to it, and has everything at the same index.
+    /// The same plan with frontends and backends in the order of `other`, if the names are the
+    /// same. A plan with the same meaning as `other` then equals it, with the same index for
+    /// everything.
     #[must_use]
     pub fn in_order_of(mut self, other: &Self) -> Self {
         reorder(&mut self.frontends, &other.frontends, |one| &one.name);
@@ -103,7 +104,8 @@ impl Plan {
     }
 }
 
-/// Brings `things` into the order of `other`, unless one of the two has a name that the other lacks.
+/// Brings `things` into the order of `other`, unless one of the two has a name that the other
+/// lacks.
 fn reorder<T>(things: &mut [T], other: &[T], name_of: impl Fn(&T) -> &Name) {
     let indices: HashMap<&Name, usize> = other
         .iter()

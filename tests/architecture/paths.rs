@@ -218,7 +218,7 @@ impl Reader<'_> {
             .is_some_and(|token| token.is_sign(sign))
     }
 
-    /// `path`, as written in `module`, from the root, as far as that can be told without renames.
+    /// `path`, as written in `module`, from the root, as far as that is known without renames.
     fn rooted(&self, path: &[String], module: &[String]) -> Vec<String> {
         let mut module = module.to_vec();
         let mut rest = path;

@@ -681,7 +681,7 @@ fn paused(proxy: &Proxy, cause: &str) {
     let [first, mut second] = clients;
     drop(first);
     assert_eq!(third.response().text(), "a");
-    assert_eq!(second.get("/").text(), "a", "who is in stays in");
+    assert_eq!(second.get("/").text(), "a", "an open connection stays");
     proxy.wait_for_metric("evenkeel_frontend_open_connections", &[], 2.0);
 }
 

@@ -55,12 +55,12 @@ fn answered_late(proxy: &Proxy, client: &mut Client, status: u16, reason: &str) 
     let response = client.response();
     assert_eq!(response.status(), status);
     assert_eq!(response.reason(), reason);
-    told(proxy, status, reason)
+    checked_line(proxy, status, reason)
 }
 
 /// Checks that the only line has this status and reason, and that the metrics have it too.
 #[track_caller]
-fn told(proxy: &Proxy, status: u16, reason: &str) -> Line {
+fn checked_line(proxy: &Proxy, status: u16, reason: &str) -> Line {
     let line = proxy.line();
     assert_eq!(line.verdict(), (status.into(), reason));
     let replies = proxy.metric("evenkeel_replies_total", &[("reason", reason)]);
@@ -226,7 +226,7 @@ fn a_client_that_takes_nothing_is_cut_off() {
     let proxy = setup.start_paused();
     let mut client = Client::connect_narrow(proxy.address());
     client.send(GET);
-    told(&proxy, 200, "client.stalled");
+    checked_line(&proxy, 200, "client.stalled");
     let (read, ending) = client.rest();
     assert!(read.len() < body.len());
     assert_eq!(ending, Ending::Reset, "it must not look whole");
@@ -261,7 +261,7 @@ fn a_server_that_refuses_is_answered_503() {
     let response = proxy.get("/");
     assert_eq!(response.status(), 503);
     assert_eq!(response.reason(), "server.connect.refused");
-    let line = told(&proxy, 503, "server.connect.refused");
+    let line = checked_line(&proxy, 503, "server.connect.refused");
     assert_eq!(line.number("attempts"), 1);
     let of_reason = [("reason", "server.connect.refused"), ("backend", "app")];
     let faults = proxy.metric("evenkeel_attempt_faults_total", &of_reason);
@@ -359,7 +359,7 @@ fn a_response_body_that_stops_is_cut() {
         let (rest, _) = client.rest();
         assert!(rest.is_empty(), "it must not look whole: {rest:?}");
         assert_eq!(
-            told(&proxy, 200, "server.body.timeout").number("bytes_out"),
+            checked_line(&proxy, 200, "server.body.timeout").number("bytes_out"),
             5
         );
         origin.wait_for_end_of(0);
@@ -471,7 +471,7 @@ fn an_exchange_whose_answer_has_begun_is_cut_when_its_time_is_over() {
     assert!(passed >= SHORT, "{passed:?}");
     let (rest, _) = client.rest();
     assert!(rest.is_empty(), "it must not look whole: {rest:?}");
-    told(&proxy, 200, "exchange.timeout");
+    checked_line(&proxy, 200, "exchange.timeout");
 }
 
 #[test]
@@ -546,7 +546,7 @@ fn one_more_than_the_queue_holds_is_answered_503_at_once() {
         (response.status(), response.reason().as_str()),
         (503, "queue.full")
     );
-    told(&proxy, 503, "queue.full");
+    checked_line(&proxy, 503, "queue.full");
     gate.open();
     assert_eq!(first.response().text(), "ok");
     assert_eq!(second.response().text(), "ok");
@@ -569,7 +569,7 @@ fn bad(answer: &'static str, reason: &str) {
     let response = proxy.get("/");
     assert_eq!(response.status(), 502, "{answer:?}");
     assert_eq!(response.reason(), reason, "{answer:?}");
-    told(&proxy, 502, reason);
+    checked_line(&proxy, 502, reason);
     let faults = proxy.metric("evenkeel_attempt_faults_total", &[("reason", reason)]);
     assert_eq!(faults, 1.0, "{answer:?}");
 }
@@ -639,7 +639,7 @@ fn cut(answer: &'static str, reason: &str) {
     let proxy = Setup::of(&[&origin]).start();
     let response = proxy.client().send(GET).try_response();
     assert!(response.is_err(), "{response:?}");
-    told(&proxy, 200, reason);
+    checked_line(&proxy, 200, reason);
 }
 
 #[test]
@@ -695,7 +695,7 @@ fn a_backend_without_a_server_is_answered_503_with_a_time_to_come_again() {
         (503, "backend.no_server")
     );
     assert_eq!(response.field("retry-after"), Some("2"));
-    told(&proxy, 503, "backend.no_server");
+    checked_line(&proxy, 503, "backend.no_server");
     assert_eq!(origin.connections(), 0);
 }
 

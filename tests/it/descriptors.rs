@@ -256,7 +256,7 @@ fn stalled_make_room<T>(stalled: impl Fn(&Program) -> T) {
         (status == 200).then_some(status)
     });
     assert_eq!(status, 200);
-    until("who made room is in the log", || {
+    until("the log has the exchange that made room", || {
         let log = program.log();
         log.contains("\"status\":200,\"reason\":\"proxy.descriptors\"")
             .then_some(())

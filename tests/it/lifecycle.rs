@@ -357,7 +357,7 @@ fn without_descriptors_accepting_rests_and_does_not_spin() {
         is_pause && line.contains("cause=\"descriptors\"") && !line.ends_with(" 0")
     });
     assert!(paused, "{text}");
-    // Room again: those who waited are served.
+    // Room again: the waiting clients are served.
     clients.drain(..90);
     for client in &mut clients {
         assert_eq!(client.get("/").text(), "a");

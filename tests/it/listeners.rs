@@ -348,7 +348,7 @@ fn all_addresses_of_a_host_without_ipv6_are_those_of_ipv4() {
 }
 
 #[test]
-fn it_is_said_that_a_host_without_ipv6_is_listened_on_by_ipv4_only() {
+fn a_host_without_ipv6_is_logged_as_ipv4_only() {
     let folder = Folder::new();
     let file = Arc::new(File::create(folder.path("events")).expect("a file"));
     // The control plane runs on this thread, whose events go to the file.
@@ -365,11 +365,11 @@ fn it_is_said_that_a_host_without_ipv6_is_listened_on_by_ipv4_only() {
             assert!(control.is_ok(), "IPv4 is there");
         });
     });
-    let said = fs::read_to_string(folder.path("events")).expect("a file");
+    let log = fs::read_to_string(folder.path("events")).expect("a file");
     for owner in ["web", "the admin listener"] {
         let sentence = format!("{owner} listens on IPv4 only: cannot listen on [::]:0: ");
-        let mut lines = said.lines();
-        let line = lines.find(|line| line.contains(&sentence)).expect(&said);
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains(&sentence)).expect(&log);
         assert!(line.contains("WARN"), "{line}");
         assert!(line.contains("event=\"listener.no_ipv6\""), "{line}");
     }

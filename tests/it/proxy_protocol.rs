@@ -54,11 +54,11 @@ fn client_after(bytes: &[u8]) -> String {
     let line = proxy.line();
     let named = line.text("client").to_owned();
     // The servers get the same address, or it is our peer.
-    let told = app.request().field("x-forwarded-for").map(str::to_owned);
+    let forwarded = app.request().field("x-forwarded-for").map(str::to_owned);
     let ip = named
         .rsplit_once(':')
         .map(|(ip, _)| ip.trim_matches(['[', ']']).to_owned());
-    assert_eq!(told, ip);
+    assert_eq!(forwarded, ip);
     if named == client.address().to_string() {
         "peer".to_owned()
     } else {
@@ -207,9 +207,9 @@ fn the_client_of_a_header_may_be_a_trusted_proxy() {
     client.send("GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 203.0.113.9\r\n\r\n");
     assert_eq!(client.response().text(), "app");
     assert_eq!(proxy.line().text("client"), "203.0.113.9:4711");
-    let told = app.request();
+    let forwarded = app.request();
     assert_eq!(
-        told.field("x-forwarded-for"),
+        forwarded.field("x-forwarded-for"),
         Some("203.0.113.9, 192.0.2.7")
     );
 }
@@ -527,14 +527,17 @@ fn trust_in_a_peer_changes_with_the_next_request() {
     let plain = Setup::of(&[&app]);
     let proxy = plain.start();
     let mut client = proxy.client();
-    let mut told = |target: &str| {
+    let mut forwarded = |target: &str| {
         let fields = "host: a\r\nx-forwarded-for: 192.0.2.7";
         client.ask(format!("GET {target} HTTP/1.1\r\n{fields}\r\n\r\n"));
         let field = "x-forwarded-for";
         app.request_of(target).field(field).map(str::to_owned)
     };
-    assert_eq!(told("/stranger").as_deref(), Some("127.0.0.1"));
+    assert_eq!(forwarded("/untrusted").as_deref(), Some("127.0.0.1"));
     let trusting = plain.frontend("trusted_proxies = [\"127.0.0.1\"]");
     proxy.apply(&trusting);
-    assert_eq!(told("/trusted").as_deref(), Some("192.0.2.7, 127.0.0.1"));
+    assert_eq!(
+        forwarded("/trusted").as_deref(),
+        Some("192.0.2.7, 127.0.0.1")
+    );
 }

@@ -70,7 +70,7 @@ fn rules_of_answers_run_backend_then_route_then_frontend() {
 }
 
 #[test]
-fn rules_of_all_kinds_know_the_id_that_the_server_and_the_log_have() {
+fn rules_of_all_kinds_read_the_id_of_the_server_and_the_log() {
     let origin = Origin::answering(OK);
     let setup = ruled(
         &origin,
@@ -91,7 +91,7 @@ fn rules_of_all_kinds_know_the_id_that_the_server_and_the_log_have() {
     assert_eq!(answer.field("x-request-id"), Some("of-the-client"));
     assert_eq!(ids(&origin.request()), all("of-the-client"));
 
-    // Ids that are made, in an answer of the server and in one of our own.
+    // New ids, in an answer of the server and in one of our own.
     let named = |target: &str| {
         let answer = proxy.ask(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n"));
         let id = answer.field("x-request-id").expect("the rule sets it");

@@ -148,7 +148,7 @@ fn the_systems_authorities_are_read_again_at_each_reload() {
     program.wait_for("reload.unchanged");
     folder.replace("system.pem", &authority.pem);
     program.signal(Signal::HUP);
-    // By this reload, or by the look at files after the one before.
+    // By this reload, or by the check of files after the previous one.
     until("the new authority is believed", || {
         (status() == 200).then_some(())
     });
@@ -548,7 +548,7 @@ fn check(lines: &str, folder: &Folder) -> (Option<i32>, String) {
              [backend.app]\nservers = '127.0.0.1:1'\n{lines}\n"
         ),
     );
-    // Not those of this machine, which may have none.
+    // Not the system's certificates, because this machine may have none.
     let system = folder.write("system.pem", &Authority::new("the system's").pem);
     let output = evenkeel_trusting(&system, &["check", &path.display().to_string()]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

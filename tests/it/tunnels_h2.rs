@@ -731,7 +731,7 @@ fn a_tunnel_in_which_nothing_passes_is_closed() {
 
 #[test]
 fn on_a_drain_all_peers_get_a_close_frame_between_two_frames() {
-    let (told, codes) = mpsc::channel();
+    let (sender, codes) = mpsc::channel();
     let origin = scripted(move |frames| {
         for _ in 0..2 {
             let stream = frames.request().expect("a CONNECT");
@@ -742,7 +742,9 @@ fn on_a_drain_all_peers_get_a_close_frame_between_two_frames() {
             let piece = frames.wait_for(kind::DATA).expect("close_notify");
             if let [0x88, 0x82, mask @ .., high, low] = &piece.payload[..] {
                 let code = [high ^ mask[0], low ^ mask[1]];
-                told.send(u16::from_be_bytes(code)).expect("the test waits");
+                sender
+                    .send(u16::from_be_bytes(code))
+                    .expect("the test waits");
             } else {
                 assert!(piece.payload.is_empty(), "{piece:?}");
             }

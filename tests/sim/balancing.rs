@@ -33,7 +33,7 @@ fn requests_of_many_clients_are_spread_evenly_too() {
             let served = trace
                 .entries()
                 .iter()
-                .filter(|e| e.who.starts_with("s"))
+                .filter(|e| e.actor.starts_with("s"))
                 .count();
             served >= 60
         };

@@ -20,7 +20,7 @@ fn has_ended(trace: &Trace) -> bool {
 fn seen_by_servers(trace: &Trace) -> BTreeSet<String> {
     let entries = trace.entries().into_iter();
     entries
-        .filter(|entry| entry.who.starts_with('s') && entry.what.starts_with('/'))
+        .filter(|entry| entry.actor.starts_with('s') && entry.what.starts_with('/'))
         .map(|entry| entry.what)
         .collect()
 }
@@ -29,7 +29,7 @@ fn seen_by_servers(trace: &Trace) -> BTreeSet<String> {
 fn served(trace: &Trace) -> BTreeSet<String> {
     let entries = trace.entries().into_iter();
     entries
-        .filter(|entry| entry.who.starts_with("client") && entry.what.contains(" 200 "))
+        .filter(|entry| entry.actor.starts_with("client") && entry.what.contains(" 200 "))
         .filter_map(|entry| entry.what.split(' ').next().map(str::to_owned))
         .collect()
 }

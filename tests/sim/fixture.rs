@@ -109,9 +109,9 @@ impl Fixture {
             sim.host(PROXY, move || {
                 proxy(config.clone(), self.seed, proxy_stage.clone())
             });
-            let told = story(stage);
+            let events = story(stage);
             sim.client(CLIENTS, async move {
-                told.await;
+                events.await;
                 Ok(())
             });
             sim.run().map_err(|error| error.to_string())

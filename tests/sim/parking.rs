@@ -18,7 +18,7 @@ const PARKED_WITHIN: Duration = Duration::from_secs(4);
 fn since(from: Duration, trace: &Trace) -> Vec<String> {
     let entries = trace.entries().into_iter();
     entries
-        .filter(|entry| entry.who == "network" && entry.at >= from)
+        .filter(|entry| entry.actor == "network" && entry.at >= from)
         .map(|entry| entry.what)
         .collect()
 }

@@ -136,7 +136,7 @@ fn servers_that_come_and_go_at_random_cost_no_request() {
     for seed in 200..203 {
         println!("seed {seed}");
         let trace = chance(seed);
-        let is_change = |entry: &&Entry| entry.who == "story";
+        let is_change = |entry: &&Entry| entry.actor == "story";
         assert!(trace.entries().iter().filter(is_change).count() > 150);
     }
 }

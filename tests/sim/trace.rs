@@ -19,15 +19,15 @@ pub(crate) struct Trace(Arc<Mutex<Vec<Entry>>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) at: Duration,
-    pub(crate) who: String,
+    pub(crate) actor: String,
     pub(crate) what: String,
 }
 
 impl Trace {
-    pub(crate) fn add(&self, who: &str, what: impl fmt::Display) {
+    pub(crate) fn add(&self, actor: &str, what: impl fmt::Display) {
         let entry = Entry {
             at: turmoil::sim_elapsed().unwrap_or_default(),
-            who: who.to_owned(),
+            actor: actor.to_owned(),
             what: what.to_string(),
         };
         self.lock().push(entry);
@@ -56,8 +56,8 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Entry { at, who, what } in self.lock().iter() {
-            writeln!(f, "{:>9.3}  {who:<8} {what}", at.as_secs_f64())?;
+        for Entry { at, actor, what } in self.lock().iter() {
+            writeln!(f, "{:>9.3}  {actor:<8} {what}", at.as_secs_f64())?;
         }
         Ok(())
     }

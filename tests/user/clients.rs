@@ -152,8 +152,8 @@ fn curl_is_served_over_tls() {
         (&["--http2"], "2"),
         (&["--http1.1"], "1.1"),
     ] {
-        let told = ["--write-out", " %{http_version}", "--cacert", &ca];
-        let output = curl(&[&told, options, &["--resolve", &resolve, &url]].concat());
+        let common = ["--write-out", " %{http_version}", "--cacert", &ca];
+        let output = curl(&[&common, options, &["--resolve", &resolve, &url]].concat());
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(said, format!("a {version}"), "{options:?} {output:?}");
     }

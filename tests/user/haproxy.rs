@@ -14,7 +14,7 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(haproxy_tells_us, HAPROXY),
-        case!(we_tell_haproxy, HAPROXY),
+        case!(haproxy_reads_our_headers, HAPROXY),
     ]
 }
 
@@ -85,7 +85,7 @@ fn haproxy_tells_us() {
 /// HAProxy's view of the client whose request reached it through us: the ends of the connection,
 /// and the other content of the header.
 #[track_caller]
-fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, String, String) {
+fn haproxy_sees(how: &str, bind: &str, backend: &str) -> (Proxy, Client, String, String) {
     let folder = Folder::new();
     let path = folder.path("haproxy.sock");
     let socket = path.display();
@@ -104,12 +104,12 @@ fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, Stri
     let mut client = proxy.client();
     let ask = "GET / HTTP/1.1\r\nhost: a.example\r\nx-request-id: one\r\n\r\n";
     let text = client.ask(ask).text();
-    let (ends, said) = text.split_once('|').expect("two parts");
-    let (ends, said) = (ends.to_owned(), said.trim().to_owned());
-    (proxy, client, ends, said)
+    let (ends, header) = text.split_once('|').expect("two parts");
+    let (ends, header) = (ends.to_owned(), header.trim().to_owned());
+    (proxy, client, ends, header)
 }
 
-fn we_tell_haproxy() {
+fn haproxy_reads_our_headers() {
     let check = "health = { path = \"/\", interval = \"100ms\", timeout = \"20s\" }";
     let all = "{ version = \"v2\", authority = true, unique_id = true }";
     for (how, bind, backend, expected) in [
@@ -118,9 +118,9 @@ fn we_tell_haproxy() {
         // Of many exchanges on one connection, the first one.
         (all, "proto h2", "protocol = \"h2\"", "a.example one"),
     ] {
-        let (proxy, client, ends, said) = told_to_haproxy(how, bind, backend);
+        let (proxy, client, ends, header) = haproxy_sees(how, bind, backend);
         let our_ends = format!("{} {}", client.address(), proxy.address());
         assert_eq!(ends, our_ends, "{how} {bind}");
-        assert_eq!(said, expected, "{how} {bind}");
+        assert_eq!(header, expected, "{how} {bind}");
     }
 }

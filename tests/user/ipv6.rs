@@ -13,13 +13,10 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(several_addresses_of_both_families_are_listened_on, IPV6),
         case!(a_star_is_both_families_on_one_port, IPV6),
         case!(
-            what_another_process_shares_a_port_by_is_not_taken_for_our_own,
+            a_shared_port_of_another_process_is_not_taken_for_our_own,
             IPV6
         ),
-        case!(
-            the_address_that_a_client_came_to_is_one_of_all_that_are_listened_at,
-            IPV6
-        ),
+        case!(dst_is_the_address_of_the_connection, IPV6),
     ]
 }
 
@@ -47,7 +44,7 @@ fn several_addresses_of_both_families_are_listened_on() {
 
 fn a_star_is_both_families_on_one_port() {
     let origin = Origin::named("a");
-    // A port that was free a moment ago; on both families, because the probe is.
+    // A port that was free a moment ago; on both families, because the probe binds both.
     let port = {
         let probe = TcpListener::bind("[::]:0").expect("IPv6");
         probe.local_addr().expect("bound").port()
@@ -66,7 +63,7 @@ fn a_star_is_both_families_on_one_port() {
     assert_eq!(bound.len(), 2, "{bound:?}");
 }
 
-fn what_another_process_shares_a_port_by_is_not_taken_for_our_own() {
+fn a_shared_port_of_another_process_is_not_taken_for_our_own() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]);
     let at = |address: SocketAddr| {
@@ -76,7 +73,7 @@ fn what_another_process_shares_a_port_by_is_not_taken_for_our_own() {
     let one = |port| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     let proxy = at(one(0)).start();
     let address = proxy.addresses("six")[0];
-    // As a process of the same user could, without a word from the kernel.
+    // As a process of the same user could, without an error of the kernel.
     let other: OwnedFd = socket(AddressFamily::INET6, SocketType::STREAM, None).expect("a socket");
     sockopt::set_socket_reuseport(&other, true).expect("an option");
     sockopt::set_socket_reuseaddr(&other, true).expect("an option");
@@ -92,7 +89,7 @@ fn what_another_process_shares_a_port_by_is_not_taken_for_our_own() {
     assert_eq!(Client::connect(address).get("/").text(), "a");
 }
 
-fn the_address_that_a_client_came_to_is_one_of_all_that_are_listened_at() {
+fn dst_is_the_address_of_the_connection() {
     let origin = Origin::named("a");
     let rule = "rule = [{ return = { body = '%[dst]' } }]";
     let six =

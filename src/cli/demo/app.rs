@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn told_to_stop_it_answers_then_goes_away_with_all_connections_and_comes_back_by_itself() {
+    fn a_stop_is_answered_then_all_connections_close_and_it_starts_again_by_itself() {
         with_app(async |address| {
             let mut idle = connect(address).await.expect("it listens");
             let answer = ask(address, "/stop?for=300ms").await.expect("an answer");

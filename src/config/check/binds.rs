@@ -52,7 +52,7 @@ fn ports_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
             by_port.entry(key).or_default().push(listener);
         }
     }
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for ((port, _), mut group) in by_port {
         // An address that is written comes last, because the message must point at it.
         group.sort_by_key(|listener| (listener.at.is_built_in(), listener.span));
@@ -71,7 +71,7 @@ fn ports_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
             // `"*:80"` is two addresses, which conflict with the other listener at the same two
             // positions.
             if let Some(earlier) = earlier
-                && told.insert((spot(earlier), spot(listener)))
+                && reported.insert((spot(earlier), spot(listener)))
             {
                 refuse(&format!("port {port}"), earlier, listener, report);
             }

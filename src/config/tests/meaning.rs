@@ -337,7 +337,7 @@ fn a_frontend_of_eight_times_the_addresses_is_read_at_about_eight_times_the_cost
         cost
     };
     let (few, many) = (cost(2_000), cost(16_000));
-    // Sixty-four times where each address is compared with each.
+    // It would be 64 times if each address were compared with each.
     assert!(many < few * 16, "{few:?}, {many:?}");
 }
 

@@ -511,8 +511,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
-            let (mut binds, max_connections, half_close, who, choices) = listening;
-            let (trusted_proxies, client_field) = who;
+            let (mut binds, max_connections, half_close, identity, choices) = listening;
+            let (trusted_proxies, client_field) = identity;
             let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, (header_case, field_names), any_tls, (upgrades, rules)) = writing;
             let mut routes = routes;

@@ -256,7 +256,7 @@ impl Shared {
         });
         if let Some((transition, from)) = done {
             let counts = Counts::of(backend);
-            self.tell(backend, server, from, reason, (transition, counts));
+            self.report(backend, server, from, reason, (transition, counts));
         }
     }
 
@@ -274,12 +274,12 @@ impl Shared {
         let counts = Counts::of(backend);
         for (server, from) in servers.iter().zip(was) {
             if from != Health::Up {
-                self.tell(backend, server, from, NOT_CHECKED, (to_up, counts));
+                self.report(backend, server, from, NOT_CHECKED, (to_up, counts));
             }
         }
     }
 
-    fn tell(
+    fn report(
         &self,
         backend: &Backend,
         server: &Server,

@@ -25,7 +25,7 @@ use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::{ListenerId, WorkerCommand};
 
 use super::moves::{Fate, Held, Owner};
-use super::workers::{Workers, tell};
+use super::workers::{Workers, send_to_all};
 use super::{State, admin};
 
 use prepare::{Missing, Prepared};
@@ -119,7 +119,7 @@ async fn close_later(state: Rc<State>, retired: Vec<(ListenerId, u64)>) {
     let mut listeners = state.listeners.borrow_mut();
     let Listeners { open, closing, .. } = &mut *listeners;
     for open in open.extract_if(.., |open| is_over(open)) {
-        tell(&state.workers, || WorkerCommand::Unlisten(open.id));
+        send_to_all(&state.workers, || WorkerCommand::Unlisten(open.id));
         closing.push(open.bound);
     }
 }
@@ -182,11 +182,11 @@ impl Listeners {
                         open.role = Role::Retired(self.next_id);
                         retired.push((open.id, self.next_id));
                         self.next_id += 1;
-                        tell(workers, || WorkerCommand::Retire(open.id));
+                        send_to_all(workers, || WorkerCommand::Retire(open.id));
                     }
                 }
                 Fate::Closes => {
-                    tell(workers, || WorkerCommand::Unlisten(open.id));
+                    send_to_all(workers, || WorkerCommand::Unlisten(open.id));
                     if open.role == Role::Wanted {
                         event::listener_closed(&open.frontend, &open.bound.addr);
                     }
@@ -243,7 +243,7 @@ impl Open {
             && let Some(live) = live.get(name)
         {
             let address = Arc::new(bind.addr.clone());
-            tell(workers, || WorkerCommand::Aim {
+            send_to_all(workers, || WorkerCommand::Aim {
                 id: self.id,
                 frontend: Arc::clone(live),
                 address: Arc::clone(&address),

@@ -71,7 +71,8 @@ fetches! {
     SslCUsed = "ssl_c_used", (), Bool, Connection;
     /// The name of the frontend.
     FeName = "fe_name", (), Text, Connection;
-    /// The id of the exchange, as the log has it: one that the client sent, if it can be one (`request_id` of the frontend), else one that was made.
+    /// The id of the exchange, as in the log: the client's, if it sent a valid one and the frontend
+    /// keeps it (`request_id`), else a new one.
     UniqueId = "unique-id", (), Text, Connection;
     /// The method, as received: `GET`.
     Method = "method", (), Text, Request;
