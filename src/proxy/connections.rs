@@ -1,7 +1,8 @@
-//! The client connections of one worker, and when they shall end.
+//! The client connections of one worker, and when they must end.
 //!
-//! A connection that waits for bytes has to be woken when it shall end. Each is registered with its
-//! waker: `worker` wakes all of them when it drains, and those of a frontend when a reload removes it.
+//! A connection that waits for bytes must be woken when it has to end. Each is registered with its
+//! waker: `worker` wakes all of them when it drains, and those of a frontend when a reload removes
+//! it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ pub struct Connections {
 struct Registered {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// Holds for connections that come later, too.
+    /// Holds for later connections, too.
     shutdown: Shutdown,
 }
 
@@ -33,13 +34,13 @@ struct Slot {
     frontend: Option<Arc<Frontend>>,
 }
 
-/// Whether and how a connection shall end.
+/// Whether and how a connection must end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shutdown {
-    /// Go on.
+    /// Continue.
     #[default]
     Run,
-    /// End with the exchange that is open, or at once when none is.
+    /// End with the open exchange, or at once if none is open.
     Drain,
     /// End now, whatever is open.
     Abort,
@@ -75,7 +76,7 @@ impl Connections {
         }
     }
 
-    /// Sets how all connections shall end.
+    /// Sets how all connections must end.
     pub fn shut_down(&self, shutdown: Shutdown) {
         self.inner.borrow_mut().shutdown = shutdown;
         self.wake(|_| true);
@@ -100,7 +101,8 @@ impl Connections {
         }
     }
 
-    /// Waits until it may have become empty, while connections end, or until [`Connections::look`].
+    /// Waits until it may have become empty, when a connection ends, or until
+    /// [`Connections::look`].
     ///
     /// # Cancel safety
     ///
@@ -127,7 +129,7 @@ impl Connections {
 }
 
 impl Registration {
-    /// Whether this connection shall end; its task is woken when that changes.
+    /// Whether this connection must end; its task is woken when that changes.
     pub fn shutdown(&self, cx: &mut Context<'_>) -> Shutdown {
         let mut inner = self.connections.inner.borrow_mut();
         let general = inner.shutdown;

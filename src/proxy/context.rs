@@ -1,4 +1,4 @@
-//! What the connections of a worker share.
+//! The parts that the connections of a worker share.
 //!
 //! `worker` makes it; each connection's task holds it by `Rc`.
 
@@ -17,40 +17,41 @@ use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{DateCache, Exchange, KeptBodies, Stalled};
 use crate::proxy::snapshot::Views;
 
-/// What the connections of a worker share.
+/// The parts that the connections of a worker share.
 pub struct Context {
-    /// What runs now.
+    /// The present snapshot.
     pub views: Views,
-    /// The way to servers.
+    /// Opens connections to servers.
     pub dialer: Dialer,
-    /// Exchanges whose client takes nothing: they make room when others need it.
+    /// Exchanges whose client reads nothing: they end if others need their descriptors.
     pub stalled: Stalled,
-    /// What is kept of request bodies that may have to be sent again.
+    /// Beginnings of request bodies that may be sent again.
     pub kept_bodies: KeptBodies,
     /// For large transfers.
     pub pipes: Pipes,
-    /// Where facts go.
+    /// Counts and logs exchanges.
     pub observer: WorkerObserver,
-    /// Where defects are counted.
+    /// Counts defects.
     pub metrics: Arc<ProcessMetrics>,
     /// For request ids.
     pub rng: Rng,
-    /// For the values of expressions; never borrowed over a wait.
+    /// For the values of expressions; never borrowed across an await.
     pub scratch: RefCell<Scratch>,
-    /// The calendar. Renewed by the worker's ticker.
+    /// Wall-clock time. Renewed by the worker's ticker.
     pub anchor: Cell<Anchor>,
-    /// For what responses say of the date.
+    /// For the `Date` of responses.
     pub dates: DateCache,
-    /// All of them.
+    /// All client connections.
     pub connections: Rc<Connections>,
 }
 
 impl Context {
-    /// Counts and logs an exchange of `live`, whatever became of it.
+    /// Counts and logs an exchange of `live`, however it ended.
     pub fn settle(&self, exchange: &Exchange, live: &Frontend) {
         exchange.end();
         if std::thread::panicking() {
-            // Not in the handler, which catches it, but in a body or in the connection itself.
+            // The panic was not in the handler, which catches it, but in a body or in the
+            // connection itself.
             self.metrics.panicked();
             exchange.record.blame(Reason::ProxyPanic);
             event::exchange_panicked(&exchange.record.opening.id, "outside of its handler");

@@ -1,6 +1,6 @@
 //! The live state of a frontend: what must survive a reload.
 //!
-//! It belongs to the frontend's name. `listen` counts connections in it, `http` writes its numbers,
+//! It belongs to the frontend's name. `listen` counts connections in it, `http` writes its metrics,
 //! `control` carries it from snapshot to snapshot and sets its limit.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -10,35 +10,35 @@ use tokio::sync::Notify;
 use crate::base::Name;
 use crate::observe::FrontendMetrics;
 
-/// A frontend, alive.
+/// The live state of a frontend.
 #[derive(Debug)]
 pub struct Frontend {
     /// Its identity.
     pub name: Name,
-    /// Its numbers.
+    /// Its metrics.
     pub metrics: FrontendMetrics,
-    /// Its open client connections, and how many there may be.
+    /// Its open client connections, and their limit.
     pub gate: Gate,
     /// Its open tunnels. Written by each tunnel as it begins and ends; read by metrics. `Relaxed`: it
     /// orders nothing.
     tunnels: AtomicU64,
-    /// Whether it has gone from the configuration. Written by `control`, read by each connection
+    /// Whether it was removed from the configuration. Written by `control`, read by each connection
     /// that it wakes. `Relaxed`: the wake-up orders it.
     removed: AtomicBool,
-    /// Its index in the latest snapshot. Written by `control` as it assembles one; read where a
-    /// connection looks for its frontend. Only a hint, so `Relaxed`: who finds another frontend there
-    /// searches.
+    /// Its index in the latest snapshot. Written by `control` as it assembles one; read when a
+    /// connection looks up its frontend. Only a hint, so `Relaxed`: a reader that finds another
+    /// frontend there searches.
     index_hint: AtomicU32,
 }
 
-/// Counts connections, or handshakes, and holds others back while there are as many as may be.
+/// Counts connections, or handshakes, and holds more back at the limit.
 #[derive(Debug)]
 pub struct Gate {
     /// Written by each connection that enters or leaves, on every worker; read by metrics.
     open: AtomicU64,
     /// Written by `control`; read by each connection that enters.
     limit: AtomicU64,
-    /// Told when a connection leaves a full gate.
+    /// Notified when a connection leaves a full gate.
     left: Notify,
 }
 
@@ -55,7 +55,7 @@ impl Frontend {
         }
     }
 
-    /// Says that it has this index in the snapshot that is assembled.
+    /// Notes its index in the snapshot that is assembled.
     pub fn stands_at(&self, index: usize) {
         self.index_hint.store(index as u32, Ordering::Relaxed);
     }
@@ -80,12 +80,12 @@ impl Frontend {
         self.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether its connections shall end.
+    /// Whether its connections must end.
     pub fn is_removed(&self) -> bool {
         self.removed.load(Ordering::Relaxed)
     }
 
-    /// Says that it has gone from the configuration.
+    /// Notes that it was removed from the configuration.
     pub fn remove(&self) {
         self.removed.store(true, Ordering::Relaxed);
     }
@@ -101,21 +101,22 @@ impl Gate {
         }
     }
 
-    /// How many are in.
+    /// How many have entered and not left.
     pub fn open(&self) -> u64 {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Changes how many may be in, and gives how many might before; connections that are in stay.
+    /// Changes the limit, and returns the previous one; connections that have entered stay.
     pub fn set_limit(&self, limit: u64) -> u64 {
         let before = self.limit.swap(limit, Ordering::SeqCst);
         self.left.notify_waiters();
         before
     }
 
-    /// Lets one more in, unless there are as many as may be.
+    /// Lets one more in if fewer than the limit are in.
     pub fn try_enter(&self) -> bool {
-        // SeqCst, with `leave`: either who leaves sees the full gate, or who enters sees the place.
+        // SeqCst, with `leave`: either the one that leaves sees the full gate, or the one that
+        // enters sees the room.
         let limit = self.limit.load(Ordering::SeqCst);
         self.open
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| {
@@ -128,11 +129,11 @@ impl Gate {
     ///
     /// # Cancel safety
     ///
-    /// A connection whose wait is dropped is not counted.
+    /// If the wait is dropped, the connection is not counted.
     pub async fn enter(&self) {
         loop {
             let mut left = std::pin::pin!(self.left.notified());
-            // Listening first: a place that becomes free between the look and the wait is not missed.
+            // Registered first: room that appears between the check and the wait is not missed.
             left.as_mut().enable();
             if self.try_enter() {
                 return;
@@ -141,7 +142,7 @@ impl Gate {
         }
     }
 
-    /// One has left.
+    /// One leaves.
     pub fn leave(&self) {
         let before = self.open.fetch_sub(1, Ordering::SeqCst);
         if before >= self.limit.load(Ordering::SeqCst) {

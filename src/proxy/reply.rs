@@ -1,7 +1,7 @@
-//! The only place where a fault becomes an answer.
+//! Turns faults into answers; nothing else does.
 //!
-//! What the client reads says the status, the stable reason and the id under which the log has the
-//! rest: no address, path or version of ours.
+//! The client gets the status, the stable reason and the id under which the log has the rest: no
+//! address, path or version of ours.
 
 use std::time::SystemTime;
 
@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use crate::exchange::{Reason, RequestId};
 use crate::wire::grpc;
 
-/// When a client of a backend without servers may come again, in seconds: about as long as a check
-/// needs to see a server come back.
+/// `Retry-After` for a backend without servers, in seconds: about as long as a check needs to see a
+/// server recover.
 const RETRY_AFTER_SECONDS: &str = "2";
 
 /// An answer that a rule gives in place of a server's.
@@ -21,12 +21,12 @@ pub struct LocalAnswer {
     /// For the log and the metrics.
     pub reason: Reason,
     status: StatusCode,
-    /// `None`: what [`reply`] says of `reason`.
+    /// `None`: the content of [`reply`] for `reason`.
     content: Option<(HeaderMap, Bytes)>,
 }
 
 impl LocalAnswer {
-    /// The answer that says `reason`; `None`: with the status of the reason.
+    /// The answer for `reason`; `None`: with the status of the reason.
     pub fn refusal(reason: Reason, status: Option<StatusCode>) -> Self {
         Self {
             reason,
@@ -55,7 +55,7 @@ impl LocalAnswer {
         response
     }
 
-    /// The same for a client of gRPC; what a rule says itself stays as it is.
+    /// The same for a gRPC client; a rule's own content stays as it is.
     pub fn into_grpc_response(self, id: &RequestId) -> Response<Bytes> {
         match self.content {
             None => grpc_reply_with(self.status, self.reason, id),
@@ -68,10 +68,10 @@ fn status_of(reason: Reason) -> StatusCode {
     reason.status().unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-/// The answer that says `reason`.
+/// The answer for `reason`.
 ///
-/// A reason without a status (the response had already begun) is answered 502: it can only come
-/// here when it was found in time after all.
+/// A reason without a status (the response had already begun) is answered 502: here it was found
+/// before the response began.
 pub(crate) fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
     reply_with(status_of(reason), reason, id)
 }
@@ -98,7 +98,7 @@ fn reply_with(status: StatusCode, reason: Reason, id: &RequestId) -> Response<By
             headers.insert(header::RETRY_AFTER, seconds);
         }
         Reason::RequestMethodRefused => {
-            // RFC 9110 §15.5.6 wants the field; which methods a resource has only its server knows.
+            // RFC 9110 §15.5.6 requires the field; only the server knows the methods of a resource.
             let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
             headers.insert(header::ALLOW, methods);
         }
@@ -107,8 +107,8 @@ fn reply_with(status: StatusCode, reason: Reason, id: &RequestId) -> Response<By
     response
 }
 
-/// The same for a client of gRPC, which makes little of a status of HTTP: no message, and what would
-/// stand in trailers stands in the head ("Trailers-Only" of gRPC's `PROTOCOL-HTTP2.md`).
+/// The same for a gRPC client, which understands little of an HTTP status: no message, and the
+/// trailers are fields of the head ("Trailers-Only" of gRPC's `PROTOCOL-HTTP2.md`).
 pub(crate) fn grpc_reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
     grpc_reply_with(status_of(reason), reason, id)
 }
@@ -136,11 +136,11 @@ fn grpc_reply_with(status: StatusCode, reason: Reason, id: &RequestId) -> Respon
 pub(crate) enum ReplyBody {
     /// It is.
     Sent,
-    /// Only what the head says of it: the request was HEAD.
+    /// Only the head: the request was HEAD.
     Omitted,
 }
 
-/// The same as bytes, for a request that was not read as one. Closes the connection.
+/// The same as bytes, for a request that could not be parsed. Closes the connection.
 pub(crate) fn raw_reply(
     reason: Reason,
     id: &RequestId,

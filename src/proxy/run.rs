@@ -1,22 +1,22 @@
-//! What a client connection does, one part after the other.
+//! The phases of a client connection, one after the other.
 //!
-//! A connection begins, speaks, waits, becomes a tunnel. Each of these parts is a [`Run`], which gives the
-//! next one when it is over: a connection carries the room for what it does, and not for what it has done or
-//! may still do. Most connections wait.
+//! A connection begins, serves requests, waits, becomes a tunnel. Each of these phases is a
+//! [`Run`], which returns the next one when it is over: a connection carries the state of its
+//! present phase, and not of earlier or later ones. Most connections wait.
 
 use std::future::Future;
 use std::pin::Pin;
 
-/// One part of what a connection does.
+/// One phase of a connection.
 pub struct Run(Pin<Box<dyn Future<Output = Option<Run>>>>);
 
 impl Run {
-    /// The part that is `future`, which gives the part after it; `None`: the connection is over.
+    /// The phase `future`, which returns the next one; `None`: the connection is over.
     pub fn new(future: impl Future<Output = Option<Run>> + 'static) -> Self {
         Self(Box::pin(future))
     }
 
-    /// The part that is `future`, after which the connection is over.
+    /// The phase `future`, after which the connection is over.
     pub fn last(future: impl Future<Output = ()> + 'static) -> Self {
         Self::new(async move {
             future.await;
@@ -24,7 +24,7 @@ impl Run {
         })
     }
 
-    /// Does this part and all that follow, until the connection is over.
+    /// Runs this phase and all that follow, until the connection is over.
     pub async fn finish(self) {
         let mut run = self;
         while let Some(next) = run.0.as_mut().await {

@@ -1,9 +1,9 @@
-//! An open tunnel: a relay, and until when it may run.
+//! An open tunnel: a relay with its deadlines.
 //!
-//! `http` opens one when a server has agreed to go on in another protocol, `tcp` for each connection.
-//! It ends when both ends have said all, when one breaks, when nothing has passed for long (nor was
-//! taken by a peer that has the connection for itself), or when its time to drain is over; then both
-//! are told, as far as they can be told. The slot at the server is held until then. It keeps the terms
+//! `http` opens one when a server has accepted an upgrade, `tcp` for each connection. It ends when
+//! both ends have closed, when one breaks, when nothing has passed for long (nor was taken by a
+//! peer with a connection of its own), or when its time to drain is over; then both ends are closed
+//! in order, as far as possible. The slot at the server is held until then. It keeps the terms
 //! under which it began: no reload changes an open tunnel.
 
 use std::future::poll_fn;
@@ -19,36 +19,36 @@ use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Broken, Exchange, ProgressProbe, Relay, Timer};
 
-/// How long two ends that were told that this is the end are heard out.
+/// How long both ends are read after their close.
 const PARTING: Duration = Duration::from_secs(2);
 
-/// A tunnel that is open.
+/// An open tunnel.
 pub(crate) struct Tunnel {
-    /// What it moves.
+    /// The relay.
     pub relay: Relay,
     /// The slot at the server.
     pub lease: Lease,
-    /// The exchange that it is a part of.
+    /// Its exchange.
     pub exchange: Rc<Exchange>,
-    /// Whose tunnel it is.
+    /// The frontend of the tunnel.
     pub frontend: Arc<Frontend>,
-    /// How long it may last.
+    /// Its deadlines.
     pub terms: Terms,
 }
 
-/// How long a tunnel may last.
+/// The deadlines of a tunnel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Terms {
-    /// With nothing passing; `None`: as long as its peers like.
+    /// Without traffic; `None`: no bound.
     pub idle: Option<Duration>,
-    /// After it was told to leave.
+    /// From the begin of a drain on.
     pub drain: Duration,
 }
 
-/// A tunnel that is counted; counted out when dropped.
+/// A counted tunnel; subtracted when dropped.
 struct Counted<'a>(&'a Frontend);
 
-/// A tunnel at work.
+/// A running tunnel.
 struct Running<'a> {
     relay: &'a mut Relay,
     exchange: &'a Exchange,
@@ -56,28 +56,28 @@ struct Running<'a> {
     context: &'a Context,
     registration: &'a Registration,
     timer: &'a mut Timer,
-    /// When a byte passed last, or was taken that had passed.
+    /// When a byte last passed, or was taken by a peer.
     moved_at: Instant,
     probe: ProgressProbe,
-    /// Whether both ends have taken all that had passed when they were last looked at.
+    /// Whether both ends had taken everything at the last check.
     is_settled: bool,
-    /// When it was told to leave.
+    /// When the drain began.
     told_at: Option<Instant>,
-    /// Until when the ends are heard out, once they have been told.
+    /// Until when the ends are read, once they were closed.
     parting_until: Option<Instant>,
 }
 
-/// How a tunnel came to its end.
+/// How a tunnel ended.
 enum Ended {
-    /// Both ends know.
+    /// Both ends were closed in order.
     WellTold,
-    /// One has broken, and the other does not know.
+    /// One has broken, and the other must be reset.
     Broken(Broken),
 }
 
 impl Tunnel {
-    /// Runs it until it is over; the exchange ends then, and its facts say why. In a box: what a future
-    /// is given it holds twice, and a tunnel may be idle for long.
+    /// Runs it until it is over; the exchange ends then, and its record has the reason. Boxed: a
+    /// future holds its arguments twice, and a tunnel may be idle for long.
     pub(crate) async fn run(
         mut self: Box<Self>,
         context: &Context,
@@ -111,15 +111,15 @@ impl Tunnel {
             exchange,
             ..
         } = *self;
-        // The connections go first: the slot stands for one of them.
+        // The connections are dropped first: the slot is counted for one of them.
         match ended {
             Ended::WellTold => relay.close(),
-            // Boxed: tunnels, which are many and idle, do not carry the room for it.
+            // Boxed: tunnels, which are many and idle, do not carry its state.
             Ended::Broken(broken) => Box::pin(relay.reset(broken)).await,
         }
         let attempts = &exchange.record.attempts;
         let verdict = match exchange.record.reason.get() {
-            // The server had spoken, and its tunnel has no natural end.
+            // The server had sent something, and its tunnel has no natural end.
             None | Some(Reason::TunnelIdle | Reason::TunnelDrained) => Verdict::Answered,
             Some(reason) => Verdict::of_cut(reason),
         };
@@ -154,13 +154,13 @@ impl Running<'_> {
             }
             Shutdown::Abort => {
                 self.part(Reason::ProxyStopped);
-                // What the sockets take at once, and no more.
+                // Only what the sockets take at once.
                 self.parting_until = Some(self.moved_at);
             }
         }
     }
 
-    /// Tells both ends that this is the end.
+    /// Closes both ends in order.
     fn part(&mut self, reason: Reason) {
         if self.parting_until.is_none() {
             self.exchange.record.blame(reason);
@@ -188,7 +188,7 @@ impl Running<'_> {
             Broken::Client => Reason::ClientLeft,
             Broken::Server => Reason::ServerLeft,
         };
-        // After we have parted, it is no news.
+        // Once both are closed, an error does not matter.
         if self.parting_until.is_none() {
             self.exchange.cut(reason);
         }
@@ -207,14 +207,14 @@ impl Running<'_> {
         [idle, self.drained_at()].into_iter().flatten().min()
     }
 
-    /// When the time is over that it has to drain.
+    /// When the time to drain is over.
     fn drained_at(&self) -> Option<Instant> {
         Some(self.told_at? + self.terms.drain)
     }
 
-    /// Whether nothing has passed for as long as it may. What was written to a peer that is slow may
-    /// be minutes away from it: as long as it takes that, the tunnel is not idle. Only of whole
-    /// connections is that known: what lies in that of a stream of HTTP/2 may be of other streams.
+    /// Whether nothing has passed for the idle timeout. Bytes that were written to a slow peer may
+    /// need minutes: while it takes them, the tunnel is not idle. That is known only for whole
+    /// connections: bytes on the connection of an HTTP/2 stream may be of other streams.
     fn is_idle(&mut self, now: Instant) -> bool {
         let Some(idle) = self.terms.idle else {
             return false;
@@ -228,7 +228,7 @@ impl Running<'_> {
         now >= self.moved_at + idle
     }
 
-    /// A deadline of [`Running::due`] has passed; ready when that is the end.
+    /// A deadline of [`Running::due`] has passed; ready if that ends the tunnel.
     fn passed(&mut self, now: Instant) -> Poll<()> {
         if self.parting_until.is_some() {
             return Poll::Ready(());

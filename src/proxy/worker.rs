@@ -1,7 +1,7 @@
 //! A worker: one thread with its own runtime, its own listening sockets, server connections and
 //! counters.
 //!
-//! Everything that a connection needs is here, and nothing of it is shared with another worker. Its
+//! Everything that a connection needs is here, and nothing of it is shared with another worker. The
 //! whole run is one future, so that a test or a simulated host can run it in a runtime of its own.
 
 use std::cell::{Cell, RefCell};
@@ -29,74 +29,74 @@ use crate::proxy::io::{DateCache, KeptBodies, Stalled};
 use crate::proxy::listen::{Accept, Target};
 use crate::proxy::snapshot::{Current, Snapshot, Views};
 
-/// How often log lines are handed on.
+/// How often log lines are handed to the writer.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Every so many ticks, idle server connections are looked at.
+/// Every so many ticks, idle server connections are checked.
 const SWEEP_EVERY: u32 = 10;
 
-/// After so many ticks, what ran before a reload is let go of: longer than a connection waits in the
-/// hand of a listener that closes.
+/// After so many ticks, earlier snapshots are dropped: longer than a listener that closes holds a
+/// connection.
 const FORGET_AFTER: u32 = 50;
 
-/// What a worker is made of.
+/// The parts of a worker.
 pub struct Worker {
     /// From 0.
     pub index: usize,
-    /// What runs now.
+    /// The present snapshot.
     pub current: Arc<Current>,
-    /// The way to servers.
+    /// Opens connections to servers.
     pub dialer: Dialer,
-    /// How many pipes it may have.
+    /// The most pipes that it may have.
     pub pipes: usize,
-    /// Where facts go.
+    /// Counts and logs exchanges.
     pub observer: WorkerObserver,
-    /// Where defects are counted.
+    /// Counts defects.
     pub metrics: Arc<ProcessMetrics>,
     /// For request ids.
     pub rng: Rng,
     /// Counts the connections of the whole process.
     pub process_gate: Arc<Gate>,
-    /// What `control` wants.
+    /// Commands of `control`.
     pub commands: mpsc::UnboundedReceiver<WorkerCommand>,
 }
 
-/// Names a listening address for as long as it is listened on.
+/// Identifies a listening address while it is listened on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerId(pub u64);
 
-/// What `control` tells a worker.
+/// A command of `control` to a worker.
 pub enum WorkerCommand {
     /// Accept from this socket.
     Listen {
-        /// Names it.
+        /// Identifies it.
         id: ListenerId,
         /// The socket.
         socket: Socket,
-        /// Whose connections these are.
+        /// The frontend of its connections.
         frontend: Arc<Frontend>,
-        /// Which of its addresses this is, as its plan has it.
+        /// Its address, as the frontend's plan has it.
         address: Arc<ListenAddress>,
     },
-    /// Connections of that address are those of another frontend now.
+    /// From now on, connections at that address belong to this frontend.
     Aim {
-        /// Names it.
+        /// Identifies it.
         id: ListenerId,
-        /// Whose connections these are.
+        /// The frontend of its connections.
         frontend: Arc<Frontend>,
-        /// Which of its addresses this is, as its plan has it.
+        /// Its address, as the frontend's plan has it.
         address: Arc<ListenAddress>,
     },
-    /// Take no new connection at that address: another socket of ours gets them. Told before
-    /// [`WorkerCommand::Unlisten`], or before [`WorkerCommand::Aim`] when it is wanted again.
+    /// Accept no new connection at that address: another socket of ours gets them. Sent before
+    /// [`WorkerCommand::Unlisten`], or before [`WorkerCommand::Aim`] if it is needed again.
     Retire(ListenerId),
     /// Close that address when its queue is empty.
     Unlisten(ListenerId),
-    /// This snapshot was swapped in: look at it even if no request comes. Told before what follows
-    /// from it: a worker that is late may find that the next one runs already.
+    /// This snapshot was swapped in: renew the view even if no request comes. Sent before the
+    /// commands that follow from it: a late worker may find that the next one runs already.
     Renew(Arc<Snapshot>),
-    /// Servers of backends were added or removed without a new snapshot: look at them even if no
-    /// request comes, so that connections to those that are gone are closed.
+    /// Servers of backends were added or removed without a new snapshot: renew them even if no
+    /// request comes, so that connections to removed servers are closed.
     RenewServers,
     /// Close all addresses and end connections as their exchanges end; then end.
     Drain,
@@ -104,18 +104,18 @@ pub enum WorkerCommand {
     Abort,
 }
 
-/// Why a worker ended that was not told to.
+/// Why a worker ended without a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Died {
-    /// An accept loop of it panicked. The kernel would go on giving its socket a share of the new
-    /// connections, and they would never be accepted: no worker at all is better than that one.
+    /// One of its accept loops panicked. The kernel would still give its socket a share of the new
+    /// connections, and they would never be accepted: no worker at all is better.
     Accepting,
     /// No more commands can come: the control plane has died. Checks, reloads and the graceful shutdown
     /// have died with it.
     Abandoned,
 }
 
-/// A worker at work.
+/// A running worker.
 struct Running {
     context: Rc<Context>,
     process_gate: Arc<Gate>,
@@ -124,9 +124,9 @@ struct Running {
     is_draining: bool,
     is_aborted: bool,
     ticks: u32,
-    /// The tick at which what ran before is let go of.
+    /// The tick at which earlier snapshots are dropped.
     forget_at: u32,
-    /// The number of the backend whose idle connections are closed first when there is need.
+    /// The number of the backend whose idle connections are closed first if room is needed.
     close_from: usize,
 }
 
@@ -138,19 +138,19 @@ struct Accepting {
     is_broken: Cell<bool>,
 }
 
-/// One accept loop: counted out however it ends.
+/// One accept loop; subtracted however it ends.
 struct Counted {
     accepting: Rc<Accepting>,
     connections: Rc<Connections>,
 }
 
 impl Worker {
-    /// Serves until the worker drains and no connection is left. Gives the number of connections that
-    /// were aborted.
+    /// Serves until the worker drains and no connection is left. Returns the number of connections
+    /// that were aborted.
     ///
     /// # Errors
     ///
-    /// [`Died`]; the connections that are open break with the runtime.
+    /// [`Died`]; open connections break with the runtime.
     pub async fn run(self) -> Result<usize, Died> {
         let Self {
             index: _,
@@ -192,7 +192,7 @@ impl Worker {
         let mut next_tick = clock::now() + TICK;
         loop {
             tokio::select! {
-                // In this order and not by chance: a simulated run must repeat under its seed.
+                // Fixed order, no chance: a simulated run must repeat under its seed.
                 biased;
                 command = commands.recv() => match command {
                     None if !running.is_draining => {
@@ -296,14 +296,14 @@ impl Running {
         dialer.descriptors().asked(dialer.worker()).await;
     }
 
-    /// Makes room for connections to servers, as much as it was asked for and can.
+    /// Frees connections to servers, as many as were asked for and possible.
     fn make_room(&mut self) {
         let context = Rc::clone(&self.context);
         let (descriptors, worker) = (context.dialer.descriptors(), context.dialer.worker());
         for room in descriptors.take_asked(worker) {
             let made = match room.by {
                 By::Idle => {
-                    // Not always the same backend's.
+                    // Not always those of the same backend.
                     self.close_from = self.close_from.wrapping_add(1);
                     let view = context.views.current();
                     view.close_idle(room.permits, self.close_from)
@@ -314,8 +314,8 @@ impl Running {
         }
     }
 
-    /// Whether no connection is left and none can come. A loop that waits for room is not waited for
-    /// once connections are aborted.
+    /// Whether no connection is left and none can come. A loop that waits for room is not waited
+    /// for once connections are aborted.
     fn is_over(&self) -> bool {
         let none_can_come = self.accepting.loops.get() == 0 || self.is_aborted;
         self.is_draining && none_can_come && self.context.connections.is_empty()
@@ -382,7 +382,7 @@ impl fmt::Display for Died {
 
 impl std::error::Error for Died {}
 
-/// The tick after `last`; those that were missed are not made up for.
+/// The tick after `last`; missed ones are not made up for.
 fn next_after(last: Instant) -> Instant {
     let now = clock::now();
     let next = last + TICK;

@@ -1,9 +1,9 @@
-//! What one client of HTTP/2 may do to the others: nothing.
+//! Attacks of one HTTP/2 client: the other clients are not affected.
 //!
-//! Each attack runs against the real program, whose memory can be seen, while another client is
+//! Each attack runs against the real program, whose memory is measured, while another client is
 //! served all the time. It is bounded in count; the program answers it with GOAWAY and a reason, or
-//! simply holds. All of them come in the clear and by TLS: what is read ahead, and how a connection
-//! ends that still sends, are not the same there.
+//! simply holds. All of them run with and without TLS, because reading ahead and the end of a
+//! connection that still sends differ.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,14 +48,15 @@ by_each_way![
     nonsense,
 ];
 
-/// What the program may grow by. A build without the bound in question grows by tens of megabytes.
+/// The most memory by which the program may grow. A build without the bound in question grows by
+/// tens of megabytes.
 const MORE_MEMORY: u64 = 12 << 20;
 
-/// How long the program may compute, while a neighbour waits for an answer. Not a time on the wall, which
-/// would count what else the machine does.
+/// The most processor time of the program while a neighbour waits for an answer. Not wall-clock
+/// time, which depends on other processes of the machine.
 const SOON: Duration = Duration::from_secs(5);
 
-/// So little leaks out of what is counted that it does not matter how long an attack takes.
+/// So slow a leak that the duration of an attack does not matter.
 const LITTLE_LEAKS: &str = "http2 = { resets_per_second = 10, idle_frames_per_second = 100 }";
 
 /// A program under attack.
@@ -67,7 +68,7 @@ struct Attacked<'a> {
     origin: Origin,
 }
 
-/// A client that asks all the time, and must be answered.
+/// A client that sends requests all the time, and must be answered.
 struct Neighbour {
     stop: Arc<AtomicBool>,
     slowest: Arc<Mutex<Duration>>,
@@ -84,11 +85,11 @@ impl<'a> Attacked<'a> {
 
     #[track_caller]
     fn with(way: &'a Way, origin: Origin, setup: impl Fn(Setup) -> Setup) -> Self {
-        // One worker: the neighbour is on the one that is attacked.
+        // One worker: the neighbour is on the one under attack.
         let setup = setup(way.of(Setup::of(&[&origin]).workers(1)));
         let program = Program::start(&setup);
         let address = program.address();
-        // What is allocated once, is.
+        // What is allocated once is allocated by now.
         let mut client = way.connect(address);
         client.send(frames::request_for(1, "/neighbour"));
         assert_eq!(client.status(1), 200);
@@ -107,7 +108,7 @@ impl<'a> Attacked<'a> {
         self.way.connect(self.program.address())
     }
 
-    /// Makes sure that it has not grown beyond its bounds.
+    /// Checks that it has not grown beyond its bounds.
     #[track_caller]
     fn holds(&self) {
         self.holds_within(MORE_MEMORY);
@@ -120,7 +121,7 @@ impl<'a> Attacked<'a> {
         assert!(grown < more, "it has grown by {} kB", grown >> 10);
     }
 
-    /// Makes sure that the neighbour was served, and that `reason` was counted and logged.
+    /// Checks that the neighbour was served, and that `reason` was counted and logged.
     #[track_caller]
     fn survived(mut self, reason: &str) {
         self.is_served();
@@ -136,7 +137,7 @@ impl<'a> Attacked<'a> {
         assert!(self.program.runs());
     }
 
-    /// Makes sure that the neighbour was served.
+    /// Checks that the neighbour was served.
     #[track_caller]
     fn is_served(&mut self) {
         let neighbour = self.neighbour.take().expect("it was not asked before");
@@ -198,7 +199,7 @@ fn deaf(gate: &Gate) -> Origin {
     })
 }
 
-/// A server with a megabyte for every client but the neighbour.
+/// A server with a megabyte for every client except the neighbour.
 fn generous() -> Origin {
     Origin::scripted(|visit| {
         while let Some(request) = visit.request() {
@@ -214,7 +215,7 @@ fn generous() -> Origin {
     })
 }
 
-/// Sends `bytes` and makes sure that it is sent away for a flood, in spite of what it still sends.
+/// Sends `bytes` and checks that the connection ends because of a flood, although it still sends.
 #[track_caller]
 fn is_a_flood(way: &Way, bytes: &[u8], times: usize) {
     let attacked = Attacked::new(way);
@@ -251,7 +252,7 @@ fn rapid_reset(way: &Way) {
 }
 
 fn rapid_reset_at_the_pace_of_the_server(way: &Way) {
-    // One at a time, each seen by the server before it is taken back.
+    // One at a time; the server sees each before it is reset.
     let gate = Gate::default();
     let attacked = Attacked::with(way, deaf(&gate), |setup| {
         setup.frontend("http2.resets_per_second = 1")
@@ -277,7 +278,7 @@ fn rapid_reset_at_the_pace_of_the_server(way: &Way) {
     attacked.survived("client.flood");
 }
 
-/// The answer to a ping, or `None` when it is sent away.
+/// The answer to a ping, or `None` if the connection ends.
 fn pong(client: &mut Framed) -> Option<()> {
     loop {
         let frame = client.frame()?;
@@ -293,7 +294,7 @@ fn pong(client: &mut Framed) -> Option<()> {
 }
 
 fn made_you_reset(way: &Way) {
-    // CVE-2025-8671: it is we who reset, and the request goes on at the server.
+    // CVE-2025-8671: we reset the stream, and the request continues at the server.
     let overflow = |stream| frames::grant(stream, 0x7fff_ffff);
     let depends_on_itself = |stream| frames::priority(stream, stream);
     let too_long = |stream| frames::frame(DATA, END_STREAM, stream, "more than nothing");
@@ -323,7 +324,7 @@ fn streams_that_are_opened_and_left(way: &Way) {
     let gate = Gate::default();
     let mut attacked = Attacked::with(way, deaf(&gate), |setup| setup);
     let mut client = attacked.client();
-    // Ten times as many as may be open.
+    // Ten times the limit.
     for number in 0..900 {
         client.send(frames::begin(2 * number + 1));
     }
@@ -405,7 +406,7 @@ fn tiny_data_that_no_server_takes(way: &Way) {
         gate.open();
         return attacked.is_served();
     }
-    // It has taken some, so that it is either the pieces or the window that is too much.
+    // It has taken some, so the fault is either the pieces or the window.
     let code = end.code();
     assert!(
         [ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR].contains(&code),
@@ -445,7 +446,7 @@ fn a_head_without_bounds(way: &Way) {
 }
 
 /// Many heads of many references to one large field of the dynamic table (CVE-2026-49975): a byte
-/// each on the wire. Nothing is granted for the answers, so that all of it stays.
+/// each on the wire. The client grants no window for the answers, so all of it stays.
 #[track_caller]
 fn bomb(way: &Way, references: usize) -> (Attacked<'_>, Framed, Gate) {
     let gate = Gate::default();
@@ -563,7 +564,7 @@ fn heads_that_trickle(way: &Way) {
     let attacked = Attacked::with(way, Origin::named("a"), |setup| {
         setup.frontend("timeout.head = \"3s\"")
     });
-    // Each begins at once: one that says nothing for as long has another reason to be sent away.
+    // Each begins at once: a client that is silent for as long is closed for another reason.
     let begin = |_| {
         let mut client = attacked.client();
         client.send(frames::frame(HEADERS, 0, 1, "\x00"));
@@ -583,7 +584,7 @@ fn windows_that_stay_shut(way: &Way) {
     let mut attacked = Attacked::with(way, generous(), |setup| {
         setup.frontend("timeout.body = \"1500ms\"")
     });
-    // No stream may send a byte; each has asked for a hundred megabytes.
+    // No stream may send a byte; each has requested a hundred megabytes.
     let mut clients: Vec<Framed> = (0..3)
         .map(|_| way.greeting(attacked.program.address(), &[(1, 0), (4, 0)]))
         .collect();
@@ -595,7 +596,7 @@ fn windows_that_stay_shut(way: &Way) {
     for client in &mut clients {
         client.frame_that(|frame| frame.kind == HEADERS);
     }
-    // What the server's connections have read of their answers, and no more.
+    // Only what the server's connections have read of their answers.
     attacked.holds_within(64 << 20);
     for client in &mut clients {
         for _ in 0..100 {
@@ -634,8 +635,8 @@ fn windows_that_grow_by_crumbs(way: &Way) {
     attacked.survived("client.stalled");
 }
 
-/// Sends on stream 1 half of its window of 64 KiB whenever the last half was granted anew, until no more is
-/// granted in many rounds, and gives the number of bytes that were.
+/// Sends half of the window of 64 KiB on stream 1 whenever the last half was granted anew, until no
+/// more is granted in many rounds, and returns the number of granted bytes.
 #[track_caller]
 fn granted_in_the_end(client: &mut Framed) -> usize {
     const FRAME: usize = 16 << 10;
@@ -653,7 +654,7 @@ fn granted_in_the_end(client: &mut Framed) -> usize {
             }
         }
         quiet_rounds += 1;
-        // What has been granted until now is read before the answer to the ping.
+        // Earlier grants are read before the answer to the ping.
         client.send(frames::frame(PING, 0, 0, "is it up"));
         loop {
             let frame = client.frame_that(|_| true);
@@ -682,8 +683,8 @@ fn uploads_that_no_server_takes(way: &Way) {
     let granted = granted_in_the_end(&mut client);
     let written = attacked.origin.bytes_written_from("POST / ");
     let written = written.expect("the server has the head");
-    // Of what was accepted, no more waits in the proxy than came at once, which is 32 KiB. Without the bound
-    // it is what hyper gathers: 64 KiB, of which at least 48 were granted anew.
+    // Of the accepted bytes, no more wait in the proxy than came at once, which is 32 KiB. Without
+    // the bound it is what hyper gathers: 64 KiB, of which at least 48 were granted anew.
     let held = granted.saturating_sub(written);
     assert!(granted > 64 << 10, "the sockets take {granted} bytes");
     assert!(held < 40 << 10, "{held} bytes of {granted} are held");
@@ -716,10 +717,10 @@ fn windows_that_are_wide_open_before_a_socket_that_is_not_read(way: &Way) {
         let given_up = |line: &&str| {
             line.contains("\"method\":\"GET\"") && line.contains("\"reason\":\"client.stalled\"")
         };
-        // Where the connection is noticed before the last of them, it has a line, too.
+        // If the connection's end is noticed before the last of them, it has a line, too.
         (log.lines().filter(given_up).count() == 100).then_some(())
     });
-    // Nor is anything kept for it in the system's buffers.
+    // Nor does the kernel keep anything for it.
     until("the socket has gone", || {
         (!client.is_kept_at(attacked.program.address())).then_some(())
     });
@@ -727,7 +728,7 @@ fn windows_that_are_wide_open_before_a_socket_that_is_not_read(way: &Way) {
 }
 
 fn a_client_that_does_not_read_its_socket(way: &Way) {
-    // Answers to pings pile up before it, until it is given up.
+    // Answers to pings queue up before it, until it is closed.
     let attacked = Attacked::with(way, Origin::named("a"), |setup| {
         setup.frontend("timeout.body = \"500ms\"\nhttp2.idle_frames_per_second = 1_000_000")
     });

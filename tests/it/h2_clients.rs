@@ -1,4 +1,4 @@
-//! HTTP/2 towards clients: what a request and its answer become, and what ends them early.
+//! HTTP/2 towards clients: requests and answers, and their early ends.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::rig::{
 /// More than any window and any socket's buffer on the way.
 const MUCH: usize = 3 << 20;
 
-/// A proxy for one server that does as `origin` says.
+/// A proxy for one server `origin`.
 fn before(origin: &Origin) -> Proxy {
     Setup::of(&[origin]).start()
 }
@@ -31,7 +31,7 @@ fn client_before(origin: &Origin) -> (Proxy, Http2) {
     (proxy, client)
 }
 
-/// What the server sees of a request with these fields.
+/// The request as the server sees it, with these fields.
 #[track_caller]
 fn seen_with(setup: impl Fn(Setup) -> Setup, fields: &[(&str, &str)]) -> Message {
     let origin = Origin::answering(OK);
@@ -50,7 +50,7 @@ fn seen(fields: &[(&str, &str)]) -> Message {
     seen_with(|setup| setup, fields)
 }
 
-/// What the client gets when the server's answer is these bytes.
+/// The answer that the client gets if the server's answer is these bytes.
 #[track_caller]
 fn answered(bytes: &str) -> Answer {
     let origin = Origin::answering(bytes);
@@ -290,7 +290,7 @@ fn a_piece_as_large_as_a_frame_arrives_before_the_next_is_sent() {
         });
         let proxy = way.of(Setup::of(&[&origin])).start();
         let mut client = way.connect(proxy.address());
-        // When nothing more is said than what is asked for: whatever comes lets go what waits.
+        // Only the requested bytes may be sent: any other frame would release the held bytes.
         client.send(frames::request_for(1, "/"));
         assert_eq!(client.status(1), 200);
         client.is_alive();
@@ -358,7 +358,7 @@ fn a_length_stays_where_trailers_follow_that_http1_has_no_place_for() {
     assert_eq!(request.field("transfer-encoding"), None);
     assert_eq!(request.text(), "hello");
     assert!(request.trailers.is_empty(), "{:?}", request.trailers);
-    // The server has had it all, so that its connection is as good as before.
+    // The server has got it all, so its connection can be reused.
     assert_eq!(client.get("/").text(), "ok");
     assert_eq!(origin.connections(), 1);
 }
@@ -530,8 +530,8 @@ fn an_answer_may_come_while_the_request_is_still_sent() {
     assert_eq!(client.get("/").text(), "ok");
     let lines = proxy.wait_for_lines(2);
     assert_eq!(lines[0].verdict(), (413, "-"));
-    // More than its window: it is read, and it is not told to stop, by which many clients would have
-    // lost their answer.
+    // More than its window: it is read, and the stream is not reset, by which many clients would
+    // have lost their answer.
     asked.send(vec![0; MUCH]);
     asked.send_last("the end");
     assert_eq!(client.get("/").text(), "ok");
@@ -568,11 +568,11 @@ fn a_large_upload_that_is_not_wanted_does_not_hold_up_the_next() {
         visit.wait_for_end();
     });
     let (_proxy, mut client) = client_before(&origin);
-    // More than the connection's window in all: what was thrown away is given back.
+    // More than the connection's window in all: the window of discarded bytes is granted anew.
     for _ in 0..20 {
         let request = client.request("POST", "/");
         let mut asked = client.begin(request);
-        // It is told to stop, sooner or later.
+        // The stream is reset, sooner or later.
         let _ = asked.try_send(Bytes::from(vec![0; 300_000]), true);
         assert_eq!(asked.answer().status, 413);
     }
@@ -581,7 +581,7 @@ fn a_large_upload_that_is_not_wanted_does_not_hold_up_the_next() {
 
 // Streams that end early, and those beside them.
 
-/// A server that answers `/` and keeps what is asked of `/slow` waiting.
+/// A server that answers `/` and delays requests for `/slow`.
 fn patient(gate: &Gate) -> Origin {
     let gate = gate.clone();
     Origin::scripted(move |visit| {
@@ -670,7 +670,7 @@ fn a_client_that_makes_no_room_for_a_short_answer_occupies_no_server() {
     assert!(lines.iter().all(|line| line.verdict() == (200, "-")));
 }
 
-/// A server with much to say to `/much`.
+/// A server with a long answer to `/much`.
 fn talkative() -> Origin {
     Origin::scripted(|visit| {
         visit.narrow();
@@ -808,7 +808,7 @@ fn many_small_messages_that_wait_for_their_server_are_no_attack() {
     let setup = Setup::servers([server]).backend("timeout.queue = \"20s\"");
     let proxy = setup.start();
     let mut client = Framed::connect(proxy.address());
-    // The only slot is taken: what belongs to the second is not taken.
+    // The only slot is taken: the second body is not read.
     client.send(frames::ask(1));
     origin.wait_for_requests(1);
     let messages = 6_000;
@@ -988,7 +988,7 @@ fn a_connection_that_is_drained_takes_nothing_new_and_finishes_what_is_open() {
     proxy.drain();
     let goaway = client.frame_that(|frame| frame.kind == GOAWAY);
     assert_eq!(goaway.code(), NO_ERROR);
-    // Told as RFC 9113 section 6.8 has it: first without a number, for what is on its way.
+    // As RFC 9113 section 6.8 requires: first without a number, for requests on their way.
     let ping = client.frame_that(|frame| frame.kind == frames::PING);
     client.send(frames::frame(frames::PING, frames::ACK, 0, ping.payload));
     let goaway = client.frame_that(|frame| frame.kind == GOAWAY);
@@ -1005,7 +1005,7 @@ fn a_connection_that_is_drained_takes_nothing_new_and_finishes_what_is_open() {
 
 #[test]
 fn a_client_that_ignores_the_drain_does_not_hold_it_up() {
-    // It never acknowledges, and asks on.
+    // It never acknowledges, and sends more requests.
     let gate = Gate::default();
     let origin = patient(&gate);
     let mut proxy = before(&origin);
@@ -1090,7 +1090,7 @@ fn a_client_that_never_asks_is_closed_even_if_it_does_not_listen() {
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
     let proxy = setup.start();
     let mut client = Framed::connect(proxy.address());
-    // It does not answer the question that comes with the GOAWAY.
+    // It does not answer the PING that comes with the GOAWAY.
     let frames = client.rest();
     let goaway = frames.iter().rfind(|frame| frame.kind == GOAWAY);
     assert_eq!(goaway.expect("GOAWAY").code(), NO_ERROR);
@@ -1102,7 +1102,7 @@ fn a_client_that_is_sent_away_while_it_sends_can_read_why() {
     let origin = Origin::named("a");
     let proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());
-    // A fault, and much after it that is not read.
+    // A violation, and much after it that is not read.
     let mut bytes = frames::frame(frames::PING, 0, 1, "is it up");
     bytes.extend(vec![0; 500_000]);
     client.send(bytes);
@@ -1140,7 +1140,7 @@ fn a_head_without_an_end_ends_the_connection() {
 
 #[test]
 fn a_head_that_trickles_ends_the_connection_also_beside_others() {
-    // The frame says that the head ends with it, and never ends itself.
+    // The frame announces that the head ends with it, and never ends itself.
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
@@ -1352,7 +1352,7 @@ fn a_browser_with_many_cookies_was_refused() {
 
 // Refusals.
 
-/// Makes sure that a head is refused so, and that it is logged.
+/// Checks that a head is refused with this status and reason, and that it is logged.
 #[track_caller]
 fn refused(head: &[(&str, &str)], status: u16, reason: &str) {
     let origin = Origin::named("a");
@@ -1401,7 +1401,7 @@ fn a_head_that_is_too_large_is_refused() {
     refused(&with(&fields), 431, "request.head.too_large");
     let long = "y".repeat(8200);
     refused(&with(&[("x", &long)]), 431, "request.head.too_large");
-    // Beyond what is kept of it.
+    // Longer than the part that is kept of it.
     let long = "y".repeat(17_000);
     refused(&with(&[("x", &long)]), 431, "request.head.too_large");
 }

@@ -19,7 +19,7 @@ const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 
 fn setup(address: std::net::SocketAddr) -> Setup {
-    // One worker: what it has, every client can have.
+    // One worker: every client can use its connections.
     Setup::at([address]).workers(1).backend("protocol = 'h2'")
 }
 
@@ -257,7 +257,7 @@ fn a_server_may_answer_before_it_has_seen_the_whole_request() {
         (response.status(), response.text().as_str()),
         (200, "enough")
     );
-    // The connection goes on.
+    // The connection continues.
     assert_eq!(proxy.get("/").text(), "enough");
     assert_eq!(origin.connections(), 1);
 }
@@ -487,7 +487,7 @@ fn what_a_server_refuses_is_sent_again_whole() {
     let proxy = before(&origin);
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\n");
-    // Nothing of the body was taken when it was refused.
+    // Nothing of the body was read when it was refused.
     is_again.pass();
     let response = client.ask("hello");
     assert_eq!(
@@ -584,7 +584,7 @@ fn a_server_that_refuses_everything_and_is_alone_is_not_asked_for_ever() {
 
 #[test]
 fn what_a_server_left_out_when_it_said_goodbye_is_sent_again() {
-    // Serves three streams of each connection, and leaves out what came after them.
+    // Serves three streams of each connection, and does not process later ones.
     let origin = Origin::scripted(|visit| {
         let Some(mut frames) = Frames::begin(visit, &[]) else {
             return;
@@ -662,7 +662,7 @@ fn a_connection_that_the_server_has_closed_costs_no_request() {
         };
         let stream = frames.request().expect("a request");
         frames.answer(stream, b"once");
-        // Gone without a word when the next one comes.
+        // Closed without a GOAWAY when the next request comes.
         frames.request();
     });
     let proxy = before(&closing);
@@ -748,7 +748,7 @@ fn a_client_that_does_not_read_stalls_no_other() {
         _ => Reply::of(vec![b'y'; 500_000]),
     });
     let proxy = before_good(&origin);
-    // More than the windows of a connection that is not made for it could bear.
+    // More than the windows of a connection without room for all streams.
     let stalled: Vec<Client> = (0..20)
         .map(|_| {
             let mut client = Client::connect_narrow(proxy.address());
@@ -771,7 +771,7 @@ fn a_late_answer_is_one_exchanges_fault_when_the_server_is_alive() {
             return;
         };
         frames.request();
-        // Asked whether it is alive, it is.
+        // The PING is answered.
         let ping = frames.wait_for(kind::PING).expect("a ping");
         frames.pong(&ping);
         while let Some(stream) = frames.request() {
@@ -807,7 +807,7 @@ fn a_connection_that_does_not_answer_is_left() {
     let mut client = proxy.client();
     client.send(GET).hears_in_time(&proxy);
     assert_eq!(client.response().status(), 504);
-    // At once, while it is only doubted.
+    // At once, while the PING is not answered yet.
     assert_eq!(client.get("/").text(), "ok");
     // And it is closed in the end.
     until("one is closed", || {
@@ -826,7 +826,7 @@ fn a_connection_that_died_in_silence_is_found_by_pings() {
         };
         let stream = frames.request().expect("a request");
         frames.answer(stream, b"ok");
-        // Reads, and says nothing any more.
+        // Reads, and sends nothing any more.
         while frames.next().is_some() {}
     });
     let proxy = setup(origin.address())

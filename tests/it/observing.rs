@@ -1,4 +1,4 @@
-//! What can be seen from outside: the access log, the metrics, the admin listener.
+//! What users see from outside: the access log, the metrics, the admin listener.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -368,7 +368,7 @@ fn a_log_that_stalls_holds_no_exchange_up() {
     until("lines are dropped and counted", || {
         (dropped() > 0.0).then_some(())
     });
-    // Also while the one who writes hangs.
+    // Also while the writer hangs.
     program.wait_for("access_log.dropped");
 }
 
@@ -687,7 +687,7 @@ fn clients_that_say_nothing_keep_no_probe_out() {
     assert_eq!(proxy.admin("GET", "/live").status(), 200);
     assert_eq!(proxy.admin("GET", "/ready").status(), 200);
     assert_eq!(proxy.admin("GET", "/metrics").status(), 200);
-    // Half a minute is what a silent client has if it is in no other client's way.
+    // Half a minute is the time of a silent client that does not delay another.
     assert!(asked.elapsed() < Duration::from_secs(20), "they waited");
     drop(silent);
 }
@@ -786,7 +786,7 @@ fn readiness_can_depend_on_a_backend() {
     let status = proxy.status();
     assert_eq!(status["ready"], false);
     assert_eq!(status["why_not_ready"], text.trim_end());
-    // Without the key, the process takes traffic and says so.
+    // Without the key, the process is ready.
     proxy.apply(&setup);
     assert_eq!(proxy.admin("GET", "/ready").status(), 200);
 }

@@ -1,4 +1,4 @@
-//! The configuration changes while traffic flows: what follows, and what does not.
+//! The configuration changes while traffic flows: the changes, and what stays.
 
 use std::fs;
 use std::net::TcpStream;
@@ -30,7 +30,7 @@ fn reloads(proxy: &Proxy, result: &str) -> f64 {
     proxy.metric("evenkeel_config_reloads_total", &[("result", result)])
 }
 
-/// Waits until `proxy` is answered by the server of that name.
+/// Waits until the server of that name answers.
 #[track_caller]
 fn wait_for_name(proxy: &Proxy, name: &str) {
     until(&format!("an answer of {name}"), || {
@@ -409,7 +409,7 @@ fn a_client_that_was_waiting_to_be_accepted_is_answered() {
         let mut clients: Vec<Client> = (0..20).map(|_| Client::connect(more)).collect();
         proxy.apply(&setup);
         for client in &mut clients {
-            // Connected is promised.
+            // An established connection must be served.
             let response = client.get("/");
             assert_eq!(response.field("connection"), Some("close"));
             client.is_closed();
@@ -710,7 +710,7 @@ fn a_file_with_its_tables_in_another_order_is_no_change() {
     let authority = Authority::new("an authority");
     let folder = Folder::new();
     let mut tables = Vec::new();
-    // With TLS, whose files are read anew at each reload.
+    // With TLS, whose files are read again at each reload.
     for (name, origin) in [("one", &a), ("other", &b)] {
         let pair = authority.pair(&[name]);
         let file = folder.write(name, &format!("{}{}", pair.certificate, pair.key));
@@ -739,13 +739,13 @@ fn a_file_with_its_tables_in_another_order_is_no_change() {
     }
 }
 
-/// A proxy with these tables beside `web` and `app`.
+/// A proxy with these tables besides `web` and `app`.
 fn beside(tables: &str) -> Setup {
     Setup::at(["127.0.0.1:1".parse().expect("an address")]).rest(tables)
 }
 
-/// What the dearest of three reloads costs, each to another variant of the tables of `tables_of`, in which
-/// only the backend of this name differs.
+/// The highest CPU time of three reloads, each to another variant of the tables from `tables_of`,
+/// in which only the backend `differs` changes.
 fn cost_of_a_reload(tables_of: impl Fn(u8) -> String, differs: &str) -> Duration {
     let program = Program::start(&beside(&tables_of(1)));
     let costs = (2..5).map(|variant| {
@@ -763,16 +763,17 @@ fn cost_of_a_reload(tables_of: impl Fn(u8) -> String, differs: &str) -> Duration
     costs.max().expect("three")
 }
 
-/// Reloads of `few` and of eight times as many of something, of which `tables_of` gives the tables.
+/// Compares reloads of `few` things with reloads of eight times as many; `tables_of` makes the
+/// tables.
 #[track_caller]
 fn assert_linear(few: usize, tables_of: impl Fn(usize, u8) -> String, differs: &str) {
     let cost = |count| cost_of_a_reload(|variant| tables_of(count, variant), differs);
     let (few, many) = (cost(few), cost(few * 8));
-    // Sixty-four times where each is compared with each.
+    // It would be 64 times if each were compared with each.
     assert!(many < few * 16, "{few:?}, {many:?}");
 }
 
-/// A backend whose only server is another one in each variant.
+/// A backend whose only server differs in each variant.
 fn backend_that_differs(variant: u8) -> String {
     format!("[backend.differs]\nservers = [\"127.{variant}.0.1:80\"]\n")
 }

@@ -1,4 +1,4 @@
-//! TLS towards clients: which certificate, which sessions, who is let in, and what renews by itself.
+//! TLS towards clients: certificates, sessions, client certificates, and renewals.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::rig::{
     until, while_for,
 };
 
-/// Files of certificates, and who signed them.
+/// Files of certificates, and their authority.
 struct Safe {
     folder: Folder,
     authority: Authority,
@@ -27,7 +27,7 @@ impl Safe {
         }
     }
 
-    /// Puts `text` into a file and gives its path, in quotes.
+    /// Writes `text` into a file and returns its path, in quotes.
     fn put(&self, name: &str, text: &str) -> String {
         self.folder.replace(name, text);
         self.named(name)
@@ -332,7 +332,7 @@ fn a_session_begun_without_a_certificate_ends_when_one_is_required() {
     wait_for_failures(&proxy, "no_client_certificate", 2.0);
 }
 
-/// Makes sure that a request is answered 421 for `reason`, and that the connection ends.
+/// Checks that a request is answered 421 for `reason`, and that the connection ends.
 #[track_caller]
 fn is_outdated(client: &mut TlsClient, reason: &str) {
     let answer = client.get("a.test", "/");
@@ -612,7 +612,7 @@ fn a_certificate_of_another_authority_or_a_revoked_one_is_refused() {
     safe.speech().refusal(proxy.address(), "a.test");
     wait_for_failures(&proxy, "no_client_certificate", 1.0);
 
-    // A list that was renewed holds, and what was begun under the old one does not go on.
+    // A renewed list holds, and sessions of the old one are not resumed.
     safe.put("crl.pem", &safe.authority.revoking(&[7, 13]));
     until("the new list", || {
         good.try_connect(proxy.address(), "a.test")
@@ -731,7 +731,7 @@ fn a_file_that_never_was_good_does_not_hold_back_the_others() {
         let client = safe.speech().connect(program.address(), "a.test");
         (renewed == client.certificate()).then_some(())
     });
-    // A client that asks for it by name is told all the same.
+    // A client that requests a reload gets the error all the same.
     assert_eq!(program.admin("POST", "/reload").status(), 422);
 }
 
@@ -797,7 +797,7 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
     let setup = with_tls(&origin, &format!("certificates = {path}"));
     let proxy = setup.start();
     safe.put("a.pem", "nothing");
-    // It is said also where the configuration is as it was.
+    // It is reported also if the configuration is unchanged.
     for lines in ["", "max_connections = 100", ""] {
         let before = proxy.generation();
         proxy.write(&setup.clone().frontend(lines));
@@ -814,7 +814,7 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
     let client = safe.speech().connect(proxy.address(), "a.test");
     assert_eq!(first, client.certificate());
 
-    // One that was never good is another matter.
+    // A certificate that was never usable is another case.
     let other = safe.put("b.pem", "nothing");
     proxy.write(&with_tls(
         &origin,
@@ -842,7 +842,7 @@ fn a_frontend_can_be_told_to_carry_something_else() {
     proxy.apply(&with_tls(&origin, &format!("certificates = {path}")));
     let mut client = safe.speech().connect(proxy.address(), "a.test");
     assert_eq!(client.get("a.test", "/secured").status(), 200);
-    // Who was there goes on as it was accepted.
+    // An existing connection continues as it was accepted.
     assert_eq!(before.get("/clear/still").status(), 200);
 
     proxy.apply(&clear.clone().frontend("mode = 'tcp'"));
@@ -982,7 +982,7 @@ fn handshakes_over_the_cap_wait_for_their_turn_and_silent_clients_take_none() {
     let _silent: Vec<Client> = (0..5).map(|_| Client::connect(proxy.address())).collect();
     let mut quick = safe.speech().connect(proxy.address(), "a.test");
     assert_eq!(quick.get("a.test", "/").text(), "a");
-    // Says hello, and then nothing: it has the only place until it goes.
+    // Sends a ClientHello, and then nothing: it has the only place until it closes.
     let mut held = TcpStream::connect(proxy.address()).expect("it listens");
     held.write_all(&safe.speech().hello("a.test"))
         .expect("it takes it");
@@ -1132,7 +1132,7 @@ fn what_is_about_to_expire_is_said() {
     assert_eq!(event["days"], 5, "whole days: {event}");
     let event = program.wait_for("certificate.expired");
     assert!(event.to_string().contains("gone.pem"), "{event}");
-    // Another look says nothing new.
+    // Another look reports nothing new.
     safe.put("late.pem", &safe.authority.pair(&["late.test"]).whole());
     program.wait_for("certificate.renewed");
     assert_eq!(program.events_of("certificate.expires").len(), 1);

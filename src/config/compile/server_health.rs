@@ -1,4 +1,4 @@
-//! `health` of a server: what is other in its checks.
+//! `health` of a server: its differences from the backend's checks.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{OwnCheck, ServerTls};
 
-/// What `health` of the server `section` says; `tls` is what `true` means there.
+/// Compiles `health` of the server `section`; `tls` is the meaning of `true` there.
 pub(super) fn own_check(
     section: &Section<'_>,
     tls: Option<&ServerTls>,

@@ -15,13 +15,13 @@ pub enum HeldBy {
     Operator = 1 << 1,
     /// Its circuit breaker.
     Breaker = 1 << 2,
-    /// The detection of outliers.
+    /// Outlier detection.
     Outlier = 1 << 3,
 }
 
-/// All that keeps traffic from one server now.
+/// The causes that keep traffic from one server now.
 ///
-/// `Relaxed`: a choice made a moment earlier would have been the same.
+/// `Relaxed`: a choice that still sees the old bits is as good as one made a moment earlier.
 #[derive(Debug, Default)]
 pub struct Admission(AtomicU8);
 
@@ -42,8 +42,8 @@ impl Admission {
         self.0.fetch_or(by as u8, Ordering::Relaxed);
     }
 
-    /// Ends what [`Admission::hold`] began for `by`; other causes stay. The caller makes the backend refresh
-    /// its set afterwards.
+    /// Clears the bit of `by`; the other bits stay. The caller makes the backend refresh its set
+    /// afterwards.
     pub fn release(&self, by: HeldBy) {
         self.0.fetch_and(!(by as u8), Ordering::Relaxed);
     }

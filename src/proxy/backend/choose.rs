@@ -14,8 +14,8 @@ use super::queue::{Full, Woken};
 use super::set::Selector;
 use super::{Local, LocalServer};
 
-/// How often a choice is made anew because another worker took the slot or changed the load in between.
-/// The last one takes what it can get.
+/// How often a choice is made anew because another worker took the slot or changed the load in
+/// between. The last try takes any slot.
 const RACES: usize = 4;
 
 impl Local {
@@ -45,10 +45,10 @@ impl Local {
         // Relaxed: only the count itself matters, no other memory depends on it.
         let cursor = &self.shared.live.cursor;
         match set.shared.selector {
-            // A second try takes no turn of its own: with two servers of which one hangs, the next
-            // exchange would begin at the one that hangs each time.
+            // A second try takes no turn of its own. Otherwise, with two servers of which one
+            // hangs, the next exchange would begin at the hanging one each time.
             Selector::InTurn(_) if !tried.is_empty() => cursor.load(Ordering::Relaxed),
-            // Where load decides, turns only spread choices among equals.
+            // If load decides, turns only spread choices among equals.
             Selector::InTurn(_) | Selector::LeastLoaded => cursor.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -66,9 +66,9 @@ impl Local {
         self.try_lease(tried)
     }
 
-    /// A slot at a server, as soon as it is this one's turn. How long to wait is the caller's
-    /// business. Only for an exchange that has tried none: one that cannot use every server would
-    /// hold up those behind it.
+    /// A slot at a server, as soon as it is this exchange's turn. The caller bounds the wait. Only
+    /// for an exchange that has tried none: one that cannot use every server would delay those
+    /// after it.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Local {
     ///
     /// # Cancel safety
     ///
-    /// The place in line is lost, and nothing else.
+    /// The position in the queue is lost, and nothing else.
     pub async fn wait_for_slot(self: &Rc<Self>) -> Result<Lease, Reason> {
         let untried = Tried::default();
         let queue = &self.shared.live.queue;
@@ -85,8 +85,8 @@ impl Local {
                 Ok(ticket) => ticket,
                 Err(Full) => return Err(Reason::QueueFull),
             };
-            // A slot may have become free between the look and the joining. Only the first in line
-            // may take it.
+            // A slot may have become free between the check and the joining. Only the first in the
+            // queue may take it.
             let mut may_try = queue.len() == 1;
             let server = loop {
                 if may_try {
@@ -105,7 +105,8 @@ impl Local {
             if let Some(ours) = self.set().servers.iter().find(is_it) {
                 return Ok(Lease::of(self, ours));
             }
-            // It was just removed, or a reload has brought it and this exchange runs under other settings.
+            // It was just removed, or a reload has added it and this exchange runs under other
+            // settings.
             queue.give_back(&server);
         }
     }
@@ -325,7 +326,7 @@ mod tests {
         assert!(poll(second.as_mut()).is_pending(), "behind the first");
         drop(first);
         assert!(matches!(poll(second.as_mut()), Poll::Ready(Ok(_))));
-        // No slot is given back any more: without a look of its own it would wait for ever.
+        // No slot is given back any more: without a check of its own it would wait for ever.
         let third = poll(pin!(local.wait_for_slot()));
         assert!(matches!(third, Poll::Ready(Ok(_))));
     }
@@ -385,7 +386,7 @@ mod tests {
         assert!(!local.has(&before.servers[0]) && local.has(&before.servers[1]));
         let row: Vec<usize> = (0..3).filter_map(|_| place(&local).ok()).collect();
         assert_eq!(row, [1, 0, 1]);
-        // A change of states alone leaves the list as it is.
+        // A change of states alone keeps the list.
         local.shared.refresh();
         assert!(Rc::ptr_eq(&after.servers, &local.set().servers));
     }
@@ -459,7 +460,7 @@ mod tests {
         backend.set().servers()[1].set_health(Health::Up, "test");
         backend.came_up(&backend.set().servers()[1]);
         backend.refresh();
-        // As if it had as much to do as the other: it does not get all that comes.
+        // It counts as loaded like the other one, so it does not get all exchanges.
         let first = lease(4);
         assert_eq!(in_flight(), [12, 2]);
         clock::sleep(HANDICAP_WINDOW / 2).await;

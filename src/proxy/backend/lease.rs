@@ -1,7 +1,7 @@
-//! A slot at a server, held for one attempt and given back when its last byte is through.
+//! A slot at a server, held for one attempt and given back after its last byte.
 //!
-//! An attempt ends by saying how it went ([`Lease::settle`]). Whatever learns of the servers from attempts learns
-//! it here.
+//! An attempt ends with its outcome ([`Lease::settle`]). All that is learnt about servers from
+//! attempts is learnt here.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,14 +14,14 @@ use crate::plan::RetryOn;
 
 use super::{Local, LocalServer};
 
-/// A slot at a server. Dropping it says that its attempt was cancelled, unless it was settled, and hands the slot
-/// to the first waiter, or gives it back.
+/// A slot at a server. Unless the attempt was settled, dropping it counts the attempt as cancelled.
+/// Then the slot goes to the first waiter, or back to the server.
 pub struct Lease {
     backend: Rc<Local>,
     server: Rc<LocalServer>,
-    /// Among these it counts.
+    /// The counter of its client connection.
     held: Option<Held>,
-    /// Whether it is known how the attempt ended.
+    /// Whether the outcome of the attempt is known.
     is_settled: bool,
 }
 
@@ -40,13 +40,13 @@ impl Lease {
         }
     }
 
-    /// Counts among `held` until it is given back.
+    /// Counts in `held` until it is given back.
     pub fn hold(&mut self, held: &Held) {
         held.0.set(held.0.get() + 1);
         self.held = Some(held.clone());
     }
 
-    /// How many the client connection of this one holds, with this one.
+    /// How many slots its client connection holds, with this one.
     pub fn held(&self) -> usize {
         self.held.as_ref().map_or(1, |held| held.0.get())
     }
@@ -67,34 +67,35 @@ impl Lease {
         counter.opened(&self.server.shared.metrics, took);
     }
 
-    /// Notes that the attempt found a connection open.
+    /// Notes that the attempt found an open connection.
     #[inline]
     pub fn reused(&self) {
         let counter = self.backend.attempts;
         counter.reused(&self.server.shared.metrics);
     }
 
-    /// Notes that an attempt has ended because of `reason`, and that another one at the same server follows. It
-    /// counts, and is no failure of the server: an old connection has died, or it was asked too early.
+    /// Notes that an attempt has ended because of `reason`, and that another one at the same server
+    /// follows. It is counted, but is no failure of the server: an old connection has died, or the
+    /// request came too early.
     pub fn tried_in_vain(&self, reason: Reason) {
         let outcome = Outcome::without_answer(Verdict::of_failure(reason));
         self.count(&outcome);
     }
 
-    /// Says how the attempt went, and gives the slot back.
+    /// Notes the outcome of the attempt, and gives the slot back.
     #[inline]
     pub fn settle(mut self, outcome: &Outcome) {
         self.learn(outcome);
     }
 
-    /// The one place where something is learnt of a server from an attempt.
+    /// The one place where the outcome of an attempt changes the state of a server.
     #[inline]
     fn learn(&mut self, outcome: &Outcome) {
         self.is_settled = true;
         self.count(outcome);
         let server = &self.server.shared;
         match outcome.verdict {
-            // It counts as failed whether or not another server was asked.
+            // It counts as failed whether or not another server was tried.
             Verdict::Answered if self.is_unwanted(outcome.status) => server.went_wrong(),
             Verdict::Answered => server.went_well(),
             Verdict::Failed(_) if outcome.verdict.is_failure() => server.went_wrong(),
@@ -130,7 +131,7 @@ impl Drop for Lease {
             // A slot at a server that takes no more traffic is not passed on.
             server.release();
         } else if queue.len() > 0 && !self.backend.has(&self.server) {
-            // Nor one at a server that was removed; only exchanges under a snapshot before may use it.
+            // Nor one at a removed server; only exchanges under an earlier snapshot may use it.
             queue.release(server);
         } else {
             queue.give_back(server);

@@ -16,9 +16,9 @@ use super::{Backend, Server, ServerSet};
 
 /// A backend on one worker. An exchange holds it by `Rc`, which costs no shared counter.
 pub struct Local {
-    /// Its name, for the exchanges that go to it.
+    /// Its name, for its exchanges.
     pub name: Rc<str>,
-    /// What all workers share.
+    /// The part that all workers share.
     pub shared: Arc<Backend>,
     /// How connections are opened to servers that have no settings of their own for it.
     settings: Rc<Settings>,
@@ -29,15 +29,15 @@ pub struct Local {
 
 /// A server set on one worker.
 pub(super) struct LocalSet {
-    /// What all workers share.
+    /// The part that all workers share.
     pub(super) shared: Arc<ServerSet>,
-    /// In the order of the servers that all workers share.
+    /// In the order of the shared servers.
     pub(super) servers: Rc<[Rc<LocalServer>]>,
 }
 
 /// A server on one worker. A lease holds it by `Rc`.
 pub struct LocalServer {
-    /// What all workers share.
+    /// The part that all workers share.
     pub shared: Arc<Server>,
     /// The facts that an exchange records when it tries this server.
     pub tried: Rc<TriedServer>,
@@ -51,7 +51,7 @@ pub struct LocalServer {
 
 impl Local {
     /// The worker's part of `shared`. Connections to servers that `before` had too are kept, unless
-    /// they would have to be opened in another way now. `attempts` is the worker's.
+    /// they would be opened with other settings now. `attempts` is the worker's.
     pub fn new(
         shared: Arc<Backend>,
         attempts: AttemptCounter,
@@ -95,8 +95,8 @@ impl Local {
         next
     }
 
-    /// Drops servers that the backend no longer has. An exchange does this too; this call is for a worker
-    /// without exchanges.
+    /// Drops servers that were removed from the backend. An exchange does this too; this call is
+    /// for a worker without exchanges.
     pub fn renew(&self) {
         self.set();
     }
@@ -137,7 +137,7 @@ impl LocalSet {
         let known: HashMap<*const Server, &Rc<LocalServer>> = known
             .map(|server| (Arc::as_ptr(&server.shared), server))
             .collect();
-        // Made once for all servers that have the same of their own.
+        // Made once for all servers with equal settings of their own.
         let mut own: HashMap<&Own<ServerTls>, Rc<Settings>> = HashMap::new();
         let servers = shared.servers().iter();
         let servers = servers.map(|server| {
@@ -158,8 +158,8 @@ impl LocalSet {
         }
     }
 
-    /// The set that follows this one. When only states of servers have changed, the list is not built anew:
-    /// it may have thousands of servers.
+    /// The set that follows this one. If only states of servers have changed, the list is kept: it
+    /// may have thousands of servers.
     fn followed_by(&self, backend: &Backend, settings: &Rc<Settings>) -> Self {
         let shared = backend.set();
         if Arc::ptr_eq(self.shared.servers(), shared.servers()) {

@@ -34,20 +34,20 @@ use balance::least_connections::{Load, handicap_on_coming_up};
 use queue::Queue;
 use set::CurrentSet;
 
-/// What handshakes are made with under each settings.
+/// The TLS for each TLS setting.
 pub type TlsBySettings = HashMap<ServerTls, Arc<Tls>>;
 
-/// A backend as one snapshot has it: the plan's settings, and the servers that it has now.
+/// A backend in one snapshot: the plan's settings, and its present servers.
 ///
-/// A change of its servers alone does not make a new one. When its settings change, the next one
-/// starts with the same servers, and the set of this one does not change any more: exchanges that began
-/// under the old settings end at servers that were there for them.
+/// A change of its servers alone does not make a new one. If its settings change, the next one
+/// starts with the same servers, and the set of this one does not change any more: exchanges that
+/// began under the old settings end at the servers that they began with.
 #[derive(Debug)]
 pub struct Backend {
-    /// Its settings. Has no servers: those are in the set.
+    /// Its settings, without servers: those are in the set.
     pub plan: plan::Backend,
-    /// What handshakes are made with, for each settings of TLS that it, its servers or their checks have.
-    /// Written by `control` before the snapshot is swapped in.
+    /// The TLS for each TLS setting of it, its servers and their checks. Written by `control`
+    /// before the snapshot is swapped in.
     pub tls: TlsBySettings,
     /// Written by [`Backend::change`] and [`Backend::refresh`] on the control thread; read by workers
     /// when its version changed.
@@ -58,15 +58,16 @@ pub struct Backend {
 /// What belongs to a backend's name and outlives a reload.
 #[derive(Debug, Default)]
 struct Live {
-    /// The next turn. Written by every choice on every worker: round robin is exact because it is shared.
-    /// On a cache line of its own: the queue is looked at as often, and written hardly ever.
+    /// The next turn. Written by every choice on every worker: round robin is exact because it is
+    /// shared. On a cache line of its own: the queue is read as often, and hardly ever written.
     cursor: CachePadded<AtomicU64>,
     queue: Queue,
     queue_has_appeared: QueueAppeared,
 }
 
 impl Backend {
-    /// A backend with the settings of `plan` and with `servers`, that goes on where `before` is.
+    /// A backend with the settings of `plan` and with `servers`, which continues the live state of
+    /// `before`.
     pub fn new(plan: &plan::Backend, servers: Vec<Arc<Server>>, before: Option<&Self>) -> Self {
         Self {
             plan: plan.without_servers(),
@@ -76,7 +77,7 @@ impl Backend {
         }
     }
 
-    /// The same with `tls`, which connections are opened with from then on.
+    /// The same with `tls`, for connections from then on.
     pub fn with_tls(&self, tls: TlsBySettings) -> Self {
         Self {
             plan: self.plan.clone(),
@@ -104,32 +105,32 @@ impl Backend {
         }
     }
 
-    /// Whether its settings are those of `plan`, whatever servers that has.
+    /// Whether its settings equal those of `plan`, apart from the servers.
     pub fn is_like(&self, plan: &plan::Backend) -> bool {
         self.plan.has_settings_of(plan)
     }
 
-    /// The servers that it has now.
+    /// The present servers.
     pub fn set(&self) -> Arc<ServerSet> {
         self.set.load()
     }
 
-    /// Makes `servers` those that it has. Exchanges at one that is not among them go on; no other is
-    /// sent there. Only `control::publish` calls this.
+    /// Replaces the servers. Exchanges at removed ones continue; no other is sent there. Only
+    /// `control::publish` calls this.
     pub fn change(&self, servers: Vec<Arc<Server>>) {
         self.set.store(servers.into(), self.plan.balance);
         self.live.queue.look_again();
     }
 
-    /// Makes the servers' present states count: to be called after each change of one, on the control
-    /// thread.
+    /// Applies the present states of the servers to the set: to be called after each change of one,
+    /// on the control thread.
     pub fn refresh(&self) {
         let servers = Arc::clone(self.set.load().servers());
         self.set.store(servers, self.plan.balance);
         self.live.queue.look_again();
     }
 
-    /// Has the exchanges that wait for a slot look again: a limit may have been raised.
+    /// Makes the exchanges that wait for a slot look again: a limit may have been raised.
     pub fn look_again(&self) {
         self.live.queue.look_again();
     }

@@ -1,8 +1,8 @@
 //! Chooses a server of a set.
 //!
-//! Pure: it reads what is in flight and what is held, and changes nothing. Taking the slot is a step of its
-//! own (`choose`); if another worker was faster, the choice is made again. No random generator is passed
-//! in, because no balancing method needs one yet.
+//! Pure: it reads the counts and bits of the servers, and changes nothing. Taking the slot is a
+//! step of its own (`choose`); if another worker was faster, the choice is made again. No random
+//! generator is passed in, because no balancing method needs one yet.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use super::set::{Member, Selector, ServerSet};
 #[derive(Default)]
 pub struct Tried(Vec<Arc<Server>>);
 
-/// What the choice depends on besides the set.
+/// The input of a choice besides the set.
 pub(super) struct Ask<'a> {
-    /// These are not chosen again.
+    /// Servers that are not chosen again.
     pub(super) tried: &'a Tried,
     /// The number of its turn.
     pub(super) turn: u64,
@@ -31,7 +31,7 @@ pub(super) struct Ask<'a> {
 pub(super) struct Pick {
     /// Its index in the set's servers.
     pub(super) index: usize,
-    /// What it had in flight, where the choice depends on that.
+    /// Its exchanges in flight, if the choice depends on them.
     pub(super) seen: Option<u32>,
 }
 
@@ -71,7 +71,7 @@ impl Trace for () {
 }
 
 impl Tried {
-    /// Remembers `server`.
+    /// Adds `server`.
     pub fn add(&mut self, server: &Arc<Server>) {
         self.0.push(Arc::clone(server));
     }
@@ -208,7 +208,7 @@ mod tests {
     use crate::plan::Balance;
     use crate::proxy::backend::Wanted;
 
-    /// A trace that keeps what it learns.
+    /// A trace that keeps its events.
     #[derive(Default)]
     struct Heard(Vec<(String, Unfit)>);
 

@@ -1,8 +1,8 @@
 //! Exchanges that wait because every server is at its limit.
 //!
-//! One queue a backend, first come, first served, across all workers. A slot that becomes free is
-//! handed to the first waiter without being given back in between, so that no later exchange can
-//! take it. While servers have free slots, an exchange only reads one counter.
+//! One queue for each backend, first come, first served, across all workers. A slot that becomes
+//! free is handed to the first waiter without being given back in between, so that no later
+//! exchange can take it. While servers have free slots, an exchange only reads one counter.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,9 +17,9 @@ use super::server::Server;
 pub(super) struct Queue {
     /// How many wait. Written under the lock; read without it when a slot is given back.
     ///
-    /// `SeqCst`, with a fence between it and the look at the free slots on one side, the release of a
-    /// slot on the other: either a new waiter sees the slot that was given back, or the exchange that
-    /// gives it back sees the new waiter.
+    /// `SeqCst`, with a fence between it and the check of the free slots on one side, and the
+    /// release of a slot on the other: either a new waiter sees the slot that was given back, or
+    /// the exchange that gives it back sees the new waiter.
     waiting: AtomicUsize,
     line: Mutex<VecDeque<Arc<Waiter>>>,
 }
@@ -29,16 +29,16 @@ struct Waiter {
     state: Mutex<State>,
 }
 
-/// What a waiter waits for, or has got.
+/// The state of a waiter.
 #[derive(Debug)]
 enum State {
-    /// In line.
+    /// In the queue.
     Waiting(Option<Waker>),
-    /// The servers changed: look again, and keep the place.
+    /// The servers changed: look again, and keep the position.
     LookAgain,
-    /// The waiter has a slot at this server, and is out of line.
+    /// The waiter has a slot at this server, and has left the queue.
     Granted(Arc<Server>),
-    /// The waiter is out of line and has no slot.
+    /// The waiter has left the queue and has no slot.
     Gone,
 }
 
@@ -50,7 +50,8 @@ pub(super) enum Woken {
     LookAgain,
 }
 
-/// For one place in the line; dropping it leaves the line and gives back what was granted meanwhile.
+/// A position in the queue; dropping it leaves the queue and gives back a slot that was granted
+/// meanwhile.
 pub(super) struct Ticket<'a> {
     queue: &'a Queue,
     waiter: Arc<Waiter>,
@@ -60,12 +61,12 @@ pub(super) struct Ticket<'a> {
 pub(super) struct Full;
 
 impl Queue {
-    /// How many wait.
+    /// How many exchanges wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// A ticket for the end of the line.
+    /// A ticket for the end of the queue.
     pub(super) fn join(&self, max: usize) -> Result<Ticket<'_>, Full> {
         let mut line = lock(&self.line);
         if line.len() >= max {
@@ -76,7 +77,7 @@ impl Queue {
         });
         line.push_back(Arc::clone(&waiter));
         self.waiting.store(line.len(), Ordering::SeqCst);
-        // Before the look at the free slots that follows: see `waiting`.
+        // Before the check of the free slots that follows: see `waiting`.
         fence(Ordering::SeqCst);
         Ok(Ticket {
             queue: self,
@@ -107,11 +108,11 @@ impl Queue {
         }
     }
 
-    /// Gives a slot at `server` back to the server; those that wait may look for it.
+    /// Gives a slot at `server` back to the server; waiters may look for it.
     pub(super) fn release(&self, server: &Server) {
         server.release();
         fence(Ordering::SeqCst);
-        // A waiter that joined between the look and the release saw a full server.
+        // A waiter that joined between the check and the release saw a full server.
         self.look_again();
     }
 
@@ -137,7 +138,7 @@ impl Queue {
 }
 
 impl Ticket<'_> {
-    /// Waits until there is something to do.
+    /// Waits until the state changes.
     ///
     /// # Cancel safety
     ///
@@ -188,8 +189,8 @@ impl Waiter {
     }
 }
 
-/// Makes the new first waiter look once. A server that a reload has added may be free; the waiters before,
-/// which run under the older snapshot, could not use it.
+/// Makes the new first waiter look once. A server that a reload has added may be free; earlier
+/// waiters, which run under the older snapshot, could not use it.
 fn let_first_look(line: &VecDeque<Arc<Waiter>>) {
     if let Some(first) = line.front() {
         first.become_(State::LookAgain);

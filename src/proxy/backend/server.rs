@@ -1,8 +1,8 @@
 //! The live state of one server: what must survive a reload.
 //!
 //! It belongs to an identity (backend, server name, address), never to a configuration: the next
-//! set points at the same `Server`, and two are the same when they are one object. Every field
-//! has one writer.
+//! set refers to the same `Server`, and two are the same if they are one object. Each field says
+//! who writes it.
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -17,15 +17,16 @@ use crate::plan::{self, OwnSettings};
 
 use super::admission::{Admission, HeldBy};
 
-/// How often the log says what keeps exchanges from a server: they may be thousands a second.
+/// The log reports at most once in this time why a server gets no exchanges: such exchanges may be
+/// thousands a second.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// A [`Server`] as a key in tables: equal to itself alone, whatever others are called. Holds the
-/// server, so that no later one can be taken for it.
+/// A [`Server`] as a key of a table, compared by pointer. It keeps the server alive, so that no
+/// later server gets the same address in memory.
 #[derive(Clone, Debug)]
 pub struct ServerKey(Arc<Server>);
 
-/// The settings of a server that a set is made from.
+/// The settings of a server in a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Unique in its backend.
@@ -36,67 +37,73 @@ pub struct Wanted {
     pub weight: u16,
     /// Exchanges at a time over all workers; `None`: no bound.
     pub max_connections: Option<u32>,
-    /// Used only while no other server of the backend can be.
+    /// Used only while no other server of the backend is usable.
     pub backup: bool,
-    /// Settings that it has in place of the backend's.
+    /// Settings that replace the backend's.
     pub own: OwnSettings,
 }
 
-/// One server, alive.
+/// The live state of one server.
 #[derive(Debug)]
 pub struct Server {
     /// Never changes.
     pub name: Name,
     /// Never changes: another address is another server.
     pub address: Address,
-    /// Never changes: connections and checks made in another way say nothing of this one.
+    /// Never changes: results of connections and checks with other settings are not valid for this
+    /// server.
     pub own: OwnSettings,
-    /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
-    /// observers.
+    /// Its metrics on the hot path. They continue when the server gets another address. Written by
+    /// the workers' observers.
     pub metrics: Arc<ServerMetrics>,
-    /// Its checks, states and transitions; they go on, too. Written by the health checks.
+    /// Metrics of its checks, states and transitions. They continue as well. Written by the health
+    /// checks.
     pub health_metrics: Arc<HealthMetrics>,
-    /// When this state was made; the zero of `up_since_us`.
+    /// When this value was made. `up_since_us` and `told_us` count from here.
     made: Instant,
     /// Exchanges that hold a slot. Written by `lease` on every worker; read by balancing and metrics.
     ///
-    /// `SeqCst` where a slot changes hands, together with the queue's counter (see there);
-    /// `Relaxed` where it is only looked at.
+    /// `SeqCst` where a slot is taken or given back, together with `Queue::waiting`; `Relaxed` for
+    /// all other reads.
     ///
-    /// Beside `limit` and `admission`, and not on a cache line of its own: what reads those reads or
-    /// writes this next, and a second line for each server is no gain (`benches/balancer`).
+    /// Shares a cache line with `limit` and `admission`: code that reads these reads or writes this
+    /// field next. A line of its own was slower (`benches/balancer`, two workers, least
+    /// connections: median 290 ns so, 317 ns padded).
     in_flight: AtomicU32,
-    /// How many may hold one; `u32::MAX`: any number. Written when a set is made that has the
-    /// server; read when a slot is taken or given back. Not a part of the set: an exchange that waits
-    /// under an old one would keep to the old number, and fill the queue when it has been raised.
-    /// `Relaxed`: a slot taken a moment earlier would have kept to the old one.
+    /// How many exchanges may hold a slot; `u32::MAX`: any number. Written when a set is made that
+    /// has the server; read when a slot is taken or given back. Not a part of the set: an exchange
+    /// that waits with an old set would use the old limit, and would stay in the queue after the
+    /// limit was raised. `Relaxed`: the old limit may hold for a moment longer.
     limit: AtomicU32,
-    /// Its share of the traffic; 0: none. Written, as is `is_backup`, when a set is made that has the
-    /// server; read when its members are found, and where no member is left. `Relaxed`, as `limit`.
+    /// Its share of the traffic; 0: none. Written, as is `is_backup`, when a set is made that has
+    /// the server; read when the members of a set are selected, and by a choice that finds no
+    /// member. `Relaxed`, as `limit`.
     weight: AtomicU16,
     is_backup: AtomicBool,
-    /// A [`Health`] as number. Written by the health checks, with their bit of `admission`; read where
-    /// people ask, and where no server can be had. `Relaxed`, as that.
+    /// A [`Health`] as number. Written by the health checks, with their bit of `admission`. Read by
+    /// the admin API, and by a choice that finds no server. `Relaxed`, as `admission`.
     health: AtomicU8,
-    /// Who keeps it from traffic. Each bit has its writer; read by every choice of a server.
+    /// What keeps traffic from it: one bit for each cause. Each bit has its writer; read by every
+    /// choice of a server.
     admission: Admission,
     /// Microseconds after `made` at which it came up. Written by the health checks.
     up_since_us: AtomicU64,
-    /// What the least loaded of the others had in flight when it came up, for its full weight.
-    /// Written by the health checks, with `up_since_us`.
+    /// The load that it counts as having when it comes up: that of the least loaded other server,
+    /// for this server's weight. Written by the health checks, with `up_since_us`.
     up_handicap: AtomicU32,
     /// How many attempts have failed since one was answered. Written by `lease` on every worker, and only where
     /// it changes; read by the admin API. `Relaxed`: which of two attempts that end at once is the later does
     /// not matter.
     failures_in_a_row: AtomicU32,
-    /// Microseconds after `made` at which the log last said what keeps exchanges from it; 0: never. Written
-    /// and read by the exchange that reports it. `Relaxed`: two workers that report at once do no harm.
+    /// Microseconds after `made` at which the log last reported why it gets no exchanges; 0: never.
+    /// Written and read by the exchange that reports it. `Relaxed`: two workers that report at once
+    /// do no harm.
     told_us: AtomicU64,
     /// Why it is in its state and since when. Written by the health checks, read by the admin API.
     note: Mutex<Note>,
 }
 
-/// What the checks of a server say.
+/// The result of a server's checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Health {
@@ -111,14 +118,14 @@ pub enum Health {
 /// Why a server is in its state.
 #[derive(Clone, Debug)]
 pub struct Note {
-    /// On the calendar, for people.
+    /// On the wall clock, for people.
     pub since: SystemTime,
     /// `connection refused`, `status 503`, `passed`, …
     pub reason: String,
 }
 
 impl Server {
-    /// The server `wanted`, of which nothing is known yet but how it starts.
+    /// A new server with the settings `wanted`, which starts in the state `health`.
     pub fn new(wanted: &Wanted, metrics: Arc<ServerMetrics>, health: Health, reason: &str) -> Self {
         Self {
             name: wanted.name.clone(),
@@ -149,8 +156,8 @@ impl Server {
         self.address == wanted.address && self.own == wanted.own
     }
 
-    /// The server `before` at another address, as `wanted` now: its numbers go on, and what was true of
-    /// the old address does not hold for the new one.
+    /// The server `before` at another address: its metrics continue; health, slots and failures
+    /// start anew.
     pub fn moved(before: &Self, wanted: &Wanted, health: Health, reason: &str) -> Self {
         before.health_metrics.moved(health.into(), clock::now());
         Self {
@@ -159,7 +166,8 @@ impl Server {
         }
     }
 
-    /// Whether the log may say again what keeps exchanges from it. If so, it counts as said now.
+    /// Whether the log may report again why it gets no exchanges. If so, the report counts as made
+    /// now.
     pub fn may_tell(&self, now: Instant) -> bool {
         let now = now.saturating_duration_since(self.made).as_micros() as u64;
         let told = self.told_us.load(Ordering::Relaxed);
@@ -170,7 +178,7 @@ impl Server {
         is_due
     }
 
-    /// What its checks say.
+    /// The result of its health checks.
     #[inline]
     pub fn health(&self) -> Health {
         match self.health.load(Ordering::Relaxed) {
@@ -186,13 +194,13 @@ impl Server {
         self.admission.is_usable()
     }
 
-    /// Who keeps it from traffic.
+    /// What keeps traffic from it.
     pub fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Puts it into another state; only the health checks call this. The caller makes the backend
-    /// refresh its set afterwards.
+    /// Sets its health. Only the health checks call this, and then
+    /// [`Backend::refresh`](super::Backend::refresh).
     pub fn set_health(&self, health: Health, reason: &str) {
         self.health.store(health as u8, Ordering::Relaxed);
         match health {
@@ -215,7 +223,8 @@ impl Server {
             .store(age.as_micros() as u64, Ordering::Relaxed);
     }
 
-    /// The load that it came up with, and how long ago; 0 for one that was never down.
+    /// The load that it counted as having when it came up, and the time since then. 0: it was never
+    /// down.
     #[inline]
     pub(super) fn handicap(&self, now: Instant) -> (u32, Duration) {
         let base = self.up_handicap.load(Ordering::Relaxed);
@@ -238,13 +247,13 @@ impl Server {
     /// Notes that an attempt was answered.
     #[inline]
     pub(super) fn went_well(&self) {
-        // Hardly ever written: the line is shared by all workers.
+        // Written only after a failure, because all workers share the cache line.
         if self.failures_in_a_row() > 0 {
             self.failures_in_a_row.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Notes that an attempt has failed, and that this was the server's doing.
+    /// Notes that an attempt has failed because of the server.
     pub(super) fn went_wrong(&self) {
         self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
     }
@@ -261,7 +270,7 @@ impl Server {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Takes over limit, weight and `backup` of `wanted`. Slots that are held stay held.
+    /// Sets limit, weight and `backup` as in `wanted`. Slots in use stay in use.
     pub fn write(&self, wanted: &Wanted) {
         let limit = wanted.max_connections.unwrap_or(u32::MAX);
         self.limit.store(limit, Ordering::Relaxed);
@@ -269,7 +278,7 @@ impl Server {
         self.is_backup.store(wanted.backup, Ordering::Relaxed);
     }
 
-    /// Its settings now.
+    /// Its present settings.
     pub(super) fn wanted(&self) -> Wanted {
         let limit = self.limit.load(Ordering::Relaxed);
         Wanted {
@@ -287,24 +296,24 @@ impl Server {
         self.weight.load(Ordering::Relaxed)
     }
 
-    /// Whether it is used only while no other server can be.
+    /// Whether it is used only while no other server is usable.
     pub fn is_backup(&self) -> bool {
         self.is_backup.load(Ordering::Relaxed)
     }
 
-    /// Whether one more may hold a slot.
+    /// Whether one more slot may be taken.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
         limit == u32::MAX || self.in_flight() < limit
     }
 
-    /// Whether no more hold a slot than may.
+    /// Whether no more slots are in use than the limit allows.
     pub(super) fn is_within_limit(&self) -> bool {
         self.in_flight() <= self.limit.load(Ordering::Relaxed)
     }
 
-    /// Takes a slot, unless as many are taken as may be.
+    /// Takes a slot if fewer than the limit are in use.
     #[inline]
     pub(super) fn try_acquire(&self) -> bool {
         let max = self.limit.load(Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! The servers that a backend has now, and which of them take traffic.
+//! The present servers of a backend, and which of them take traffic.
 //!
-//! The list and what choosing among it needs are one immutable value. The control plane makes a new
-//! one when servers are added, removed or weighted anew and when one comes up or goes down, and
+//! The list and the data for choosing are one immutable value. The control plane makes a new one
+//! when servers are added, removed or change their weight, and when one comes up or goes down, and
 //! stores it whole: a choice never sees half of a change.
 
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use super::server::{Server, Wanted};
 pub struct ServerSet {
     /// Rises by one with each change.
     version: u64,
-    /// All of them. The same list as before when only their states changed.
+    /// All servers. The same list as before if only their states changed.
     servers: Arc<[Arc<Server>]>,
-    /// Those that take traffic.
+    /// The servers that take traffic.
     pub(super) members: Box<[Member]>,
-    /// How one of them is chosen.
+    /// The data of the balancing method.
     pub(super) selector: Selector,
 }
 
-/// What choosing a server needs beside the list.
+/// The data of a balancing method beside the list.
 #[derive(Debug)]
 pub(super) enum Selector {
-    /// Whose turn it is, as indices of the members.
+    /// The turns, as indices of the members.
     InTurn(Turns),
-    /// Nothing: the servers know what they have in flight.
+    /// None: the servers count their exchanges in flight.
     LeastLoaded,
 }
 
@@ -45,15 +45,18 @@ pub(super) struct Member {
     pub(super) weight: u16,
 }
 
-/// The set that holds now.
+/// The present set.
 #[derive(Debug)]
 pub(super) struct CurrentSet {
-    /// Written on the control thread alone, which reads, changes and stores without an await between.
+    /// Written on the control thread alone, which reads, changes and stores it without an await in
+    /// between.
     set: ArcSwap<ServerSet>,
-    /// Of `set`. Written after it; a worker that reads the new number with `Acquire` finds the new set.
+    /// The version of `set`. Written after it; a worker that reads the new number with `Acquire`
+    /// finds the new set.
     ///
     /// `SeqCst` with a fence, together with the queue's counter: either an exchange that joins the
-    /// queue and looks sees the new set, or the control plane sees that it waits and wakes it.
+    /// queue and then looks sees the new set, or the control plane sees it in the queue and wakes
+    /// it.
     version: AtomicU64,
 }
 
@@ -122,20 +125,20 @@ impl CurrentSet {
         self.set.load_full()
     }
 
-    /// The version of the set that holds now.
+    /// The version of the present set.
     #[inline]
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Makes `servers`, in their present states, the set that holds. The caller makes the exchanges that
-    /// wait look again.
+    /// Makes a set of `servers` in their present states, and stores it. The caller makes waiting
+    /// exchanges look again.
     pub(super) fn store(&self, servers: Arc<[Arc<Server>]>, balance: Balance) {
         let next = ServerSet::new(self.set.load().version + 1, servers, balance);
         let version = next.version;
         self.set.store(Arc::new(next));
         self.version.store(version, Ordering::SeqCst);
-        // Before the look at the queue that follows: see `version`.
+        // Before the check of the queue that follows: see `version`.
         fence(Ordering::SeqCst);
     }
 }

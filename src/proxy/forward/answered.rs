@@ -1,4 +1,5 @@
-//! A server's answer before it is judged: it goes to the client, or is set aside while another server is asked.
+//! A server's answer before it is judged: it goes to the client, or is set aside while another
+//! server is tried.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -18,9 +19,9 @@ use super::schedule::Left;
 use super::sending::Sending;
 use super::server_body::ServerBody;
 
-/// What is read of the body of an answer that was set aside, so that its connection can be used again, and of
-/// one that the client does not get. Answers that say that a server is busy are short; a new connection costs
-/// less than to read a long one.
+/// The most bytes that are read of the body of an answer that was set aside or that the client does
+/// not get, so that its connection can be reused. Answers of a busy server are short; a new
+/// connection costs less than reading a long one.
 const MOST_READ: usize = 16 << 10;
 
 /// An answer, and the slot that its attempt holds.
@@ -30,11 +31,11 @@ pub(super) struct Answered {
     active: ActiveAttempt,
 }
 
-/// An answer that is not wanted: the client gets it if no better one comes.
+/// An answer with an unwanted status: the client gets it if no better one comes.
 pub(super) struct Aside {
     head: Response<()>,
     body: AnswerBody,
-    /// `None`: nothing more of the body comes.
+    /// `None`: the body has ended.
     lease: Option<Lease>,
     active: ActiveAttempt,
 }
@@ -56,13 +57,13 @@ impl Answered {
         &self.lease
     }
 
-    /// What is left of the request, which is `sending`.
+    /// The part of the request that can be sent again; the rest is in `sending`.
     pub(super) fn left(&self, sending: &Sending) -> Left {
         sending.left_with_copy(self.answer.body.keeps_request())
     }
 
-    /// Another server is asked: the request goes back to `sending`. If all of the body has come, its connection
-    /// and its slot are given back at once.
+    /// Another server is tried: the request goes back to `sending`. If all of the body has come,
+    /// its connection and its slot are given back at once.
     pub(super) fn set_aside(self, sending: &mut Sending) -> Aside {
         let Self {
             answer: Answer { head, mut body },
@@ -108,7 +109,7 @@ impl Answered {
 }
 
 impl Aside {
-    /// The client gets the answer after all: no other has come.
+    /// The client gets the answer after all: no other one has come.
     pub(super) fn deliver(self) -> Response<ServerBody> {
         let Self {
             head,
@@ -117,7 +118,7 @@ impl Aside {
             active,
         } = self;
         active.stamp(|attempt| attempt.reason = None);
-        // A later attempt may have had them.
+        // A later attempt may have used them.
         active.deadlines().begin();
         active.deliver();
         head.map(|()| ServerBody::new(body, lease, active))
@@ -134,7 +135,7 @@ impl Aside {
     }
 }
 
-/// Ends an attempt whose answer was not wanted.
+/// Ends an attempt whose answer is not used.
 fn give_back(body: AnswerBody, may_keep: bool, lease: Lease, active: &ActiveAttempt) {
     let limits = &lease.backend().shared.plan.pool;
     body.give_back(may_keep, limits, clock::now());
@@ -146,13 +147,13 @@ fn give_back(body: AnswerBody, may_keep: bool, lease: Lease, active: &ActiveAtte
 enum Reached {
     /// To the end of the body.
     End,
-    /// To the bound, or to the last byte that has come.
+    /// To the bound, or to the last byte so far.
     Limit,
-    /// To where the body ends early.
+    /// To the point where the body ends early.
     Break(EarlyEnd),
 }
 
-/// Reads what has come of the body, up to [`MOST_READ`], without waiting.
+/// Reads the available part of the body, up to [`MOST_READ`], without waiting.
 fn read_ahead(body: &mut AnswerBody, mut take: impl FnMut(Frame<Bytes>)) -> Reached {
     let mut cx = Context::from_waker(Waker::noop());
     let mut bytes = 0;

@@ -19,7 +19,7 @@ use super::proxy_header_pools::{ProxyHeaderPools, SelectedPool};
 use super::schedule::Left;
 use super::sending::Sending;
 
-/// An attempt failed; its slot is still held.
+/// An attempt that failed; its slot is still held.
 pub(super) struct Failed {
     pub(super) fault: Fault,
     pub(super) lease: Lease,
@@ -33,12 +33,12 @@ impl Failed {
     }
 }
 
-/// Sends the request to the server of `lease`, on a connection that is open or on a fresh one.
+/// Sends the request to the server of `lease`, on an open connection or on a new one.
 ///
-/// A connection that was used before may have been closed by the server in the moment in which it
-/// was taken. When it dies without an answer, the request is sent once more on a fresh connection to
-/// the same server, if nothing was written or if doing it twice does the same. A server may also say that
-/// it did nothing with the request; then it is sent again as well.
+/// A server may close a reused connection in the moment in which we take it. If the connection ends
+/// without an answer, the request is sent once more on a new connection to the same server,
+/// provided that nothing was written or that the request is idempotent. A server may also report
+/// that it did not process the request; then it is sent again as well.
 pub(super) async fn attempt(
     mut lease: Lease,
     sending: &mut Sending,
@@ -73,7 +73,8 @@ pub(super) async fn attempt(
     }
 }
 
-/// Sends the request on `connection`, which is there since `began`, and looks at the head of the answer.
+/// Sends the request on `connection`, which is ready since `began`, and judges the head of the
+/// answer.
 async fn sent(
     connection: Connection,
     began: Instant,
@@ -83,7 +84,7 @@ async fn sent(
     active: &ActiveAttempt,
 ) -> Result<Answer, (Fault, RequestEnd)> {
     let Some((head, body)) = sending.take(active.exchange(), connection.was_used()) else {
-        // `attempt` asks before it sends again.
+        // `attempt` checks this before it sends again.
         return Err((Fault::new(Reason::ServerResponseEmpty), RequestEnd::Other));
     };
     let server = lease.server();
@@ -111,7 +112,7 @@ async fn sent(
     }
 }
 
-/// How often a server is asked again within an attempt.
+/// How often a server is tried again within an attempt.
 pub(super) struct RetriesLeft {
     /// In this attempt: each server has connections of its own.
     stale: u32,
@@ -122,9 +123,9 @@ pub(super) struct RetriesLeft {
 }
 
 impl Default for RetriesLeft {
-    /// A refusal means a server that is busy: asking often would make it busier. A goodbye is the
-    /// connection's matter, and with one that serves few requests on each connection a request can
-    /// meet some of them in a row.
+    /// A refusal means a server that is busy: asking often would make it busier. A GOAWAY only
+    /// concerns the connection, and if a server allows few requests on each connection, a request
+    /// may meet several in a row.
     fn default() -> Self {
         Self {
             stale: 0,
@@ -152,7 +153,7 @@ impl RetriesLeft {
     }
 }
 
-/// A connection, and since when it could be used.
+/// A connection, and when it became ready.
 async fn connect(
     lease: &Lease,
     selected: &SelectedPool,
@@ -163,16 +164,17 @@ async fn connect(
     let plan = &lease.backend().shared.plan;
     let settings = &lease.server().settings;
     let began = clock::now();
-    // Only some connections let an exchange go on in another protocol.
+    // Only some connections can be upgraded to another protocol.
     let is_upgrade = active.exchange().upgrade().is_some();
     if !is_upgrade {
         let open =
             poll_fn(|cx| Poll::Ready(selected.pool.take(settings, &plan.pool, wanted, began, cx)));
-        // A look that seems pending because the turn is over would take a closed one for open.
+        // If the turn is over, the check would seem pending, and a closed connection would be taken
+        // for open.
         if let Some(connection) = turn::uncounted(open).await {
             match connection.was_used() {
                 true => lease.reused(),
-                // Opened a moment ago for other exchanges, which wait for it: this one counts it.
+                // Opened a moment ago by another exchange: this one counts it.
                 false => note_opened(Duration::ZERO, lease, active),
             }
             return Ok((connection, began));
@@ -189,7 +191,7 @@ async fn connect(
         limits: &plan.pool,
         timeout,
     };
-    // Boxed: most attempts find a connection that is open.
+    // Boxed: most attempts find an open connection.
     let connection = if is_upgrade {
         let opening = Box::pin(selected.pool.open_for_upgrade(&params, wanted));
         deadlines.while_connecting(timeout, opening).await
@@ -200,7 +202,7 @@ async fn connect(
     let connection = connection??;
     let ready = clock::now();
     match connection.was_used() {
-        // Of the exchanges that waited for the same connection, another one opened it.
+        // Of the exchanges that waited for this connection, another one has opened and counted it.
         true => lease.reused(),
         false => note_opened(ready.saturating_duration_since(began), lease, active),
     }

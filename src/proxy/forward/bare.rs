@@ -20,11 +20,11 @@ use super::tries::Tries;
 ///
 /// # Errors
 ///
-/// The fault of the last attempt, or why there was none.
+/// The fault of the last attempt, or why there was no attempt.
 ///
 /// # Cancel safety
 ///
-/// Dropping it gives the connection up and the slot back.
+/// Dropping it drops the connection and gives the slot back.
 pub(crate) async fn connect(
     backend: &Rc<Local>,
     dialer: &Dialer,
@@ -43,7 +43,7 @@ pub(crate) async fn connect(
     }
 }
 
-/// A connection on which the client's first bytes can be said; `name` is the one it asked for by TLS.
+/// A connection for the client's first bytes; `name` is the name that the client asked for by TLS.
 async fn open(
     lease: &Lease,
     dialer: &Dialer,
@@ -53,7 +53,7 @@ async fn open(
     let transport = lease.server().settings.transport();
     let server = &lease.server().shared;
     let preamble = preamble(lease, &exchange.record, name.map(str::as_bytes));
-    // One connection carries one client's: it cannot hold more than its share.
+    // One connection carries one client: it cannot hold more than its share.
     let opener = Opener::Exchange(dialer, Claim::Fair);
     let stream = dial(opener, &server.address, &preamble).await?;
     let host = name.and_then(|name| HeaderValue::from_str(name).ok());

@@ -1,4 +1,4 @@
-//! What is made of a server's answer: whether the client would understand it.
+//! Judges a server's answer: whether the client would understand it.
 
 use http::{Response, StatusCode, Version};
 
@@ -8,7 +8,7 @@ use crate::proxy::backend::Lease;
 use crate::proxy::io::{ActiveAttempt, Exchange, UpgradeRequest};
 use crate::proxy::upstream::{RequestEnd, Unanswered};
 
-/// From `began` on the attempt waits for the answer.
+/// From `began` on, the attempt waits for the answer.
 pub(super) fn wait_for_answer(began: Instant, lease: &Lease, attempt: &ActiveAttempt) {
     let timeout = lease.backend().shared.plan.timeout.response;
     attempt
@@ -41,8 +41,8 @@ pub(super) fn note_answer(
     Ok(())
 }
 
-/// If the client broke off or sent nonsense, that is the cause, and the server's end of it is only
-/// what follows.
+/// If the client broke off or sent a malformed body, that is the cause, and the server's end only
+/// follows from it.
 pub(super) fn first_cause(unanswered: Unanswered, exchange: &Exchange) -> Unanswered {
     match exchange.record.reason.get() {
         Some(reason) => Unanswered {
@@ -57,15 +57,15 @@ pub(super) fn first_cause(unanswered: Unanswered, exchange: &Exchange) -> Unansw
     }
 }
 
-/// Whether the answer goes on in another protocol that was not asked for.
+/// Whether the answer switches to a protocol that was not requested.
 fn is_unasked_upgrade(response: &Response<()>, exchange: &Exchange) -> bool {
     let is_agreed = |upgrade: &UpgradeRequest| upgrade.is_agreed_in(response);
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && !exchange.upgrade().is_some_and(is_agreed)
 }
 
-/// Whether the client would take an ordinary answer for a tunnel: to its extended CONNECT any 2xx is one (RFC
-/// 8441 §5), and a server of HTTP/1.1 that goes on in the other protocol says 101.
+/// Whether the client would take an ordinary answer for a tunnel: to its extended CONNECT any 2xx
+/// opens one (RFC 8441 §5), and an HTTP/1.1 server that switches protocols sends 101.
 fn looks_like_a_tunnel(response: &Response<()>, exchange: &Exchange) -> bool {
     let asks_by_connect = exchange.record.opening.version == Version::HTTP_2;
     let is_ordinary = |upgrade: &UpgradeRequest| !upgrade.is_agreed_in(response);

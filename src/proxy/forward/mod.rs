@@ -1,10 +1,11 @@
-//! The way of a request to a server and of its answer back: try, judge, maybe try again.
+//! Forwards a request to a server and its answer back: try, judge, perhaps try again.
 //!
-//! `http::handle` has decided which backend. `tries` leases a slot at a server for each attempt, and asks `schedule`
-//! what follows from its outcome. An `attempt` takes a connection or has one opened, and gives `upstream::send` the
-//! head and the body. It gets the head of the answer with a body that streams, or what is known of the request that
-//! got none; which version of HTTP that took, nothing here knows. When the last byte of the answer is through, or
-//! when it is dropped, the slot at the server is given back and the connection kept or closed.
+//! `http::handle` has chosen the backend. `tries` leases a slot at a server for each attempt, and
+//! asks `schedule` what follows from its outcome. An `attempt` takes a connection or has one
+//! opened, and gives `upstream::send` the head and the body. It gets the head of the answer with a
+//! body that streams, or what is known of the request that got none; which version of HTTP that
+//! took, nothing here knows. When the last byte of the answer is through, or when it is dropped,
+//! the slot at the server is given back and the connection kept or closed.
 
 mod answered;
 mod attempt;
@@ -34,14 +35,14 @@ use crate::proxy::io::Exchange;
 use attempt::{RetriesLeft, attempt};
 use tries::{Next, Tries};
 
-/// Sends a request to a server of `backend` and gives its answer.
+/// Sends a request to a server of `backend` and returns its answer.
 ///
-/// The head is what the server shall see, but for a missing `Host`: that becomes the address of the
+/// The head is the one for the server, except for a missing `Host`: that becomes the address of the
 /// server.
 ///
 /// # Errors
 ///
-/// The fault of the last attempt, or why there was none.
+/// The fault of the last attempt, or why there was no attempt.
 ///
 /// # Cancel safety
 ///

@@ -1,9 +1,9 @@
 //! The connections to servers that begin with a PROXY header, which names their client.
 //!
-//! The header holds for all that the connection carries, so that it is never used for another client,
-//! nor for another host name when it names one. These connections belong to the client connection and
-//! end with it. Kept beyond that they would wait for a client that most likely never comes back from the
-//! same port. While it is there, idle ones are swept as all others of their server are.
+//! The header holds for all of the connection, so the connection is never used for another client,
+//! nor for another host name if the header has one. These connections belong to the client
+//! connection and end with it: later they would wait for a client that most likely never returns
+//! from the same port. Until then, idle ones are swept like all others of their server.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,8 +23,8 @@ use crate::wire::proxy_protocol::{
     Checksum, ClientFlags, Endpoints, Extras, Header, Tls, Verified, write_v1, write_v2,
 };
 
-/// How many servers, clients and host names the connections of one client connection may be for; the
-/// oldest make room. More than one client come by a connection of a trusted proxy.
+/// The most servers, clients and host names for which one client connection has pools; the oldest
+/// are dropped. A connection of a trusted proxy has more than one client.
 const MOST_POOLS: usize = 64;
 
 /// The pools of server connections that belong to one client connection.
@@ -42,7 +42,7 @@ struct PrivatePool {
     pool: Rc<ServerPool>,
 }
 
-/// The connections that an attempt may use, and what a new one of them says first.
+/// The connections that an attempt may use, and the first bytes of a new one.
 pub(super) struct SelectedPool {
     pub(super) pool: Rc<ServerPool>,
     pub(super) preamble: Bytes,
@@ -54,8 +54,8 @@ impl ProxyHeaderPools {
         &self.held
     }
 
-    /// The pool at the server of `lease` for an exchange, whose request names `host`.
-    /// It is looked for only where it matters.
+    /// The pool at the server of `lease` for an exchange whose request is for `host`. `host` is
+    /// looked up only if it matters.
     pub(super) fn select<'a>(
         &self,
         lease: &Lease,
@@ -83,8 +83,7 @@ impl ProxyHeaderPools {
         SelectedPool { pool, preamble }
     }
 
-    /// The pool for all this; where there is none yet it is `private`, which `pools` sweep from then
-    /// on.
+    /// The pool for these; if there is none yet, it is `private`, which `pools` sweep from then on.
     fn pool(
         &self,
         server: &Arc<Server>,
@@ -118,8 +117,8 @@ impl ProxyHeaderPools {
     }
 }
 
-/// What a connection to the server of `lease` says first that is for `exchange` alone, whose client
-/// named `host`.
+/// The first bytes of a connection to the server of `lease` for `exchange` alone, whose request is
+/// for `host`.
 pub(super) fn preamble(lease: &Lease, record: &Record, host: Option<&[u8]>) -> Bytes {
     match send_proxy(lease) {
         None => Bytes::new(),
@@ -130,7 +129,7 @@ pub(super) fn preamble(lease: &Lease, record: &Record, host: Option<&[u8]>) -> B
     }
 }
 
-/// The header that connections to the server of `lease` begin with.
+/// The PROXY header setting for the server of `lease`.
 fn send_proxy(lease: &Lease) -> Option<&SendProxy> {
     let of_backend = lease.backend().shared.plan.send_proxy.as_ref();
     lease.server().shared.own.send_proxy.or(of_backend)
@@ -149,7 +148,7 @@ fn header(
         ProxyVersion::V2 => {
             let tls = record.opening.tls.as_deref();
             let host = host.and_then(|host| Authority::parse(host).ok());
-            // Under TLS it is the name that the client asked for there (`proxy-protocol.txt` §2.2.2).
+            // With TLS it is the client's SNI (`proxy-protocol.txt` §2.2.2).
             let asked = tls.and_then(|tls| tls.server_name.as_deref());
             let named = asked.or(host.as_ref().map(|host| &*host.host));
             let tls = tls.filter(|_| how.tls);
@@ -166,17 +165,18 @@ fn header(
     bytes.into()
 }
 
-/// What a client's handshake came to, in the header's words.
+/// The facts of a client's handshake, in the header's form.
 fn of_handshake(tls: &ClientTls) -> Tls<'_> {
     let certificate = tls.certificate.as_ref();
     let common_name = certificate.map(|shown| shown.common_name.as_str());
     Tls {
         client: match certificate {
-            // Whether it was shown on this connection or on one before it, resumption does not say.
+            // With resumption it is unknown whether it was sent on this connection or on an earlier
+            // one.
             Some(_) => ClientFlags::TLS.with(ClientFlags::CERTIFICATE_IN_SESSION),
             None => ClientFlags::TLS,
         },
-        // One that was shown and not verified never comes to an exchange.
+        // A certificate that was not verified never reaches an exchange.
         verified: match certificate {
             Some(_) => Verified::YES,
             None => Verified::NO,
@@ -194,7 +194,7 @@ fn of_handshake(tls: &ClientTls) -> Tls<'_> {
 
 fn endpoints(client: Peer, local: Option<SocketAddr>) -> Endpoints<'static> {
     let Peer::Ip(source) = client else {
-        // A Unix socket's client has no name, and the socket's own means nothing elsewhere.
+        // A Unix socket's client has no name, and the socket's own means nothing to other hosts.
         return Endpoints::Unknown;
     };
     let nowhere = || {

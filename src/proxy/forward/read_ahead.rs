@@ -14,23 +14,23 @@ use crate::proxy::upstream::{EarlyEnd, Incoming, ServerEnd};
 pub(super) enum AnswerBody {
     /// As it comes.
     Incoming(Incoming),
-    /// With a beginning that was read ahead. In a box: hardly any is.
+    /// With a beginning that was read ahead. Boxed, because it is rare.
     ReadAhead(Box<ReadAhead>),
 }
 
-/// A response whose beginning was read before it was known whether the client gets it.
+/// A response whose beginning was read before it was certain that the client gets it.
 pub(super) struct ReadAhead {
     pieces: VecDeque<Frame<Bytes>>,
     tail: Tail,
 }
 
-/// What follows the pieces that were read ahead.
+/// The rest after the pieces that were read ahead.
 pub(super) enum Tail {
-    /// Nothing: they are all.
+    /// Nothing: the body has ended.
     End,
-    /// What has not come yet.
+    /// The part that has not come yet.
     More(AnswerBody),
-    /// The body has ended early; `None` once that was said.
+    /// The body ended early; `None` once that was returned.
     Broken(Option<EarlyEnd>),
 }
 
@@ -47,7 +47,7 @@ impl AnswerBody {
         }
     }
 
-    /// Whether a connection waits for it, which carries nothing else.
+    /// Whether an HTTP/1 connection is occupied by it.
     pub(super) fn holds_connection(&self) -> bool {
         match self {
             Self::Incoming(incoming) => incoming.holds_connection(),
@@ -82,14 +82,14 @@ impl AnswerBody {
         }
     }
 
-    /// Says that the rest is late.
+    /// Notes that the rest is late.
     pub(super) fn doubt(&self) {
         if let Self::Incoming(incoming) = self {
             incoming.doubt();
         }
     }
 
-    /// The server's end of a tunnel; `None`: it has not agreed to one.
+    /// The server's end of a tunnel; `None`: it has not accepted one.
     pub(super) fn into_tunnel(self) -> Option<ServerEnd> {
         match self {
             Self::Incoming(incoming) => incoming.into_tunnel(),

@@ -1,48 +1,49 @@
-//! What is done next with an exchange at the servers of a backend. Pure.
+//! Decides the next step of an exchange at the servers of a backend. Pure.
 //!
-//! `tries` says what it has seen, failures and answers alike, and does what comes out: begin an
-//! attempt, deliver the answer, or give up. Within one attempt, `attempt` may ask the same server again.
+//! `tries` passes in what it has seen, failures and answers alike, and carries out the step: begin
+//! an attempt, deliver the answer, or give up. Within one attempt, `attempt` may try the same
+//! server again.
 
 use http::StatusCode;
 
 use crate::exchange::{Fault, Reason};
 use crate::plan::{Retry, RetryOn};
 
-/// The attempts of one exchange, as far as decisions go.
+/// The state of an exchange's attempts that decisions need.
 pub(super) struct Schedule<'a> {
-    /// How many may still begin.
+    /// How many attempts may still begin.
     attempts_left: u32,
-    /// What another server is asked after.
+    /// After which failures another server is tried.
     retry: &'a Retry,
     /// Why the last one failed.
     last_fault: Option<Fault>,
 }
 
-/// What has been seen.
+/// The result of an attempt.
 pub(super) enum Seen {
-    /// The attempt failed, and this is left of the request.
+    /// The attempt failed, and this part of the request can be sent again.
     Failed(Fault, Left),
-    /// The server answered, and this is left of the request.
+    /// The server answered, and this part of the request can be sent again.
     Answered(StatusCode, Left),
 }
 
-/// What is done next.
+/// The next step.
 #[derive(Debug)]
 pub(super) enum Step {
     /// The same request goes to a server that was not tried.
     Start,
     /// The answer goes to the client.
     Deliver,
-    /// The fault is the answer.
+    /// The client gets the fault.
     Fail(Fault),
 }
 
-/// What is left of a request after an attempt.
+/// The part of a request that can be sent again after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
-    /// All of it, and no server has seen a byte of it or done anything with it.
+    /// All of it, and no server has read or processed any of it.
     Whole,
-    /// All of it; a server may have seen it, and doing it twice does the same.
+    /// All of it; a server may have read it, and it is idempotent.
     Copy,
     /// Nothing that could be sent again.
     Nothing,
@@ -58,19 +59,20 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The fault where no server that was not tried has a slot, for this reason: why the last attempt
-    /// failed says more than that.
+    /// The fault if no untried server has a slot, for this reason: the failure of the last attempt,
+    /// if there was one, explains more.
     pub(super) fn without_slot(&mut self, reason: Reason) -> Fault {
         let last = self.last_fault.take();
         last.unwrap_or_else(|| Fault::new(reason))
     }
 
-    /// What to do after what was `seen`.
+    /// The step after the result `seen`.
     pub(super) fn next(&mut self, seen: Seen) -> Step {
         self.attempts_left = self.attempts_left.saturating_sub(1);
         match seen {
             Seen::Answered(status, left) => {
-                // The server has seen the request: only a copy that may be sent twice goes elsewhere.
+                // The server has read the request: only a copy of an idempotent request goes
+                // elsewhere.
                 let may_go_on = self.attempts_left > 0 && left == Left::Copy;
                 match may_go_on && self.retry.has(RetryOn::Status(status)) {
                     true => Step::Start,
@@ -87,8 +89,8 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// What no server has seen may go to any. With the default list nothing else does: a request that makes
-    /// servers crash must not walk through the whole backend.
+    /// A request that no server has read may go to any server. With the default list nothing else
+    /// does: a request that makes servers crash must not be tried at every server of the backend.
     fn may_be_tried_elsewhere(&self, fault: &Fault, left: Left) -> bool {
         fault.reason.retry().on().is_some_and(|on| match left {
             Left::Whole => true,
@@ -119,7 +121,7 @@ mod tests {
         }
     }
 
-    /// What an exchange ends with whose first attempt fails so; `None`: it goes on.
+    /// The reason with which an exchange ends whose first attempt fails so; `None`: it continues.
     fn after(reason: Reason, left: Left, retry: &Retry) -> Option<Reason> {
         let seen = Seen::Failed(Fault::new(reason), left);
         failed(Schedule::new(retry).next(seen))

@@ -1,4 +1,4 @@
-//! A request on its way to servers, as far as it can still be sent.
+//! A request on its way to servers, with the part that can still be sent.
 
 use std::rc::Rc;
 
@@ -11,17 +11,17 @@ use crate::proxy::upstream::Leftover;
 
 use super::schedule::Left;
 
-/// A request on its way, as far as it can still be sent.
+/// A request on its way, with the part that can still be sent.
 pub(crate) struct Sending {
     head: request::Parts,
-    /// `None`: a connection has it, or it is gone.
+    /// `None`: a connection has it, or it was consumed.
     body: Option<RequestBody>,
     has_body: bool,
-    /// Doing it twice does the same (RFC 9110 §9.2.2).
+    /// Whether it is idempotent (RFC 9110 §9.2.2).
     is_idempotent: bool,
-    /// Whether a server may have seen some of it.
+    /// Whether a server may have read some of it.
     is_seen: bool,
-    /// Whether it may go to another server after one has seen it, if its body allows.
+    /// Whether it may go to another server after one has read it, if its body allows.
     may_resend: bool,
 }
 
@@ -39,12 +39,12 @@ impl Sending {
         }
     }
 
-    /// Notes how often it may be sent.
+    /// Notes the retry settings for it.
     pub(super) fn under(&mut self, retry: &Retry) {
         self.may_resend = retry.may_resend();
     }
 
-    /// What is left to send.
+    /// The part that can be sent again.
     pub(super) fn left(&self) -> Left {
         match self.body {
             Some(_) if !self.is_seen => Left::Whole,
@@ -60,13 +60,14 @@ impl Sending {
         }
     }
 
-    /// The host that it is for, if it says so.
+    /// The host that it is for, if it has one.
     pub(super) fn host(&self) -> Option<&HeaderValue> {
         self.head.headers.get(header::HOST)
     }
 
-    /// Its head and its body, to be written on a connection that `was_used` before: if that has died, the
-    /// request may be written once more. [`Sending::take_back`] says what became of it.
+    /// Its head and its body, to be written on a connection that `was_used` before: if that has
+    /// died, the request may be written once more. [`Sending::take_back`] gets the part that is
+    /// left.
     pub(super) fn take(
         &mut self,
         exchange: &Rc<Exchange>,
@@ -83,7 +84,7 @@ impl Sending {
         Some((&self.head, body))
     }
 
-    /// What is left of it after it was taken.
+    /// Takes back the part that is left after it was taken.
     pub(super) fn take_back(&mut self, left: Leftover) {
         match left {
             Leftover::Unseen(body) => self.body = Some(body),

@@ -1,11 +1,12 @@
-//! A response body on its way from the server to the client, with all that must be given back when
-//! it ends: the slot, the connection, the facts.
+//! A response body on its way from the server to the client. At its end it gives the slot and the
+//! connection back, and the exchange is over.
 //!
-//! A body of known length, and one of a HEAD or a 204, is dropped without being asked for its end: that
-//! is an end and not an abort. What tells them apart is whether anything is still missing.
+//! A body of known length, and the absent body of an answer to HEAD or of a 204, is dropped before
+//! it has reported its end. That is an end, not an abort, if no byte is missing.
 //!
-//! The connection goes back with the last byte that the server sends, and the exchange ends with the
-//! last that is handed on: a client of HTTP/2 that makes no room for a short answer occupies no server.
+//! The connection goes back with the last byte that the server sends, and the exchange ends with
+//! the last byte that is handed on: a client of HTTP/2 that makes no room for a short answer
+//! occupies no server.
 
 use std::error::Error;
 use std::fmt;
@@ -28,19 +29,21 @@ use super::read_ahead::AnswerBody;
 pub(crate) struct ServerBody {
     /// `None` once the server has nothing more to do.
     way: Option<Way>,
-    /// Whether it was given back before the exchange was over: the last piece is on its way to the client.
+    /// Whether it was given back before the exchange was over: the last piece is on its way to the
+    /// client.
     is_given_back: bool,
     attempt: ActiveAttempt,
 }
 
-/// What the exchange occupies at the server. The connection goes first: the slot stands for it.
+/// What the exchange occupies at the server. The connection is dropped first: the slot is counted
+/// for it.
 struct Way {
     body: AnswerBody,
     /// `None`: it was given back when all of the response had come.
     lease: Option<Lease>,
 }
 
-/// A tunnel that a server has agreed to.
+/// A tunnel that a server has accepted.
 pub(crate) struct Upgraded {
     /// The server's end.
     pub server: ServerEnd,
@@ -48,7 +51,7 @@ pub(crate) struct Upgraded {
     pub lease: Lease,
 }
 
-/// The response body ended early; why is among the facts of the exchange.
+/// The response body ended early; the reason is in the record of the exchange.
 #[derive(Debug)]
 pub(crate) struct BodyError(pub Reason);
 
@@ -61,14 +64,14 @@ impl ServerBody {
         }
     }
 
-    /// Whether a connection to a server waits for it, which carries nothing else.
+    /// Whether an HTTP/1 connection to a server is occupied by it.
     pub(crate) fn holds_connection(&self) -> bool {
         let way = self.way.as_ref();
         way.is_some_and(|way| way.body.holds_connection())
     }
 
-    /// Gives back what the exchange occupies at the server, and goes on without this body: the client
-    /// is answered something else. Unless the server has said everything, its connection is closed.
+    /// Gives back what the exchange occupies at the server, and continues without this body: the
+    /// client gets another answer. Unless the server has sent everything, its connection is closed.
     pub(crate) fn discard(mut self) {
         if self.is_end_stream() {
             self.give_back(clock::now());
@@ -77,15 +80,15 @@ impl ServerBody {
         self.close(Verdict::Answered);
     }
 
-    /// The last byte is through, or the rest of the response is not wanted.
+    /// The last byte has passed, or the rest of the response is not wanted.
     fn finish(&mut self) {
         let now = clock::now();
         self.give_back(now);
         self.attempt.exchange().end_at(now);
     }
 
-    /// The server has said everything: its connection can serve another exchange, unless it has not
-    /// had the whole request.
+    /// The server has sent everything: its connection can serve another exchange, unless it has not
+    /// got the whole request.
     fn give_back(&mut self, now: Instant) {
         let Some(way) = self.way.take() else {
             return;
@@ -99,7 +102,7 @@ impl ServerBody {
         }
     }
 
-    /// Closes what carries the response, if anything does, and gives the slot back.
+    /// Closes the connection of the response, if there is one, and gives the slot back.
     fn close(&mut self, verdict: Verdict) {
         if let Some(Way { body, lease }) = self.way.take() {
             drop(body);
@@ -109,12 +112,12 @@ impl ServerBody {
         }
     }
 
-    /// The connection without HTTP, or the stream, after the server has agreed to go on in another
-    /// protocol; the exchange goes on.
+    /// The connection without HTTP, or the stream, after the server has accepted an upgrade; the
+    /// exchange continues.
     ///
     /// # Errors
     ///
-    /// The server has not.
+    /// The server has not accepted it.
     pub(crate) fn into_upgraded(mut self) -> Result<Upgraded, Fault> {
         let malformed = || Fault::new(Reason::ServerResponseMalformed);
         let Way { body, lease } = self.way.take().ok_or_else(malformed)?;
@@ -131,7 +134,7 @@ impl ServerBody {
     }
 
     fn reason_of(&self, end: EarlyEnd) -> Reason {
-        // What was first is the cause: the request was given up, and the answer with it.
+        // The first cause counts: the request was given up, and the answer with it.
         let cause = self.attempt.exchange().record.reason.get();
         cause.unwrap_or(match end {
             EarlyEnd::Malformed => Reason::ServerBodyMalformed,
@@ -141,7 +144,7 @@ impl ServerBody {
 
     fn abort(&mut self, reason: Reason) -> BodyError {
         self.attempt.exchange().cut(reason);
-        // What was first is the cause.
+        // The first cause counts.
         let cause = self.attempt.exchange().record.reason.get();
         if cause == Some(Reason::ServerBodyTimeout)
             && let Some(way) = &self.way
@@ -168,7 +171,7 @@ impl Body for ServerBody {
             }
             return Poll::Ready(None);
         };
-        // A piece may be a byte, and thousands may have been read at once.
+        // A piece may be one byte, and thousands may have been read at once.
         if !turn::may_go_on(cx) {
             return Poll::Pending;
         }
@@ -192,11 +195,11 @@ impl Body for ServerBody {
                     bytes.set(bytes.get() + data.len() as u64);
                 }
                 if frame.is_trailers() {
-                    // Nothing follows them, and it is not asked whether.
+                    // Nothing follows them, so the end of the body is not polled.
                     this.finish();
                 } else if way.body.is_end_stream() && this.attempt.exchange().request_complete.get()
                 {
-                    // The client may take its time over this piece, and the server need not wait.
+                    // The client may take long for this piece, and the server need not wait.
                     this.give_back(clock::now());
                     this.is_given_back = true;
                 }

@@ -1,5 +1,5 @@
-//! The attempts of one exchange at the servers of one backend: a slot for each, and what follows from its
-//! outcome.
+//! The attempts of one exchange at the servers of one backend: a slot for each, and the next step
+//! after its outcome.
 
 use std::rc::Rc;
 
@@ -23,15 +23,15 @@ pub(super) struct Tries<'a> {
     exchange: &'a Rc<Exchange>,
     tried: Tried,
     schedule: Schedule<'a>,
-    /// The last answer that was set aside: if no better one comes, the client gets this one. In a box: hardly
-    /// any exchange has one.
+    /// The last answer that was set aside: the client gets it if no better one comes. Boxed,
+    /// because few exchanges have one.
     aside: Option<Box<Aside>>,
 }
 
 /// A slot at a server, and the attempt that it is for.
 pub(super) type Begun = (Lease, ActiveAttempt);
 
-/// What is done next.
+/// The next step.
 #[expect(
     clippy::large_enum_variant,
     reason = "one lives at a time, and a box would be an allocation for each exchange"
@@ -58,13 +58,13 @@ impl<'a> Tries<'a> {
         let lease = match self.backend.lease_now(&self.tried) {
             Ok(lease) => Ok(lease),
             Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
-            // Boxed: an exchange that need not wait does not carry the room for waiting.
+            // Boxed: an exchange that need not wait does not carry the state for waiting.
             Err(NoSlot::Full) => Box::pin(wait(self.backend, self.exchange)).await,
         };
         Ok(self.begun(lease?))
     }
 
-    /// What follows from the `outcome` of an attempt.
+    /// The next step after the `outcome` of an attempt.
     pub(super) fn judged(
         &mut self,
         outcome: Result<Answered, Failed>,
@@ -79,7 +79,7 @@ impl<'a> Tries<'a> {
         }
     }
 
-    /// An attempt has failed, and `left` is what there is of the request: another one, or the end.
+    /// An attempt has failed, and `left` can be sent again: another attempt, or the end.
     pub(super) fn failed(&mut self, failed: Failed, left: Left) -> Result<Begun, Fault> {
         let Failed { fault, lease } = failed;
         tell(&lease, &fault);
@@ -108,8 +108,8 @@ impl<'a> Tries<'a> {
         Next::Attempt(begun)
     }
 
-    /// The next attempt, at a server that was not tried. An exchange that has tried a server does not wait for
-    /// another.
+    /// The next attempt, at an untried server. An exchange that has tried a server does not wait
+    /// for another.
     fn next(&mut self) -> Result<Begun, Reason> {
         match self.backend.lease_now(&self.tried) {
             Ok(lease) => Ok(self.begun(lease)),
@@ -131,7 +131,8 @@ impl<'a> Tries<'a> {
         Next::Deliver(answered.deliver())
     }
 
-    /// No other server can be asked: the client gets the last answer if there was one, else the fault.
+    /// No other server can be tried: the client gets the last answer if there was one, else the
+    /// fault.
     fn fail(&mut self, fault: Fault) -> Next {
         let Some(aside) = self.aside.take() else {
             return Next::Fail(fault);
@@ -146,8 +147,8 @@ impl<'a> Tries<'a> {
     }
 }
 
-/// Says why a server is not believed or not understood, now and then: without checks of its health
-/// nothing else does, and an operator has to mend the configuration or a certificate.
+/// Logs, at most once in a while, why TLS or HTTP/2 failed at a server: without health checks
+/// nothing else reports it, and an operator has to correct the configuration or a certificate.
 fn tell(lease: &Lease, fault: &Fault) {
     if fault.reason == Reason::ProxyDescriptors {
         if lease.server().shared.may_tell(clock::now()) {
@@ -174,7 +175,7 @@ fn tell(lease: &Lease, fault: &Fault) {
 async fn wait(backend: &Rc<Local>, exchange: &Exchange) -> Result<Lease, Reason> {
     let began = clock::now();
     let timeout = backend.shared.plan.timeout.queue;
-    // Those of the attempt that the slot is for.
+    // The deadlines of the attempt that the slot is for.
     let deadlines = exchange.deadlines.of(exchange.record.attempts.next());
     deadlines.wait_for_server(timeout, Reason::QueueTimeout);
     let outcome = deadlines.unless_due(backend.wait_for_slot()).await;

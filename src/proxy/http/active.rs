@@ -1,4 +1,4 @@
-//! A request under way: what `handle` takes through the rooms, and `pipeline` through its rules.
+//! A request in progress: `handle` passes it through the rooms, and `pipeline` through its rules.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,21 +14,21 @@ use super::client::Client;
 use super::dialect::Dialect;
 use super::seen::Seen;
 
-/// An exchange under way, and what it runs under.
+/// An exchange in progress, with its snapshot and client.
 pub(super) struct ActiveRequest {
     pub(super) client: Rc<Client>,
     pub(super) exchange: Rc<Exchange>,
     pub(super) view: Rc<View>,
     /// The index of the frontend in the plan; `None` when it has just been removed.
     pub(super) frontend_index: Option<u32>,
-    /// Where it goes: indices into the view. Written by [`ActiveRequest::find_route`].
+    /// Its route and backend, as indices into the view. Written by [`ActiveRequest::find_route`].
     pub(super) chosen: Cell<Chosen>,
     pub(super) dialect: Dialect,
-    /// Which of the fields that concern a hop its head has.
+    /// Which hop-related fields its head has.
     pub(super) seen: Seen,
 }
 
-/// Where a request goes.
+/// The route and the backend of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chosen {
     /// The route that it matches; `None`: none, or it is not known yet.
@@ -37,7 +37,7 @@ pub(super) struct Chosen {
     pub(super) backend: Option<u32>,
 }
 
-/// Why an exchange does not go on to a server, or its answer not to the client.
+/// Why an exchange goes to no server, or its answer not to the client.
 pub(super) enum Stop {
     Fault(Fault),
     /// A rule answers.
@@ -49,7 +49,7 @@ impl ActiveRequest {
     ///
     /// # Errors
     ///
-    /// It was removed in the moment in which the request came.
+    /// It was removed at the moment of the request.
     pub(super) fn frontend(&self) -> Result<(&plan::Frontend, &Frontend), Fault> {
         let Some(index) = self.frontend_index else {
             self.client.is_leaving.set(true);

@@ -1,7 +1,9 @@
-//! What must not be passed on: requests that two readers would understand differently.
+//! Refuses requests that must not be passed on, because two readers would understand them
+//! differently.
 //!
-//! The parser refuses what cannot be parsed; here is refused what parses and is still not right, before a
-//! server has seen any of it. The page `conf/reference/refusals.md` lists both.
+//! The parser refuses requests that it cannot parse. This module refuses those that it can parse
+//! and that are still wrong, before a server sees any of them. The page
+//! `conf/reference/refusals.md` lists both.
 //!
 //! RFC 9112 §3.2 (targets and Host), §6 (framing), §11.2 (smuggling); RFC 9110 §7.8 (Upgrade),
 //! §10.1.1 (Expect).
@@ -19,19 +21,18 @@ use crate::wire::host::Authority;
 use super::seen::Seen;
 use super::upgrade::is_extended_connect;
 
-/// What admission found out, for the steps after it.
+/// Results of the admission, for later steps.
 #[derive(Debug)]
 pub struct Admitted<'a> {
-    /// In the form that the router looks for; empty for an HTTP/1.0 request without one.
+    /// In the router's form; empty for an HTTP/1.0 request without a host.
     pub host: Cow<'a, str>,
 }
 
-/// The longest method that is passed on. Those that are registered have 17 bytes at most, and a line of
-/// the log has room for one.
+/// The longest method that is passed on. Registered methods have 17 bytes at most.
 pub const MOST_METHOD_BYTES: usize = 32;
 
-/// Makes the length that a head says the only one, in its one form: h2 lets zeros in front, an empty field
-/// and several through.
+/// Leaves one length, written in one form. h2 accepts leading zeros, an empty field and several
+/// fields.
 ///
 /// # Errors
 ///
@@ -44,11 +45,11 @@ pub fn settle_length(headers: &mut HeaderMap, seen: Seen) -> Result<(), Reason> 
     Ok(())
 }
 
-/// Lets `request` in, or says why not.
+/// Admits `request`, or returns why not.
 ///
 /// # Errors
 ///
-/// The reason with which it is refused: one of `request.*`.
+/// The reason of the refusal: one of `request.*`.
 pub fn admit<'a, B>(
     request: &'a Request<B>,
     seen: Seen,
@@ -64,8 +65,9 @@ pub fn admit<'a, B>(
     Ok(Admitted { host })
 }
 
-/// The bounds of a head, which the parser holds on HTTP/1. A field counts as in RFC 9113 §6.5.2. A client may
-/// send its cookies one by one, and they are one field in the end (RFC 9113 §8.2.3).
+/// Checks the bounds of a head, which the parser checks for HTTP/1. A field is counted as in RFC
+/// 9113 §6.5.2. A client may send each cookie in its own field; together they count as one (RFC
+/// 9113 §8.2.3).
 fn check_size(headers: &HeaderMap, limits: &FrontendLimits) -> Result<(), Reason> {
     let mut size = 0;
     let mut cookies = 0;
@@ -80,8 +82,8 @@ fn check_size(headers: &HeaderMap, limits: &FrontendLimits) -> Result<(), Reason
     Ok(())
 }
 
-/// CONNECT would make an open relay of us, and TRACE shows fields that only we may see. An extended
-/// CONNECT (RFC 8441) asks this host for something, like any other request.
+/// CONNECT would make us an open relay, and TRACE shows fields that only we may see. An extended
+/// CONNECT (RFC 8441) is a request to this host, like any other.
 fn check_method<B>(request: &Request<B>) -> Result<(), Reason> {
     match *request.method() {
         Method::CONNECT if is_extended_connect(request) => Ok(()),
@@ -93,7 +95,7 @@ fn check_method<B>(request: &Request<B>) -> Result<(), Reason> {
     }
 }
 
-/// Whether `target` is as long as it may be.
+/// Whether `target` is within the bound.
 ///
 /// # Errors
 ///
@@ -113,7 +115,8 @@ fn check_target<B>(request: &Request<B>, limits: &FrontendLimits) -> Result<(), 
     let uri = request.uri();
     check_target_length(uri, limits)?;
     let has_form = match (uri.scheme_str(), uri.authority()) {
-        // Absolute form, as RFC 9112 §3.2.2 makes us accept it; in HTTP/2 every target has these.
+        // Absolute form, which RFC 9112 §3.2.2 requires us to accept; in HTTP/2 every target has
+        // scheme and authority.
         (Some("http" | "https"), Some(_)) => true,
         (None, None) => true,
         _ => false,
@@ -125,25 +128,26 @@ fn check_target<B>(request: &Request<B>, limits: &FrontendLimits) -> Result<(), 
     }
 }
 
-/// Whether `target` begins with a path, or stands for one. `http` cuts a fragment off, so that what is
-/// nothing but one is empty here.
+/// Whether `target` has a path, or a form without one that means `/`. `http` cuts a fragment off,
+/// so a target that is only a fragment is empty here.
 fn has_path<B>(request: &Request<B>, target: &PathAndQuery) -> bool {
     match target.as_str().as_bytes() {
-        // What is empty shows itself as `/` too.
+        // An empty one is shown as `/` too.
         b"/" => *target == PathAndQuery::from_static("/"),
         b"*" => request.method() == Method::OPTIONS,
-        // `http://a?b`: the path is `/` (RFC 9110 §4.2.3). In HTTP/2 it has to be said (RFC 9113 §8.3.1).
+        // `http://a?b`: the path is `/` (RFC 9110 §4.2.3). In HTTP/2 it must be written (RFC 9113
+        // §8.3.1).
         [b'?', ..] => request.uri().scheme().is_some() && request.version() < Version::HTTP_2,
         [first, ..] => *first == b'/',
         [] => false,
     }
 }
 
-/// The host that `request` is for, which was let in and whose host a rule may have changed since.
+/// The host of `request`, which was admitted and whose host a rule may have changed since.
 ///
 /// # Errors
 ///
-/// `request.host.*`: what the rule wrote is no host.
+/// `request.host.*`: the rule wrote an invalid host.
 pub fn host_of<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
     check_host(request)
 }
@@ -185,7 +189,8 @@ fn check_fields(headers: &HeaderMap, seen: Seen) -> Result<(), Reason> {
         && let Some(first) = headers.get(header::TRANSFER_ENCODING)
     {
         let is_only = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
-        // The parser takes `gzip, chunked` for chunked; passing it on without the field would lose a coding.
+        // The parser accepts `gzip, chunked` as chunked; without the field, the next hop would not
+        // know of the gzip.
         if !is_only || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(Reason::RequestTransferCoding);
         }

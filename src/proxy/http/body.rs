@@ -10,13 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use crate::proxy::forward::{BodyError, ServerBody};
 use crate::proxy::io::Exchange;
 
-/// What a client is answered with.
+/// The body of an answer to a client.
 pub(super) enum ResponseBody {
     /// Streams from the server; ends the exchange when it ends.
     Server(ServerBody),
-    /// Said by us.
+    /// Our own.
     Own(Own),
-    /// None: what follows the head is a tunnel. Ends nothing.
+    /// None: a tunnel follows the head. Ends nothing.
     Tunnel,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Own {
 }
 
 impl ResponseBody {
-    /// Whether a connection to a server waits for it, which carries nothing else.
+    /// Whether an HTTP/1 connection to a server is occupied by it.
     pub(super) fn holds_connection(&self) -> bool {
         match self {
             Self::Server(body) => body.holds_connection(),
@@ -35,7 +35,7 @@ impl ResponseBody {
         }
     }
 
-    /// How many bytes it has, if they are ours.
+    /// How many bytes it has, if it is our own.
     pub(super) fn own_length(&self) -> Option<u64> {
         match self {
             Self::Server(_) | Self::Tunnel => None,

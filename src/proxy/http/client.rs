@@ -1,5 +1,5 @@
-//! One client connection: who it is, and what all its exchanges share, whatever version of HTTP it
-//! speaks.
+//! One client connection: the client, and the state that all its exchanges share, in any version of
+//! HTTP.
 //!
 //! `serve` makes it; `handle` opens exchanges for it; `h1` and `h2` settle them when they are over.
 
@@ -26,23 +26,23 @@ use crate::proxy::snapshot::{FrontendTls, View};
 use crate::proxy::tls::{Admission, Lapsed};
 use crate::wire::forwarded::x_forwarded_for;
 
-/// What is known of a connection before its first request.
+/// The facts of a connection before its first request.
 pub struct ConnectionInfo {
-    /// Its ends, as a PROXY header names them if there was one.
+    /// Its ends, from the PROXY header if there was one.
     pub ends: Ends,
-    /// Who sent that header: the other end of the socket.
+    /// The sender of that header: the other end of the socket.
     pub header_from: Option<Peer>,
-    /// Where it connected to, as the frontend's plan has it.
+    /// The address that it connected to, as the frontend's plan has it.
     pub address: Arc<ListenAddress>,
-    /// What its handshake came to; `None`: it speaks in the clear.
+    /// The result of its handshake; `None`: no TLS.
     pub tls: Option<TlsClient>,
 }
 
-/// A client under TLS, and what it was let in by.
+/// A TLS client, and the terms of its admission.
 pub struct TlsClient {
-    /// What the handshake came to.
+    /// The result of the handshake.
     pub tls: Rc<ClientTls>,
-    /// What it was let in by.
+    /// The terms of its admission.
     pub admission: Box<Admission>,
 }
 
@@ -50,31 +50,31 @@ pub struct TlsClient {
 pub(super) struct Client {
     pub(super) context: Rc<Context>,
     pub(super) peer: Peer,
-    /// Where it connected to.
+    /// The address that it connected to.
     pub(super) local: Option<SocketAddr>,
-    /// What the handshake came to; `None`: it speaks in the clear.
+    /// The result of the handshake; `None`: no TLS.
     pub(super) tls: Option<Rc<ClientTls>>,
-    /// The connections to servers that name it.
+    /// The connections to servers whose PROXY header names it.
     pub(super) proxy_header_pools: ProxyHeaderPools,
     pub(super) live: Arc<Frontend>,
-    /// Whether it shall end with the exchanges that are open.
+    /// Whether it must end with the open exchanges.
     pub(super) is_leaving: Cell<bool>,
-    /// Of the frontend, as they were at the last exchange.
+    /// The timeouts of the frontend at the last exchange.
     timeouts: RefCell<Rc<FrontendTimeouts>>,
     /// The index of the frontend in the snapshot of this generation.
     frontend_index: Cell<(u64, u32)>,
-    /// What rules have set for the whole connection.
+    /// Variables that rules have set for the whole connection.
     pub(super) variables: Variables,
     forwarded_for: OnceCell<Option<HeaderValue>>,
-    /// What the handshake let it in by; `None`: it speaks in the clear.
+    /// The terms of its admission in the handshake; `None`: no TLS.
     admission: Option<Box<Admission>>,
-    /// Where it connected to, as the plan had it then: what its bind asks of clients is looked up again after a
-    /// reload.
+    /// The address that it connected to, as the plan had it then: the terms of its bind are looked
+    /// up again after a reload.
     pub(super) address: Arc<ListenAddress>,
-    /// Who sent a PROXY header at its beginning. Boxed: few do.
+    /// The sender of a PROXY header at its beginning. Boxed: most have none.
     header_from: Option<Box<Peer>>,
     /// The generation of the snapshot, and the version of the frontend's TLS, under which it was
-    /// last found that it would be let in. Written by [`Client::check_admission`].
+    /// last admitted. Written by [`Client::check_admission`].
     admitted_under: Cell<(u64, u64)>,
 }
 
@@ -110,8 +110,9 @@ impl Client {
         }
     }
 
-    /// What the next exchange of this connection runs under, and the index of its frontend there. A
-    /// frontend that was just removed has its index in what ran before; later, it has none.
+    /// The snapshot of the next exchange of this connection, and the index of its frontend there. A
+    /// frontend that was just removed still has its index in the snapshot before; later it has
+    /// none.
     pub(super) fn view(&self) -> (Rc<View>, Option<u32>) {
         let view = self.context.views.current();
         let (generation, index) = self.frontend_index.get();
@@ -126,8 +127,8 @@ impl Client {
         (view, Some(index))
     }
 
-    /// What `look` finds in the frontend's configuration as it is now, and notes its deadlines;
-    /// `None` when the frontend has just been removed: the connection is about to be told.
+    /// The result of `look` on the frontend's present configuration, whose deadlines are noted;
+    /// `None` if the frontend has just been removed: the connection is about to be shut down.
     pub(super) fn with_plan<T>(&self, look: impl FnOnce(&plan::Frontend) -> T) -> Option<T> {
         let (view, index) = self.view();
         let index = index? as usize;
@@ -135,24 +136,24 @@ impl Client {
         Some(look(&view.snapshot.plan.frontends[index]))
     }
 
-    /// The deadlines of the frontend, as they were at the last exchange.
+    /// The timeouts of the frontend at the last exchange.
     pub(super) fn timeouts(&self) -> FrontendTimeouts {
         **self.timeouts.borrow()
     }
 
-    /// Notes the deadlines of the frontend at `index`.
+    /// Notes the timeouts of the frontend at `index`.
     pub(super) fn note_timeouts(&self, view: &View, index: usize) {
         self.timeouts
             .replace(Rc::clone(&view.frontends[index].timeouts));
     }
 
-    /// Whether the client would be let in by the frontend at `index` if it connected now. Asked for
-    /// each request: what a reload, a renewed file or the calendar has taken away holds from the next
-    /// request on, and not from the next connection.
+    /// Whether the frontend at `index` would admit the client if it connected now. Checked for each
+    /// request: after a reload, a renewed file or an expiry, the new terms hold from the next
+    /// request on, not only from the next connection on.
     ///
     /// # Errors
     ///
-    /// Why not; the connection is then to end.
+    /// Why not; then the connection must end.
     #[inline]
     pub(super) fn check_admission(
         &self,
@@ -182,8 +183,8 @@ impl Client {
         if let Some(bind) = plan.bind_at(&self.address) {
             return self.check_bind(&plan.binds[bind], tls, now);
         }
-        // The address was removed from the frontend. The connection goes on if another bind would let
-        // its client in.
+        // The address was removed from the frontend. The connection continues if another bind would
+        // admit its client.
         let mut checked = Ok(());
         for bind in &plan.binds {
             checked = self.check_bind(bind, tls, now);
@@ -194,7 +195,7 @@ impl Client {
         checked
     }
 
-    /// Whether the client would be let in by `bind`, whose TLS is one of `tls`.
+    /// Whether `bind`, whose TLS is one of `tls`, would admit the client.
     fn check_bind(
         &self,
         bind: &plan::Bind,
@@ -207,7 +208,7 @@ impl Client {
             return Err(Fault::new(Reason::RequestAddressOutdated));
         }
         let acceptor = match bind.tls {
-            // A connection in the clear has nothing to show where TLS is not spoken.
+            // A connection without TLS has no certificate, and needs none at a bind without TLS.
             None if self.admission.is_none() => return Ok(()),
             None => None,
             Some(index) => tls.get(index).and_then(|tls| tls.acceptor.as_ref()),
@@ -216,8 +217,8 @@ impl Client {
             (None, None) => return Ok(()),
             (None, Some(admission)) if !admission.has_certificate() => return Ok(()),
             (None, Some(_)) => Lapsed::NothingVerifies,
-            // A connection in the clear stays what it is, unless a name wants certificates: which name
-            // it would have asked for in a handshake is not known.
+            // A connection without TLS continues, unless a name requires certificates: the name
+            // that it would have asked for in a handshake is not known.
             (Some(terms), None) if !terms.needs_certificates() => return Ok(()),
             (Some(_), None) => Lapsed::CertificateMissing,
             (Some(terms), Some(admission)) => {
@@ -232,21 +233,21 @@ impl Client {
         Err(Fault::told(Reason::RequestTlsOutdated, why.into()))
     }
 
-    /// `X-Forwarded-For` of a peer that is believed nothing; none for one without an address.
+    /// `X-Forwarded-For` for an untrusted peer; `None` if it has no address.
     pub(super) fn forwarded_for(&self) -> Option<&HeaderValue> {
         self.forwarded_for
             .get_or_init(|| x_forwarded_for([], self.peer.ip()))
             .as_ref()
     }
 
-    /// Counts and logs an exchange, whatever became of it, and says when it was over.
+    /// Counts and logs an exchange, however it ended, and returns when it was over.
     pub(super) fn settle(&self, exchange: &Exchange) -> Instant {
         self.context.settle(exchange, &self.live);
         exchange.ended().unwrap_or_else(clock::now)
     }
 
-    /// Counts and logs a request that no exchange was opened for, and whose head began at `began`.
-    /// `id`: what the client was told; `request`: as much of it as was read.
+    /// Counts and logs a request without an exchange, whose head began at `began`. `id`: the id in
+    /// the answer; `request`: the part of it that was read.
     pub(super) fn refuse(
         &self,
         reason: Reason,

@@ -1,4 +1,4 @@
-//! What a client makes of an answer of ours: HTTP, or gRPC within it.
+//! The form of our own answers: HTTP, or gRPC within it.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version, header};
@@ -8,7 +8,7 @@ use crate::exchange::{Reason, RequestId};
 use crate::proxy::reply::{LocalAnswer, grpc_reply, reply};
 use crate::wire::grpc;
 
-/// The language of a client.
+/// The protocol of a client above HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Http,
@@ -16,7 +16,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// gRPC is only spoken in HTTP/2, and only by POST.
+    /// gRPC uses only HTTP/2 and POST.
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         let may_be_grpc = request.version() == Version::HTTP_2 && request.method() == Method::POST;
         let content_type = || request.headers().get(header::CONTENT_TYPE);
@@ -27,8 +27,8 @@ impl Dialect {
         }
     }
 
-    /// How long an exchange may take: `bound`, or less when a gRPC call says that its client waits for
-    /// less. A server need not work for longer.
+    /// How long an exchange may take: `bound`, or the timeout of a gRPC call if that is shorter,
+    /// because the client waits no longer.
     pub(super) fn bound(self, headers: &HeaderMap, bound: Option<Duration>) -> Option<Duration> {
         if self == Self::Http {
             return bound;
@@ -41,7 +41,7 @@ impl Dialect {
         }
     }
 
-    /// The answer that says `reason`.
+    /// The answer with `reason`.
     pub(super) fn reply(self, reason: Reason, id: &RequestId) -> Response<Bytes> {
         match self {
             Self::Http => reply(reason, id),

@@ -1,7 +1,7 @@
-//! The life of a request, as a table of contents: the rooms in their order, and why each stands where
-//! it does. What is decided is decided in the rooms.
+//! The life of a request, as a table of contents: the rooms in their order, and why each has its
+//! position. The decisions are made in the rooms.
 //!
-//! What needs no waiting happens before there is a future, so that the future is small: it is moved
+//! Steps that need not wait run before there is a future, so that the future is small: it is moved
 //! once for each request. Only a rule that waits is boxed.
 
 use std::convert::Infallible;
@@ -40,22 +40,22 @@ use super::upgrade::{self, OpenTunnel, is_extended_connect, upgrade_of};
 struct Outbound {
     sending: Sending,
     backend: Rc<Local>,
-    /// What comes from the client instead of a body, when the request asks for a tunnel by HTTP/2.
+    /// The client's stream in place of a body, if the request asks for a tunnel by HTTP/2.
     from_client: Option<RecvStream>,
 }
 
-/// A request that was let in.
+/// A request that was admitted.
 struct Admitted {
     request: Request<ReceivedBody>,
     body_kind: BodyKind,
     is_trusted: bool,
-    /// What the request asks to go on in.
+    /// The upgrade that the request asks for.
     upgrade: Option<UpgradeRequest>,
     /// How far its rules have run.
     progress: Progress,
 }
 
-/// What came of the rules of a request.
+/// The result of the rules of a request.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are ready, and a box would be an allocation for each request"
@@ -101,8 +101,8 @@ impl ActiveRequest {
         self.seen.has(Seen::EXPECT)
     }
 
-    /// Answers the request. Whatever happens, there is an answer. `keep` is given the tunnel that the
-    /// connection goes on as when the answer has been sent.
+    /// Answers the request; there is always an answer. `keep` gets the tunnel that the connection
+    /// becomes when the answer has been sent.
     pub(super) fn answer<K: FnOnce(OpenTunnel)>(
         self,
         request: Request<ReceivedBody>,
@@ -126,19 +126,20 @@ impl ActiveRequest {
         }
     }
 
-    /// Lets a request in that was read, or refuses it. Nothing of it has been seen by anyone else.
+    /// Admits a request that was read, or refuses it. No other room has seen it before.
     fn admitted(&self, mut request: Request<ReceivedBody>) -> Result<Admitted, Stop> {
         let (exchange, client, seen) = (&self.exchange, &self.client, self.seen);
         let (plan, frontend) = self.frontend()?;
         let rules = self.field_rules();
-        // The connection may have been let in under other terms than those that hold now.
+        // The connection may have been admitted under other terms than the present ones.
         let index = self.frontend_index.unwrap_or_default();
         client.note_timeouts(&self.view, index as usize);
         client.check_admission(&self.view, index, exchange.record.opening.wall)?;
         let bound = self.dialect.bound(request.headers(), plan.timeout.exchange);
         exchange.bound(bound);
 
-        // What the client may not say, or says only to us, goes before anything reads the head.
+        // Fields that the client must not send, or that are for us alone, are removed before
+        // anything reads the head.
         if seen.has(Seen::ODD_NAME) {
             rules.clean(request.headers_mut())?;
         }
@@ -152,9 +153,9 @@ impl ActiveRequest {
         // Before rules add fields: the client cannot have those removed.
         hop::remove_named_in_connection(request.headers_mut(), seen);
 
-        // A request that two servers would understand differently goes no further.
+        // A request that two servers would understand differently is refused.
         let body_kind = match is_extended_connect(&request) {
-            // What follows is the tunnel. Routes and rules see what a server is sent.
+            // A tunnel follows. Routes and rules see the request for the server.
             true => {
                 upgrade::into_get(&mut request);
                 BodyKind::None
@@ -168,7 +169,7 @@ impl ActiveRequest {
         }
         identity::check_host(plan, &client.address, client.tls.as_deref(), &host)?;
 
-        // Where no rule of the frontend can change what routes look at, the host is parsed once.
+        // If no rule of the frontend can change what routes look at, the host is parsed once.
         let progress = match frontend.rules {
             None => {
                 self.find_route(&request, &host)?;
@@ -185,8 +186,8 @@ impl ActiveRequest {
         })
     }
 
-    /// Runs the rules, with the choice of the route between them, and makes the head the one that a
-    /// server shall see.
+    /// Runs the rules, with the choice of the route between them, and makes the head for the
+    /// server.
     fn prepared(&self, mut admitted: Admitted) -> Result<Step, Stop> {
         let wait = self.run_rules(&mut admitted.request, &mut admitted.progress)?;
         match wait {
@@ -264,7 +265,7 @@ impl ActiveRequest {
         })
     }
 
-    /// From a request that may be sent to a server's answer.
+    /// Sends the request to a server and returns its answer.
     async fn forwarded(&self, outbound: &mut Outbound) -> Result<Response<ServerBody>, Stop> {
         let Outbound {
             sending, backend, ..
@@ -291,7 +292,7 @@ impl ActiveRequest {
         .await
     }
 
-    /// From a server's answer to one that the client may have.
+    /// Makes the answer for the client from a server's answer.
     fn returned(
         &self,
         mut response: Response<ServerBody>,
@@ -302,7 +303,8 @@ impl ActiveRequest {
         let upgrade = self.exchange.upgrade();
         let agreed = upgrade.filter(|upgrade| upgrade.is_agreed_in(&response));
         hop::towards_client(&mut response, &plan.forwarding);
-        // What the server said to this hop alone is gone, so that rules can neither see nor keep it.
+        // Fields of the server for this hop are removed first, so that rules can neither see nor
+        // keep them.
         let status = response.status();
         let ran = self.caught(|| self.run_response_rules(status, response.headers_mut()));
         if let Err(stop) = ran {
@@ -324,7 +326,7 @@ impl ActiveRequest {
         Ok(Response::from_parts(head, ResponseBody::Tunnel))
     }
 
-    /// What the client is sent in the end.
+    /// The final answer to the client.
     fn answered(&self, outcome: Result<Response<ResponseBody>, Stop>) -> Response<ResponseBody> {
         let mut response = outcome.unwrap_or_else(|stop| self.reply(stop));
         let (status, is_own) = (
@@ -376,7 +378,7 @@ impl ActiveRequest {
         })
     }
 
-    /// What `work` gives; a panic in it is one exchange's fault and not the worker's end.
+    /// The result of `work`; a panic in it fails one exchange and does not end the worker.
     fn caught<T>(&self, work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(outcome) => outcome,

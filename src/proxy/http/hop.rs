@@ -1,7 +1,7 @@
-//! What belongs to one hop only, and what we say of ourselves: fields taken off and put on.
+//! Fields of one hop, and our own fields: removed and added.
 //!
-//! RFC 9110 §7.6.1: whatever `Connection` names is for the next hop, which is us. It goes first, so
-//! that a client cannot have the fields removed that are added here.
+//! RFC 9110 §7.6.1: the fields that `Connection` names are for the next hop, which is us. They are
+//! removed first, so that a client cannot have the fields removed that are added here.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -28,39 +28,39 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// How `Via` names us (RFC 9110 §7.6.3).
 const VIA: HeaderValue = HeaderValue::from_static("1.1 evenkeel");
 
-/// How many fields most requests are given: `X-Forwarded-For`, `-Host` and `-Proto`, and the id.
+/// How many fields are added to most requests: `X-Forwarded-For`, `-Host` and `-Proto`, and the id.
 const FIELDS_ADDED: usize = 4;
 
-/// Who sent a request, for the fields that say so.
+/// The sender of a request, for the fields about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sender<'a> {
     /// The connection's peer.
     pub(super) peer: Peer,
-    /// How it speaks to us.
+    /// The scheme of its connection.
     pub(super) proto: Proto,
-    /// Whether what it says of its own clients is believed.
+    /// Whether its fields about its own clients are trusted.
     pub(super) is_trusted: bool,
     /// `X-Forwarded-For` of a peer that is not trusted; the same for each request of a connection.
     /// `None`: the peer has no address.
     pub(super) forwarded_for: Option<&'a HeaderValue>,
 }
 
-/// Whether bytes follow the head, and whether their number is known.
+/// Whether a body follows the head, and whether its length is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyKind {
     /// No bytes.
     None,
-    /// As many as `Content-Length` says. It stays when a client of HTTP/2 sends trailers, too, for which
-    /// HTTP/1.1 then has no place (RFC 9112 §7.1.2): they may be left out (RFC 9110 §6.5.1), and not
-    /// every server takes a body whose length it does not know.
+    /// As many bytes as in `Content-Length`. It stays also if an HTTP/2 client sends trailers, for
+    /// which HTTP/1.1 then has no place (RFC 9112 §7.1.2): they may be left out (RFC 9110 §6.5.1),
+    /// and not every server accepts a body of unknown length.
     Sized,
     /// Until they end.
     Chunked,
 }
 
-/// Removes what a peer that is not trusted says of itself and of the proxies before it. Before a route
-/// is looked for: a route for `x-forwarded-proto = "https"` must not be open to each client that
-/// writes so.
+/// Removes fields in which an untrusted peer describes itself and proxies before it. Before a route
+/// is looked up: a route for `x-forwarded-proto = "https"` must not be open to every client that
+/// sends the field.
 pub(super) fn remove_claims(headers: &mut HeaderMap, seen: Seen, rules: &FieldRules) {
     if seen.has(Seen::TRUSTED_ONLY) {
         rules.trusted_only().remove_from(headers);
@@ -75,8 +75,8 @@ pub(super) fn remove_claims(headers: &mut HeaderMap, seen: Seen, rules: &FieldRu
     }
 }
 
-/// Makes the head of a request the one that a server shall see. What a peer that is not trusted
-/// claims was removed before ([`remove_claims`]).
+/// Makes the head of a request the one for the server. Claims of an untrusted peer were removed
+/// before ([`remove_claims`]).
 pub(super) fn towards_server(
     head: &mut request::Parts,
     seen: Seen,
@@ -84,7 +84,7 @@ pub(super) fn towards_server(
     sender: Sender<'_>,
     forwarding: &Forwarding,
 ) {
-    // At once, where the map would grow for the first of them and again for the last.
+    // In one step; otherwise the map would grow for the first of them and again for the last.
     head.headers.reserve(FIELDS_ADDED);
     let takes_trailers = seen.has(Seen::TE) && te_has_trailers(&head.headers);
     strip_hop_fields(&mut head.headers, seen);
@@ -95,12 +95,12 @@ pub(super) fn towards_server(
         head.headers
             .insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
-    // RFC 9110 §10.1.1: it means nothing without a body, nor in HTTP/1.0.
+    // RFC 9110 §10.1.1: it has no meaning without a body, nor in HTTP/1.0.
     let expects = body != BodyKind::None && head.version > Version::HTTP_10;
     if seen.has(Seen::EXPECT) && !expects {
         head.headers.remove(header::EXPECT);
     }
-    // First: what is said of the host is taken from the field.
+    // First, because the fields about the host are taken from it.
     into_origin_form(head);
     say_who_sent_it(head, sender, forwarding);
     if head.version == Version::HTTP_2 {
@@ -112,7 +112,7 @@ pub(super) fn towards_server(
     head.version = Version::HTTP_11;
 }
 
-/// Whether servers expect a body with `method`: of what has none they want to be told so.
+/// Whether servers expect a body with `method`: without one, a request needs `Content-Length: 0`.
 fn may_have_body(method: &Method) -> bool {
     !matches!(
         *method,
@@ -125,16 +125,16 @@ fn may_have_body(method: &Method) -> bool {
     )
 }
 
-/// In HTTP/2 the head itself says that no body follows; some servers of HTTP/1 answer 411 where it is not
-/// said (RFC 9110 §8.6).
+/// In HTTP/2 the head itself shows that no body follows; some HTTP/1 servers answer 411 without a
+/// length (RFC 9110 §8.6).
 fn say_no_body(headers: &mut HeaderMap) {
     headers
         .entry(header::CONTENT_LENGTH)
         .or_insert(HeaderValue::from_static("0"));
 }
 
-/// A client of HTTP/2 may send its cookies one by one, to compress them better; a server that is not
-/// asked in HTTP/2 knows one field (RFC 9113 §8.2.3).
+/// An HTTP/2 client may send its cookies one by one, to compress them better; HTTP/1 has one field
+/// for them (RFC 9113 §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(header::COOKIE).iter();
     if crumbs.nth(1).is_none() {
@@ -151,15 +151,15 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes the head of a response the one that the client shall see.
+/// Makes the head of a response the one for the client.
 pub(super) fn towards_client<B>(response: &mut Response<B>, forwarding: &Forwarding) {
     *response.version_mut() = Version::HTTP_11;
     let is_bodyless = response.status() == StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     let seen = Seen::of(headers);
     if seen.has(Seen::TRANSFER_ENCODING) || is_bodyless {
-        // The coding said how long it was; a length beside it is a lie (RFC 9112 §6.3). And a 204 has none
-        // (RFC 9110 §8.6).
+        // The coding defines the end; a length beside it is false (RFC 9112 §6.3). And a 204 has
+        // none (RFC 9110 §8.6).
         headers.remove(header::CONTENT_LENGTH);
     }
     remove_named_in_connection(headers, seen);
@@ -169,10 +169,10 @@ pub(super) fn towards_client<B>(response: &mut Response<B>, forwarding: &Forward
     }
 }
 
-/// Makes an interim answer (1xx) the one that the client shall see.
+/// Makes an interim answer (1xx) the one for the client.
 pub(super) fn interim_towards_client(interim: &mut Response<()>, forwarding: &Forwarding) {
     towards_client(interim, forwarding);
-    // RFC 9110 §8.6: there is no body that it could be of.
+    // RFC 9110 §8.6: there is no body that it could describe.
     interim.headers_mut().remove(header::CONTENT_LENGTH);
 }
 
@@ -195,9 +195,10 @@ fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
     }
 }
 
-/// Removes the fields that `Connection` names; `Connection` itself stays. Of a request before a route is
-/// looked for, which is chosen by what the server is sent, and before rules add fields, which no client
-/// may take away. HAProxy and nginx choose by such a field as well, but they pass it on.
+/// Removes the fields that `Connection` names; `Connection` itself stays. For a request, this is
+/// done before a route is looked up, because routes see the request for the server, and before
+/// rules add fields, which no client may remove. HAProxy and nginx choose by such a field as well,
+/// but they pass it on.
 pub(super) fn remove_named_in_connection(headers: &mut HeaderMap, seen: Seen) {
     if !seen.has(Seen::CONNECTION) {
         return;
@@ -207,7 +208,7 @@ pub(super) fn remove_named_in_connection(headers: &mut HeaderMap, seen: Seen) {
         .iter()
         .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
-        // The usual words name no field that is not taken off anyway.
+        // The usual words name no field that is not removed anyway.
         .filter(|token| !is_usual(token))
         .filter_map(|token| HeaderName::from_bytes(token).ok())
         .filter(|name| !is_protected(name))
@@ -219,7 +220,7 @@ pub(super) fn remove_named_in_connection(headers: &mut HeaderMap, seen: Seen) {
 
 fn is_usual(token: &[u8]) -> bool {
     let usual = [b"keep-alive".as_slice(), b"close", b"te", b"upgrade"];
-    // `admit` has to see it, and it is always taken off.
+    // `admit` must see it, and it is always removed.
     let codings = [b"transfer-encoding".as_slice()];
     usual
         .iter()
@@ -227,7 +228,7 @@ fn is_usual(token: &[u8]) -> bool {
         .any(|usual| token.eq_ignore_ascii_case(usual))
 }
 
-/// Fields that `Connection` cannot take away: without them the request would be another one.
+/// Fields that `Connection` cannot remove: without them the request would be another one.
 fn is_protected(name: &HeaderName) -> bool {
     *name == header::HOST
         || *name == header::AUTHORIZATION
@@ -244,7 +245,7 @@ fn te_has_trailers(headers: &HeaderMap) -> bool {
 }
 
 fn say_who_sent_it(head: &mut request::Parts, sender: Sender<'_>, forwarding: &Forwarding) {
-    // What the client asked for, whatever a rule made of it.
+    // The host that the client asked for, also if a rule changed it.
     let original = head.extensions.remove::<OriginalHost>();
     let headers = &mut head.headers;
     let host = match original {
@@ -299,7 +300,7 @@ fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>, host: Option<
     };
 }
 
-/// The target as a server wants it: path and query, as they were received.
+/// The target for a server: path and query, as they were received.
 fn into_origin_form(head: &mut request::Parts) {
     let Some(authority) = head.uri.authority() else {
         return;
@@ -318,7 +319,7 @@ fn into_origin_form(head: &mut request::Parts) {
     head.uri = target.into();
 }
 
-/// Puts the id of the exchange where the server looks for it.
+/// Writes the id of the exchange into the field for servers.
 pub(super) fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
     let RequestIds::Field(name) = ids else {
         return;
@@ -328,10 +329,10 @@ pub(super) fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &Reque
     }
 }
 
-/// Says that a connection of HTTP/1 ends with `response`, to a request of `version`, when it does:
-/// it `is_last`, because the connection is drained or the answer came before the end of the request
-/// (what the client sends next, the rest or another request, cannot be told apart); or the end of its
-/// body is the end of the connection.
+/// Adds `Connection: close` to `response`, for a request of `version`, if the HTTP/1 connection
+/// ends with it: it `is_last`, because the connection is drained or the answer came before the end
+/// of the request (the client's next bytes, the rest or another request, cannot be distinguished); or
+/// the end of its body is the end of the connection.
 pub(super) fn say_close<B: Body>(
     mut response: Response<B>,
     version: Version,
@@ -348,10 +349,10 @@ pub(super) fn say_close<B: Body>(
     response
 }
 
-/// A query with the path that it is of (RFC 9110 §4.2.3).
+/// A query with its path (RFC 9110 §4.2.3).
 fn with_path(query: &PathAndQuery) -> PathAndQuery {
     let target = Bytes::from(format!("/{}", query.as_str()));
-    // It is a byte longer than what was admitted, which has an authority besides.
+    // It is a byte longer than the admitted target, which also has an authority.
     PathAndQuery::from_maybe_shared(target).unwrap_or_else(|_| query.clone())
 }
 

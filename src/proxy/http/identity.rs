@@ -1,4 +1,4 @@
-//! What TLS says of a client, held against what the client asks for, and passed on to servers.
+//! The TLS facts of a client: compared with its requests, and passed on to servers.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -6,12 +6,11 @@ use crate::base::ListenAddress;
 use crate::exchange::{ClientTls, Reason};
 use crate::plan::{self, ClientFields};
 
-/// Whether a connection to `address` that was opened for one name may ask for `host`.
+/// Whether a connection to `address` that was opened for one name may be used for `host`.
 ///
-/// Only where names have rules of their own: what was asked of the client in the handshake may be
-/// less than `host` asks of its clients. Where both names have the same rules, one connection serves
-/// for both, as HTTP/2 wants it (RFC 9113 §9.1.1). The rules are those of the bind that the connection
-/// came in by.
+/// Only if names have rules of their own: the handshake may have required less than `host`
+/// requires. If both names have the same rules, one connection serves both, as HTTP/2 allows (RFC
+/// 9113 §9.1.1). The rules are those of the bind of the connection.
 pub(super) fn check_host(
     plan: &plan::Frontend,
     address: &ListenAddress,
@@ -39,15 +38,15 @@ pub(super) fn check_host(
     }
 }
 
-/// Takes off what the client wrote in the fields that tell servers about certificates, those of all
-/// frontends. Before a route is looked for: no client chooses one by them.
+/// Removes a client's values from the fields for servers about certificates, of all frontends.
+/// Before a route is looked up: no client may choose one by them.
 pub(super) fn remove_certificate_fields(headers: &mut HeaderMap, all: &[HeaderName]) {
     for name in all {
         headers.remove(name);
     }
 }
 
-/// Tells the server about the certificate that the client showed.
+/// Writes the client's certificate into fields for the server.
 pub(super) fn say_certificate(
     headers: &mut HeaderMap,
     fields: &ClientFields,
@@ -62,7 +61,7 @@ pub(super) fn say_certificate(
         (&fields.serial, &certificate.serial),
         (&fields.fingerprint, &certificate.fingerprint),
     ] {
-        // It is ASCII without controls, made so where it was read; what is not must not go out.
+        // It was made ASCII without controls when it was read; anything else must not be sent.
         if let (Some(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
             headers.insert(name.clone(), value);
         }

@@ -1,4 +1,4 @@
-//! An idle connection: nothing but a socket that waits for bytes.
+//! An idle connection: only a socket that waits for bytes.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -12,30 +12,30 @@ use crate::net::Stream;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::Timer;
 
-/// What is read of the first bytes after being idle; the task that is woken reads the others.
+/// How many bytes are read at first after an idle time; the task that wakes up reads the rest.
 const FIRST_READ_BYTES: usize = 2048;
 
-/// What a connection woke up for.
+/// Why a connection woke up.
 pub(super) enum Woken {
     Bytes(Bytes),
     Over,
 }
 
-/// How many bytes of line ends are skipped while a connection waits: a few empty lines, which old clients
-/// send after a body. What comes then is bounded too (`wire::h1::request_head`).
+/// How many bytes of line ends are skipped while a connection waits: a few empty lines, which old
+/// clients send after a body. Later ones are bounded too (`wire::h1::request_head`).
 const MOST_SKIPPED_BYTES: usize = 32;
 
-/// What line ends are that come by themselves.
+/// The meaning of line ends that come alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineEnds {
-    /// What old clients send after a body: they are skipped.
+    /// Old clients send them after a body: they are skipped.
     BeforeRequest,
-    /// A part of what has begun.
+    /// They are a part of a head that has begun.
     WithinRequest,
 }
 
-/// Waits for the next request, or for more of it, until `until`, or until the shutdown is `end` or
-/// stronger.
+/// Waits for the next request, or for more of it, until `until` passes, or until the shutdown is at
+/// least `end`.
 pub(super) fn bytes_or(
     end: Shutdown,
     line_ends: LineEnds,
@@ -44,7 +44,8 @@ pub(super) fn bytes_or(
     registration: &Registration,
     timer: &mut Timer,
 ) -> impl Future<Output = Woken> {
-    // No `async fn`, whose future would hold each of these twice: an idle connection holds it for long.
+    // This is no `async fn`: its future would hold each of these values twice, and an idle
+    // connection holds it for long.
     let mut skipped = 0;
     poll_fn(move |cx| {
         let mut room = [0; FIRST_READ_BYTES];
@@ -68,22 +69,22 @@ pub(super) fn bytes_or(
     })
 }
 
-/// How the wait for the rest of a head came to its end.
+/// The result of waiting for the rest of a head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// It has come whole, or as much as it may have.
+    /// It is complete, or has reached its limit.
     Came,
-    /// Nothing more follows.
+    /// The client sends no more.
     Ended,
     Late,
-    /// It has to end at once.
+    /// The connection must end at once.
     Broken,
 }
 
-/// Waits until `head`, of which a part was read, has come whole, or `most` bytes of it, and until `until`
+/// Waits until `head`, of which a part was read, is complete or has `most` bytes, and until `until`
 /// at the latest.
 ///
-/// Only what came is kept, without the state of a connection on which exchanges run.
+/// Keeps only the bytes of the head, without the state of a connection with exchanges.
 pub(super) async fn rest_of_head(
     head: &mut Vec<u8>,
     most: usize,
@@ -115,14 +116,14 @@ pub(super) async fn rest_of_head(
     .await
 }
 
-/// Whether a line ends in these bytes that has nothing in it, as the last of a head (RFC 9112 §2.1, §2.2).
+/// Whether these bytes contain an empty line, which ends a head (RFC 9112 §2.1, §2.2).
 fn has_blank_line(bytes: &[u8]) -> bool {
     let is_end = |three: &[u8]| matches!(three, [b'\n', b'\n', ..] | [b'\n', b'\r', b'\n']);
     bytes.windows(3).any(is_end) || bytes.ends_with(b"\n\n")
 }
 
-/// Whether these are only line ends, which old clients send after a body (RFC 9112 §2.2): no request
-/// has begun.
+/// Whether these bytes are only line ends, which old clients send after a body (RFC 9112 §2.2): no
+/// request has begun.
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }

@@ -1,15 +1,15 @@
-//! How long a client is heard that is still sending when it has its answer.
+//! How long a client is read that is still sending when it has its answer.
 //!
-//! Not heard at all, many clients lose the answer: one of HTTP/1 by the reset of a socket that is closed
-//! with bytes unread (RFC 9112 §9.6), one of HTTP/2 that takes RST_STREAM for a failure.
+//! Without reading, many clients lose the answer: an HTTP/1 client by the reset of a socket that is
+//! closed with unread bytes (RFC 9112 §9.6), an HTTP/2 client that takes RST_STREAM for a failure.
 
 use crate::base::clock::{Duration, Instant};
 use crate::plan;
 
-/// How long a client may send nothing before it is taken to have sent all. nginx: `lingering_timeout`.
+/// After this time without bytes the client has sent all. nginx: `lingering_timeout`.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// What may still be read and thrown away.
+/// How much may still be read and discarded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Linger {
     until: Instant,
@@ -19,7 +19,7 @@ pub(super) struct Linger {
 }
 
 impl Linger {
-    /// As much as `frontend` lets it be, from `now` on.
+    /// The bounds of `frontend`, from `now` on.
     pub(super) fn of(frontend: &plan::Frontend, now: Instant) -> Self {
         let silence = frontend.timeout.body.min(SILENCE);
         Self {
@@ -30,7 +30,7 @@ impl Linger {
         }
     }
 
-    /// For a client that has had its time already.
+    /// For a client whose time is over already.
     pub(super) fn brief(now: Instant) -> Self {
         let time = Duration::from_secs(2);
         Self {
@@ -41,18 +41,18 @@ impl Linger {
         }
     }
 
-    /// Notes that so many bytes were thrown away.
+    /// Notes that so many bytes were discarded.
     pub(super) fn note(&mut self, bytes: usize, now: Instant) {
         self.left = self.left.saturating_sub(bytes as u64);
         self.silent_at = now + self.silence;
     }
 
-    /// Whether that was enough at `now`.
+    /// Whether the bounds are reached at `now`.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.left == 0 || now >= self.due()
     }
 
-    /// When it is enough if nothing more comes.
+    /// When they are reached if nothing more comes.
     pub(super) fn due(&self) -> Instant {
         self.until.min(self.silent_at)
     }

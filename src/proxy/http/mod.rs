@@ -1,7 +1,7 @@
-//! A client connection that speaks HTTP/1 or HTTP/2: requests are read, refused if they must not
-//! pass, and answered.
+//! A client connection with HTTP/1 or HTTP/2: requests are read, refused if they must not pass, and
+//! answered.
 //!
-//! `listen` hands connections to [`serve`], which tells the versions apart; `h1` and `h2` read
+//! `listen` hands connections to [`serve`], which determines the version; `h1` and `h2` read
 //! requests and write answers. For each request `handle` calls the rooms in their
 //! order: `admit`, `rules`, `route`, `hop`, `forward`, and back.
 

@@ -1,5 +1,5 @@
-//! What is known of an exchange when its head has been read: who asks, when, under which id, and what
-//! the log says of the request.
+//! The facts of an exchange when its head has been read: the client, the time, the id, and the
+//! parts of the request for the log.
 //!
 //! `handle` opens an exchange with it. Two things are decided here: which client a trusted proxy
 //! speaks for, and whether the id that a request brings is kept.
@@ -18,8 +18,8 @@ use crate::wire::forwarded::{Field, client_of};
 
 use super::client::Client;
 
-/// What is known of the exchange of `request`, which `client` sent to the frontend at `index` and
-/// whose head began at `began` if that is known.
+/// The opening facts of `request`, which `client` sent to the frontend at `index` and whose head
+/// began at `began` if that is known.
 pub(super) fn opening<B>(
     client: &Client,
     view: &View,
@@ -57,7 +57,7 @@ pub(super) fn opening<B>(
     }
 }
 
-/// What the log says of a request.
+/// The parts of a request for the log.
 fn logged<B>(request: &Request<B>) -> LoggedRequest {
     let mut texts = RequestTexts {
         method: Some(request.method().as_str().as_bytes()),
@@ -79,7 +79,7 @@ fn logged<B>(request: &Request<B>) -> LoggedRequest {
         text.get_or_insert(value.as_bytes());
     }
     if let Some(authority) = request.uri().authority() {
-        // Without user information, which would be a password in the log.
+        // Without user information, which may be a password.
         let text = authority.as_str();
         let host = text.rfind('@').map_or(text, |at| &text[at + 1..]);
         texts.host = Some(host.as_bytes());
@@ -87,7 +87,7 @@ fn logged<B>(request: &Request<B>) -> LoggedRequest {
     LoggedRequest::of(&texts)
 }
 
-/// The target without scheme and host, which are its own in HTTP/1 alone (RFC 9112 §3.2).
+/// The target without scheme and host, which are part of it only in HTTP/1 (RFC 9112 §3.2).
 fn target(uri: &Uri) -> &str {
     let authority = || uri.authority().map_or("", |authority| authority.as_str());
     uri.path_and_query()

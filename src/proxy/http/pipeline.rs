@@ -1,4 +1,4 @@
-//! The rules of an exchange: which run when, with the choice of the route between them.
+//! The rules of an exchange: their order, with the choice of the route between them.
 //!
 //! Requests: frontend, route, backend. Answers: backend, route, frontend. Each pipeline is
 //! `proxy::rules`' own; an absent one costs a branch.
@@ -22,11 +22,11 @@ use super::admit::{check_target_length, host_of};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     stage: Stage,
-    /// Of the next rule of the stage.
+    /// The index of the next rule of the stage.
     index: usize,
 }
 
-/// Whose rules run.
+/// The owner of the rules that run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Frontend,
@@ -43,7 +43,7 @@ impl Progress {
 }
 
 impl ActiveRequest {
-    /// Runs the rules that are left for `request`. `Some`: a rule waits for so long.
+    /// Runs the remaining rules for `request`. `Some`: a rule waits for so long.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl ActiveRequest {
         }
     }
 
-    /// Whether rules have left a request that may be sent on.
+    /// Whether the request may still be sent on after the rules.
     fn check_again(&self, request: &Request<ReceivedBody>) -> Result<(), Stop> {
         let (plan, _) = self.frontend()?;
         host_of(request)?;

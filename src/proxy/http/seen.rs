@@ -1,7 +1,7 @@
-//! Which of the fields that concern a hop a head has, found in one walk over it.
+//! Which hop-related fields a head has: a bit set, filled in one pass over the head.
 //!
 //! `admit` and `hop` ask for a dozen fields that are hardly ever there, and each look-up hashes a
-//! name. Walking over the head once costs less than three of them.
+//! name. A pass over the head costs less than three look-ups.
 
 use http::header::HeaderMap;
 
@@ -34,12 +34,13 @@ impl Seen {
     pub const CONTENT_LENGTH: Self = Self(1 << 11);
     /// `HTTP2-Settings`.
     pub const HTTP2_SETTINGS: Self = Self(1 << 12);
-    /// One that only trusted peers may send.
+    /// A field that only trusted proxies may send (`forwarding.trusted_only`).
     pub const TRUSTED_ONLY: Self = Self(1 << 9);
-    /// One whose name has other characters than letters, digits and `-`, and that may not pass.
+    /// A field whose name has characters other than letters, digits and `-`, and that must not be
+    /// passed on.
     pub const ODD_NAME: Self = Self(1 << 10);
 
-    /// Those that belong to one hop alone.
+    /// The fields that apply to one hop only.
     pub const OF_HOP: Self = Self(
         Self::CONNECTION.0
             | Self::KEEP_ALIVE.0
@@ -50,14 +51,14 @@ impl Seen {
             | Self::HTTP2_SETTINGS.0,
     );
 
-    /// Those that the head of an answer has.
+    /// The set of a head, without the classes of names that need rules.
     pub fn of(headers: &HeaderMap) -> Self {
         headers.keys().fold(Self::default(), |seen, name| {
             seen.with(Self::named(name.as_str()))
         })
     }
 
-    /// Those that the head of a request has, and what its names are to `rules`.
+    /// The set of a request head. `rules` says which names are odd or for trusted proxies only.
     pub fn of_request(headers: &HeaderMap, rules: &FieldRules) -> Self {
         headers.keys().fold(Self::default(), |seen, name| {
             let name = name.as_str();
@@ -92,7 +93,7 @@ impl Seen {
         Self(self.0 | other.0)
     }
 
-    /// Whether it has `field`, or one of them.
+    /// Whether `field` was seen, or one of several.
     pub fn has(self, field: Self) -> bool {
         self.0 & field.0 != 0
     }

@@ -1,8 +1,8 @@
-//! Which version of HTTP a client connection speaks, and who serves it.
+//! Finds the version of HTTP of a client connection, and serves it.
 //!
-//! Over TLS both sides have agreed on it (ALPN). In the clear the first bytes say so: a client that
-//! knows that we speak HTTP/2 begins with its preface (RFC 9113 §3.3), which no request of HTTP/1
-//! can begin with. They are waited for as long as a head is.
+//! With TLS both sides have agreed on it (ALPN). Without TLS the first bytes show it: a client that
+//! uses HTTP/2 begins with its preface (RFC 9113 §3.3), with which no HTTP/1 request can begin.
+//! They are waited for as long as a head is.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::client::{Client, ConnectionInfo};
 use super::idle::{LineEnds, Woken, bytes_or};
 use super::{h1, h2};
 
-/// What the first bytes say.
+/// The meaning of the first bytes.
 enum Spoken {
     H1(Bytes),
     H2(Bytes),
@@ -48,7 +48,7 @@ pub fn serve(
     }
 }
 
-/// Waits until it can be told what a client in the clear speaks, and speaks it.
+/// Waits until the version of a client without TLS is known, and serves it.
 async fn speak(
     mut stream: Stream,
     client: Rc<Client>,
@@ -72,8 +72,8 @@ fn over_h2(
     Run::last(async move { h2::serve(stream, prefix, client, &registration, timer).await })
 }
 
-/// What client and proxy have agreed on. A client that has not agreed on anything speaks HTTP/1: one
-/// that knows HTTP/2 has to say so there (RFC 9113 §3.2).
+/// The version that was negotiated. Without a result it is HTTP/1: an HTTP/2 client must offer it
+/// by ALPN (RFC 9113 §3.2).
 fn agreed(tls: &ClientTls) -> Version {
     match tls.alpn.as_deref() {
         Some("h2") => Version::H2,
@@ -81,7 +81,7 @@ fn agreed(tls: &ClientTls) -> Version {
     }
 }
 
-/// Waits until it can be told what the client speaks.
+/// Waits until the first bytes show the version.
 async fn first_bytes(
     stream: &mut Stream,
     client: &Client,
@@ -123,7 +123,7 @@ async fn first_bytes(
             }
             return Spoken::Nothing;
         };
-        // Nearly always all that is needed comes at once, and is not copied again.
+        // Nearly always all needed bytes come at once, and are not copied again.
         let bytes = if seen.is_empty() {
             bytes
         } else {

@@ -1,9 +1,9 @@
-//! Requests to go on in another protocol: which are passed on and how, and what becomes of the
-//! connection when the server agrees.
+//! Upgrades to another protocol: which requests are passed on and how, and the connection after the
+//! server has accepted.
 //!
-//! A client of HTTP/1 asks by `Upgrade` (RFC 9110 §7.8), one of HTTP/2 by a CONNECT with `:protocol`
-//! (RFC 8441), and a server is asked in the same way by its version. Nothing but its 101, or a 2xx in
-//! HTTP/2, opens a tunnel: until then what the client sends is HTTP, and any other answer is an
+//! An HTTP/1 client asks by `Upgrade` (RFC 9110 §7.8), an HTTP/2 client by a CONNECT with
+//! `:protocol` (RFC 8441), and a server is asked by its own version. Only a 101, or a 2xx in
+//! HTTP/2, opens a tunnel: until then the client's bytes are HTTP, and any other answer is an
 //! ordinary one.
 
 use std::rc::Rc;
@@ -29,12 +29,12 @@ use super::seen::Seen;
 /// The protocol whose frames and keys we know.
 const WEBSOCKET: &str = "websocket";
 
-/// A tunnel that the server has agreed to; the client's end is still missing.
+/// A tunnel that the server has accepted; the client's end is still missing.
 pub(super) struct OpenTunnel {
     pub(super) upgraded: Upgraded,
-    /// The client's side of a stream of HTTP/2; a connection of HTTP/1 is one itself.
+    /// The client's side of an HTTP/2 stream; an HTTP/1 connection is both sides.
     pub(super) from_client: Option<RecvStream>,
-    /// How long it may last once it was told to leave.
+    /// How long it may last after the begin of a drain.
     pub(super) drain: Duration,
 }
 
@@ -43,11 +43,11 @@ pub(super) fn is_extended_connect<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_some()
 }
 
-/// The protocol that `request` asks to go on in, if `allowed` has it.
+/// The protocol that `request` asks for, if `allowed` has it.
 ///
 /// # Errors
 ///
-/// Without that protocol the request would mean nothing.
+/// The request has no meaning without that protocol.
 pub(super) fn upgrade_of<B>(
     request: &Request<B>,
     seen: Seen,
@@ -70,7 +70,7 @@ pub(super) fn upgrade_of<B>(
         return Ok(None);
     }
     let mut tokens = tokens(request.headers(), header::UPGRADE);
-    // RFC 6455 §4.1: a WebSocket is opened by GET. Whatever else is asked for so gets an ordinary answer.
+    // RFC 6455 §4.1: a WebSocket is opened by GET. Another method gets an ordinary answer.
     let is_get = request.method() == Method::GET;
     let protocol = tokens.find_map(|token| {
         allowed_of(allowed, token).filter(|protocol| is_get || protocol != WEBSOCKET)
@@ -84,13 +84,13 @@ pub(super) fn upgrade_of<B>(
     }))
 }
 
-/// Whether `Upgrade` means anything there: not in HTTP/1.0 (RFC 9110 §7.8).
+/// Whether `Upgrade` has a meaning: not in HTTP/1.0 (RFC 9110 §7.8).
 fn may_upgrade<B>(request: &Request<B>, seen: Seen) -> bool {
     seen.has(Seen::UPGRADE) && request.version() == Version::HTTP_11
 }
 
-/// Refuses an offer that would be passed on, beside a body: whether the bytes that follow are the body
-/// or the new protocol is a matter of opinion. Every other offer is taken off.
+/// Refuses an offer that would be passed on, beside a body: readers differ about whether the
+/// following bytes are the body or the new protocol. Every other offer is removed.
 ///
 /// # Errors
 ///
@@ -107,8 +107,8 @@ pub(super) fn refuse_body<B>(
     Ok(())
 }
 
-/// What a client of HTTP/1 wants to have proved. One without a key, or with two, is told so by a
-/// server of HTTP/1.
+/// The proof that an HTTP/1 client needs. A client without a key, or with two, gets its error from
+/// an HTTP/1 server.
 fn proof_of(headers: &HeaderMap) -> Proof {
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     let key = keys.next().filter(|_| keys.next().is_none());
@@ -134,7 +134,8 @@ fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item =
         .map(<[u8]>::trim_ascii)
 }
 
-/// Makes a CONNECT that asks for a tunnel the GET with `Upgrade` that means the same in HTTP/1.
+/// Turns a CONNECT that asks for a tunnel into the GET with `Upgrade` that means the same in
+/// HTTP/1.
 pub(super) fn into_get<B>(request: &mut Request<B>) {
     *request.method_mut() = Method::GET;
     let protocol = request.extensions().get::<Protocol>();
@@ -144,13 +145,13 @@ pub(super) fn into_get<B>(request: &mut Request<B>) {
     }
 }
 
-/// Asks a server for what `upgrade` says, in a head that is otherwise complete. One of HTTP/2 is asked
-/// by a CONNECT in the end, which `forward` makes of it.
+/// Adds the upgrade to a head that is otherwise complete. For an HTTP/2 server, `forward` makes a
+/// CONNECT of it in the end.
 pub(super) fn towards_server(head: &mut request::Parts, upgrade: &UpgradeRequest) {
     let headers = &mut head.headers;
     headers.remove(header::TE);
-    // What follows is the tunnel. A server would take its first bytes for a body, or its first for
-    // more than was announced.
+    // A tunnel follows. A server would take its first bytes for a body, or for more than was
+    // announced.
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, upgrade.protocol.clone());
@@ -165,18 +166,18 @@ pub(super) fn towards_server(head: &mut request::Parts, upgrade: &UpgradeRequest
         .or_insert(HeaderValue::from_static("13"));
 }
 
-/// Tells the client that the server agrees, in its version of HTTP.
+/// Makes the answer that accepts the upgrade, in the client's version of HTTP.
 pub(super) fn towards_client(
     head: &mut response::Parts,
     upgrade: &UpgradeRequest,
     open_tunnel: &OpenTunnel,
 ) {
     let headers = &mut head.headers;
-    // What follows has no length (RFC 9110 §9.3.6, §15.2).
+    // The following bytes have no length (RFC 9110 §9.3.6, §15.2).
     headers.remove(header::CONTENT_LENGTH);
     if open_tunnel.from_client.is_some() {
         head.status = StatusCode::OK;
-        // It answers a key that the client has not seen (RFC 8441 §5).
+        // It answers a key that is not the client's (RFC 8441 §5).
         headers.remove(header::SEC_WEBSOCKET_ACCEPT);
         return;
     }
@@ -185,7 +186,7 @@ pub(super) fn towards_client(
         && let Proof::Clients(key) = &upgrade.proof
         && let Ok(answer) = HeaderValue::from_maybe_shared(Bytes::from(key.answer()))
     {
-        // The server has not seen the key: that it means WebSocket it has said by `:protocol`.
+        // The server has not seen the key; it accepted WebSocket by `:protocol`.
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, answer);
     }
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -193,7 +194,8 @@ pub(super) fn towards_client(
 }
 
 impl OpenTunnel {
-    /// The tunnel of `exchange`. `client` is the other end, and what was read from it already.
+    /// The tunnel of `exchange`. `client` is the client's end, with bytes that were read from it
+    /// already.
     pub(super) fn tunnel(
         self,
         client: (End, Bytes),

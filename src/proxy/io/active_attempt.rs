@@ -1,7 +1,7 @@
 //! One attempt of an exchange while it runs: the handle to its record and its deadlines.
 //!
-//! `forward` begins one for each try. What carries the attempt on (the connection, the body of the answer)
-//! holds the handle, and can reach no other attempt by it.
+//! `forward` begins one for each try. The parts of the attempt (the connection, the body of the
+//! answer) hold the handle, and can reach no other attempt through it.
 
 use std::rc::Rc;
 
@@ -38,7 +38,7 @@ impl ActiveAttempt {
         &self.exchange
     }
 
-    /// Until when it waits.
+    /// The deadlines of the attempt.
     #[inline]
     pub fn deadlines(&self) -> AttemptDeadlines<'_> {
         self.exchange.deadlines.of(self.index)
@@ -49,7 +49,7 @@ impl ActiveAttempt {
         self.exchange.record.attempts.stamp(self.index, change);
     }
 
-    /// Its outcome, where the verdict is `verdict`.
+    /// Its outcome, with this verdict.
     pub fn outcome(&self, verdict: Verdict) -> Outcome {
         self.exchange.record.attempts.outcome(self.index, verdict)
     }

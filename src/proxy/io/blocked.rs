@@ -1,8 +1,8 @@
-//! Whether a peer takes what we want to send, on a connection or on a stream of HTTP/2.
+//! Whether a peer takes our bytes, on a connection or on an HTTP/2 stream.
 //!
-//! The socket says when it takes no more and when it does again. The second may be long in coming
-//! though the peer is reading, so that it is looked at before it is given up. What counts is that
-//! something was taken, not how much.
+//! The socket reports when it takes no more and when it does again. The second report may come late
+//! although the peer is reading, so the send queue is checked before the peer is given up. It
+//! counts that something was taken, not how much.
 
 use std::cell::Cell;
 use std::io;
@@ -18,46 +18,47 @@ use super::pump::Pump;
 use super::send_progress::SendProgress;
 use super::tracked_socket::SocketTracker;
 
-/// Since when a peer takes nothing. Written by the stream that wraps the connection, and by the task
-/// that holds the timer.
+/// Since when a peer takes nothing. Written by the stream that wraps the connection, and by the
+/// task that holds the timer.
 #[derive(Debug, Default)]
 pub struct Blocked {
     since: Cell<Option<Instant>>,
-    /// What had left when it was last noted, where a stream takes bytes before it sends them (TLS).
+    /// How much was sent at the last note, if a stream takes bytes before it sends them (TLS).
     sent: Cell<u64>,
     probe: Cell<ProgressProbe>,
 }
 
-/// Room that a peer has to make on a stream of HTTP/2 before it counts: less is a crumb, by which an answer
-/// could be kept for ever at the cost of some bytes a minute.
+/// The least room that counts on an HTTP/2 stream: with less, a client could hold an answer for
+/// ever at the cost of some bytes a minute.
 const LEAST_ROOM_BYTES: u64 = 1024;
 
-/// How long a stream lasts whose peer makes no such room and only takes what lies in the socket: no more
-/// than the 4 MiB that Linux lets lie there, and who needs longer for them has less than 7 kB/s.
+/// How long a stream lasts whose peer makes no such room and only takes what is in the socket: at
+/// most the 4 MiB that Linux allows there; a peer that needs longer for them reads less than 7
+/// kB/s.
 const LONGEST_WITHOUT_ROOM: Duration = Duration::from_secs(10 * 60);
 
-/// Since when a peer makes no room on a stream of HTTP/2, and takes nothing of what was sent there. What
-/// lies in the socket it cannot make room for: it does not have it yet.
+/// Since when a peer makes no room on an HTTP/2 stream, and takes nothing of what was sent there.
+/// It cannot make room for bytes in the socket: it has not got them yet.
 #[derive(Default)]
 pub struct Stall {
     since: Option<Instant>,
     /// When it last made room.
     roomy_at: Option<Instant>,
-    /// What it had made room for then.
+    /// The room that it had made by then.
     sent: u64,
     probe: StreamProgressProbe,
 }
 
-/// What a look at a peer came to.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// It is not time for one.
+    /// It is too early for one.
     NotDue,
-    /// It has taken some since the last look.
+    /// It has taken some since the last check.
     Taking,
     /// It has taken nothing since then, and has time left.
     Waiting(Instant),
-    /// It has had its time and took nothing.
+    /// Its time is over and it took nothing.
     Stalled,
 }
 
@@ -67,8 +68,8 @@ impl Blocked {
         self.since.get().is_some()
     }
 
-    /// Notes a write, and what has left since. Under TLS a write that is taken may wait here, and
-    /// proves nothing.
+    /// Notes a write, and how much was sent since. Under TLS a write may wait here, and proves
+    /// nothing.
     pub fn note_written<T>(&self, written: &Poll<io::Result<T>>, sent: Option<u64>) {
         if written.is_pending() {
             if !self.is_so() {
@@ -79,8 +80,8 @@ impl Blocked {
         }
     }
 
-    /// Notes what a flush says: a peer that takes nothing of what waits here under TLS is blocked,
-    /// and one that takes some is not.
+    /// Notes the result of a flush: a peer that takes nothing of what waits here under TLS is
+    /// blocked, and one that takes some is not.
     pub fn note_flushed(&self, flushed: &Poll<io::Result<()>>, sent: Option<u64>) {
         if sent.is_none() {
             return;
@@ -97,13 +98,13 @@ impl Blocked {
         self.since.get()
     }
 
-    /// When it is time for a look.
+    /// When a check is due.
     pub fn due(&self, timeout: Duration) -> Option<Instant> {
         let since = self.since.get()?;
         Some(self.probe.get().due(since, timeout))
     }
 
-    /// Looks, if it is time.
+    /// Checks, if it is due.
     pub fn look(
         &self,
         now: Instant,
@@ -135,7 +136,7 @@ impl Blocked {
 }
 
 impl Stall {
-    /// When it is time for a look at the peer of `pump`; `None`: it is not the peer that is waited for.
+    /// When a check of the peer of `pump` is due; `None`: the peer is not waited for.
     pub fn due<B>(&mut self, pump: &Pump<B>, timeout: Duration) -> Option<Instant>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -155,7 +156,7 @@ impl Stall {
         self.since
     }
 
-    /// Looks, if it is time.
+    /// Checks, if it is due.
     pub fn look(&mut self, now: Instant, timeout: Duration, tracker: &SocketTracker) -> Look {
         let Some(since) = self.since else {
             return Look::NotDue;

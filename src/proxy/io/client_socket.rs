@@ -1,9 +1,9 @@
-//! The socket of a client that speaks HTTP/1, what was read from it, and the body of the request that is
-//! under way.
+//! The socket of an HTTP/1 client, the bytes that were read from it, and the body of the current
+//! request.
 //!
-//! The connection (`http::h1`) and the request's body hold it together and use it in turn, in one task: the
-//! body is read when it is asked for, and the connection reads what stands before and after it. Nothing is
-//! read ahead of a body that is not asked for.
+//! The connection (`http::h1`) and the request's body share it and use it in turn, in one task: the
+//! body reads when it is polled, and the connection reads the bytes before and after it. Nothing is
+//! read ahead of a body that is not polled.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -27,7 +27,7 @@ use super::send_progress::SendProgress;
 /// waiting connection holds no buffer.
 const LITTLE_BYTES: usize = 8 << 10;
 
-/// The room that is made for a large body.
+/// The size of the buffer for a large body.
 const LARGE_BYTES: usize = 64 << 10;
 
 /// A client's socket.
@@ -36,16 +36,16 @@ pub struct ClientSocket(Rc<RefCell<Shared>>);
 /// The body of a request, which is read from the socket.
 pub struct ClientBody {
     socket: Rc<RefCell<Shared>>,
-    /// Which request it is of.
+    /// The number of its request.
     request: u64,
 }
 
-/// Why a body ended early.
+/// The reason why a body ended early.
 #[derive(Debug)]
 pub enum ClientBroken {
     /// Its framing is malformed.
     Refused(Refusal),
-    /// The connection broke.
+    /// The connection failed.
     Io(io::Error),
     /// The connection ended before the body did.
     Cut,
@@ -56,21 +56,21 @@ struct Shared {
     stream: Option<Stream>,
     /// Bytes that were read and not yet used.
     read: BytesMut,
-    /// What comes next of the present request.
+    /// The expected next part of the current request.
     expected: Expected,
     /// Whether the last read filled its buffer, so that there may be more to read.
     has_more: bool,
-    /// The requests so far.
+    /// The number of requests so far.
     requests: u64,
-    /// Bytes that the socket took.
+    /// The number of bytes that the socket has accepted.
     written: u64,
 }
 
-/// What comes next of a request.
+/// The expected next part of a request.
 enum Expected {
-    /// Nothing: it is complete.
+    /// Nothing: the request is complete.
     Nothing,
-    /// Nothing that could be understood.
+    /// Nothing, because the request is malformed.
     Broken,
     /// This many bytes of the body.
     Length(u64),
@@ -79,7 +79,7 @@ enum Expected {
 }
 
 impl ClientSocket {
-    /// The socket `stream`, of which `prefix` was read already.
+    /// The socket `stream`, from which `prefix` has already been read.
     pub fn new(stream: Stream, prefix: Bytes) -> Self {
         Self(Rc::new(RefCell::new(Shared {
             stream: Some(stream),
@@ -91,7 +91,7 @@ impl ClientSocket {
         })))
     }
 
-    /// The socket, and what was read from it and not used. What is left of a body is cut off.
+    /// The socket, and the bytes that were read and not used. The rest of a body is cut off.
     pub fn into_parts(self) -> (Stream, Bytes) {
         let mut shared = self.0.borrow_mut();
         let stream = shared.stream.take();
@@ -99,13 +99,13 @@ impl ClientSocket {
         (stream.expect("only this takes it"), read.freeze())
     }
 
-    /// Looks at the bytes that were read and not used, and may take some of them.
+    /// Passes the bytes that were read and not used to `look`, which may take some of them.
     #[inline]
     pub fn with_read<T>(&self, look: impl FnOnce(&mut BytesMut) -> T) -> T {
         look(&mut self.0.borrow_mut().read)
     }
 
-    /// Whether bytes were read that no one has used.
+    /// Whether there are bytes that were read and not used.
     pub fn has_read(&self) -> bool {
         !self.0.borrow().read.is_empty()
     }
@@ -126,12 +126,12 @@ impl ClientSocket {
         }
     }
 
-    /// Whether the last byte of the present request was read.
+    /// Whether the last byte of the current request was read.
     pub fn is_request_read(&self) -> bool {
         matches!(self.0.borrow().expected, Expected::Nothing)
     }
 
-    /// Reads once what stands before or after a body; 0: the client has closed its side.
+    /// Reads once, before or after a body; 0: the client has closed its sending side.
     #[inline]
     pub fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.0.borrow_mut().poll_read_little(cx)
@@ -153,7 +153,7 @@ impl ClientSocket {
         }
     }
 
-    /// Sends what waits in the layers below (TLS).
+    /// Sends the bytes that wait in the TLS layer.
     #[inline]
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(self.0.borrow_mut().stream()?).poll_flush(cx)
@@ -165,7 +165,7 @@ impl ClientSocket {
         self.0.borrow().stream.as_ref()?.sent()
     }
 
-    /// How far what was written has come; `None` where the system does not say. One system call.
+    /// The progress of the written bytes; `None` if the system does not report it. One system call.
     pub fn progress(&self) -> Option<SendProgress> {
         let shared = self.0.borrow();
         SendProgress::of(shared.stream.as_ref()?, shared.written)
@@ -216,7 +216,7 @@ impl Shared {
         }
     }
 
-    /// Reads once of a body.
+    /// Reads once, within a body.
     fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let expected = match &self.expected {
             Expected::Length(left) => *left,
@@ -227,7 +227,7 @@ impl Shared {
         if expected <= LITTLE_BYTES && !self.has_more {
             return self.poll_read_little(cx);
         }
-        // Pieces share this memory one after another: it is not made anew for each.
+        // Pieces share this memory one after another, so each of them needs no allocation.
         if self.read.capacity() - self.read.len() < LITTLE_BYTES {
             self.read.reserve(match self.expected {
                 Expected::Length(_) => expected.min(LARGE_BYTES),
@@ -265,7 +265,7 @@ impl Body for ClientBody {
         let this = self.get_mut();
         let shared = &mut *this.socket.borrow_mut();
         if shared.requests != this.request {
-            // Another request follows only where this body was complete.
+            // Another request follows only if this body was complete.
             return Poll::Ready(None);
         }
         let broken = loop {

@@ -1,8 +1,8 @@
-//! A corked connection of HTTP/2: its large frames leave together.
+//! Corks an HTTP/2 connection, so that large frames are sent together.
 //!
-//! h2 writes and flushes each large frame by itself: 100 kB are seven calls, and seven times the peer
-//! is woken. Here a large frame waits for what follows it, and goes when nothing does: h2 flushes once
-//! more when it has found nothing else to write.
+//! h2 writes and flushes each large frame by itself: 100 kB are seven calls, and the peer is woken
+//! seven times. Here a large frame waits for the next one, and is sent when none follows: h2
+//! flushes once more when it has nothing else to write.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,8 +15,8 @@ use crate::net::Stream;
 
 use super::tracked_socket::TrackedSocket;
 
-/// What ends in a piece of this size ends in a full frame, of which h2 puts the beginning elsewhere: a
-/// part of something larger, more often than not.
+/// A write that ends in a piece of this size ends in a full frame, whose beginning is in another
+/// buffer of h2: mostly a part of something larger.
 const LARGE_BYTES: usize = (16 << 10) - 256;
 
 /// Octets of a client's preface, before its first frame (RFC 9113 §3.4).
@@ -28,50 +28,50 @@ const SMALL_BYTES: usize = 256;
 /// How much is read at a time of such frames: some hundred of the smallest.
 const FEW_BYTES: usize = 2 << 10;
 
-/// A connection that holds a large frame back for the next.
+/// A connection that holds a large frame back for the next one.
 pub struct CorkedStream {
     stream: TrackedSocket,
     stage: Stage,
     end: End,
-    /// The frames that are read.
+    /// Counts the frames that are read.
     frames: PieceCounter,
-    /// Whether those that were read last were small.
+    /// Whether the frames of the last read were small.
     are_small: bool,
 }
 
-/// How the connection's end is told to h2, which fails all its streams at it: also those whose answer
-/// came just before, where part of the request was still to be sent.
+/// When h2 gets the connection's end. It then fails all its streams, also those whose answer came
+/// just before, if part of the request was still to be sent.
 enum End {
     /// At once.
     AtOnce,
-    /// Not in a turn of the connection's task in which something came before it: the streams for which it
-    /// came take it first.
+    /// Not in a turn of the connection's task in which bytes came before it: their streams take
+    /// them first.
     OneTurnLater {
-        /// Whether something has come in this turn.
+        /// Whether bytes have come in this turn.
         has_read: bool,
         /// The error that the connection ended with, if it has.
         error: Option<io::Error>,
     },
 }
 
-/// What has become of what was written.
+/// The state of the written bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// All has been let go, or goes by itself when the peer takes it.
+    /// All were sent, or will be when the peer takes them.
     Gone,
-    /// The last that was written was large.
+    /// The last write was large.
     Written,
     /// And it was flushed.
     Flushed,
 }
 
 impl CorkedStream {
-    /// Of a connection that is to carry frames to a client.
+    /// For a connection with frames to a client.
     pub fn new(stream: Stream) -> Self {
         Self::over(TrackedSocket::new(stream), End::AtOnce, PREFACE_BYTES)
     }
 
-    /// Of one to a server, as [`TrackedSocket::to_server`].
+    /// For a connection to a server, as [`TrackedSocket::to_server`].
     pub fn to_server(stream: Stream) -> Self {
         let end = End::OneTurnLater {
             has_read: false,
@@ -91,13 +91,13 @@ impl CorkedStream {
         }
     }
 
-    /// Whether the last flush was none: what was written waits for what may follow.
+    /// Whether the last flush was held back: the written bytes wait for more.
     pub fn is_waiting(&self) -> bool {
         self.stage == Stage::Flushed
     }
 
-    /// Reads, and lets what h2 makes of it count for this turn: it reads on as long as there is
-    /// something, and takes each frame for itself.
+    /// Reads, and counts the work that h2 does with it in this turn: it reads on while there are
+    /// bytes, and handles each frame on its own.
     fn poll_read_counted(
         &mut self,
         cx: &mut Context<'_>,
@@ -105,7 +105,7 @@ impl CorkedStream {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if self.are_small {
-            // What is read at once is looked at in the same turn.
+            // Bytes that are read at once are handled in the same turn.
             let mut room = [0; FEW_BYTES];
             let length = buf.remaining().min(FEW_BYTES);
             let mut few = ReadBuf::new(&mut room[..length]);
@@ -177,7 +177,7 @@ impl AsyncWrite for CorkedStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // A peer that takes no more gets what waits: it is more than its window.
+        // A peer that takes no more must get the held bytes: they are more than its window.
         self.stage = Stage::Gone;
         if bufs.last().is_none_or(|last| last.len() < LARGE_BYTES) {
             return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
@@ -210,7 +210,7 @@ impl AsyncWrite for CorkedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The end goes out, and all before it.
+        // The end is sent, and everything before it.
         self.stage = Stage::Gone;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
@@ -233,7 +233,7 @@ mod tests {
     use crate::base::clock::{self, Duration};
     use crate::base::tasks;
 
-    /// What is written gets nowhere until it is flushed, as under TLS.
+    /// Written bytes go nowhere until a flush, as under TLS.
     struct Lazy {
         inner: DuplexStream,
         waiting: Vec<u8>,
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// What of a body of `length` bytes, that does not end, reaches the client; and in how many goes.
+    /// How much of an unfinished body of `length` bytes reaches the client, and in how many pieces.
     async fn arriving(length: usize) -> (usize, u32) {
         let (near, far) = duplex(1 << 20);
         let flushes = Arc::<AtomicU32>::default();
@@ -328,7 +328,8 @@ mod tests {
             let (response, _) = sender.send_request(request, true).expect("a stream");
             response
         };
-        // So that nothing more is said than the second answer: whatever comes lets go what waits.
+        // So that nothing but the second answer is sent: any other frame would release the held
+        // bytes.
         let first = ask("/first").await.expect("an answer");
         assert!(first.into_body().is_end_stream());
         let mut body = ask("/").await.expect("an answer").into_body();
@@ -339,7 +340,7 @@ mod tests {
         (arrived, flushes.load(Relaxed))
     }
 
-    /// The head, and so many bytes of a body that has no end; without any, the head is the end.
+    /// The head, and so many bytes of a body without end; with 0 bytes, the head is the end.
     async fn answer(mut respond: SendResponse<Bytes>, length: usize) {
         let sent = respond.send_response(Response::new(()), length == 0);
         let mut body = sent.expect("a head");
@@ -350,7 +351,8 @@ mod tests {
         }
     }
 
-    /// What is read in one turn of a task where more is to be had, of frames with so much payload.
+    /// How much is read in one turn of a task when more is available, of frames with so much
+    /// payload.
     async fn read_in_a_turn(payload: usize) -> usize {
         let (near, mut far) = duplex(1 << 20);
         let [_, length @ ..] = (payload as u32).to_be_bytes();
@@ -378,7 +380,7 @@ mod tests {
     fn a_turn_ends_after_a_few_small_frames_and_not_before_many_large_ones() {
         let runtime = tasks::local_runtime().expect("a runtime");
         runtime.block_on(async {
-            // One read, before anything is known of them.
+            // One read, before the size of the frames is known.
             let empty = read_in_a_turn(0).await;
             assert!(empty <= 16 << 10, "{empty}");
             let tiny = read_in_a_turn(100).await;

@@ -1,4 +1,4 @@
-//! What `Date` says, formatted once a second for all connections of a worker.
+//! The value of `Date`, formatted once a second for all connections of a worker.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -9,7 +9,7 @@ use httpdate::HttpDate;
 /// The length of a date (RFC 9110 §5.6.7).
 const BYTES: usize = 29;
 
-/// The date that was formatted last.
+/// Keeps the date that was formatted last.
 #[derive(Debug, Default)]
 pub struct DateCache {
     /// Since 1970.
@@ -24,7 +24,7 @@ impl DateCache {
         let second = second.map(|since| since.as_secs());
         if self.second.get() != second || second.is_none() {
             let mut text = [b' '; BYTES];
-            // It has room for all dates up to the year 9999.
+            // The buffer has room for all dates up to the year 9999.
             let _ = write!(&mut text[..], "{}", HttpDate::from(wall));
             self.text.set(text);
             self.second.set(second);

@@ -1,11 +1,11 @@
-//! The deadlines of one exchange and of its attempts, without a timer of their own.
+//! The deadlines of one exchange and of its attempts, without timers of their own.
 //!
-//! Arming a timer for each step of each request costs more than the step. The rooms only write
-//! down until when they are willing to wait; the connection's one timer reads the earliest of these
-//! (`http`, `tcp`), and when it has passed, marks it as fired. The code that waits sees the mark at the
-//! next poll, which is the same poll: all of an exchange runs in its connection's task.
+//! Arming a timer for each step of each request costs more than the step. The rooms only write down
+//! their deadlines; the connection's one timer takes the earliest of them (`http`, `tcp`), and when
+//! it has passed, marks it as fired. The waiting code sees the mark at the next poll, which is the
+//! same poll: all of an exchange runs in its connection's task.
 //!
-//! Each attempt has deadlines of its own, so that a server that is late ends the attempt there and no other.
+//! Each attempt has deadlines of its own, so that a late server ends its own attempt and no other.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -15,10 +15,10 @@ use std::task::{Context, Poll};
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{AttemptIndex, Reason};
 
-/// How many attempts of one exchange are under way at most.
+/// The most attempts of one exchange that run at once.
 const AT_ONCE: usize = 2;
 
-/// Until when an exchange waits, and for what.
+/// The deadlines of an exchange, each with its reason.
 #[derive(Debug, Default)]
 pub struct Deadlines {
     /// While we wait for a piece of the request body. It hides those of the attempts: a server that has not
@@ -30,24 +30,25 @@ pub struct Deadlines {
     exchange: Cell<Option<Due>>,
     /// Which of these has passed. Written by the task that holds the timer.
     fired: Cell<Option<Reason>>,
-    /// Those of the attempts that are under way.
+    /// The deadlines of the running attempts.
     attempts: [OfAttempt; AT_ONCE],
 }
 
-/// Until when one attempt waits.
+/// The deadlines of one attempt.
 #[derive(Debug, Default)]
 struct OfAttempt {
     /// While we wait for a slot, a connection, a response head or a piece of its body. Written by
     /// `forward`.
     server: Cell<Option<Due>>,
-    /// What `server` was made with.
+    /// The timeout of `server`.
     patience: Cell<Duration>,
-    /// For a look whether the server takes the request: nothing fails when it passes, but nothing of the
-    /// server's does before it. Written by [`UploadProgress`](super::UploadProgress).
+    /// For a check whether the server takes the request: nothing fails when it passes, but no
+    /// deadline of the server fires before it. Written by
+    /// [`UploadProgress`](super::UploadProgress).
     look: Cell<Option<Instant>>,
     /// Whether it has passed.
     look_is_due: Cell<bool>,
-    /// What has passed. Written by the task that holds the timer.
+    /// The reason of the deadline that has passed. Written by the task that holds the timer.
     fired: Cell<Option<Reason>>,
 }
 
@@ -80,7 +81,7 @@ impl Deadlines {
         self.exchange.set(Some(Due { at, reason }));
     }
 
-    /// From now on we wait for the client.
+    /// From now on the exchange waits for the client.
     pub fn wait_for_client(&self, timeout: Duration, reason: Reason) {
         if self.client.get().is_none() {
             let at = clock::now() + timeout;
@@ -94,18 +95,19 @@ impl Deadlines {
         self.attempts.iter().for_each(OfAttempt::server_moved);
     }
 
-    /// Whether we wait for the client.
+    /// Whether the exchange waits for the client.
     pub fn is_waiting_for_client(&self) -> bool {
         self.client.get().is_some()
     }
 
-    /// Asks to be polled at `at`, whatever else happens; `None` takes that back.
+    /// Asks to be polled at `at`, in any case; `None` cancels that.
     pub fn nudge_at(&self, at: Option<Instant>) {
         self.nudge.set(at);
     }
 
-    /// Marks what is due at `now` and says what it is; where nothing is, marks the nudge and the look. The
-    /// task with the connection's timer calls it: deadlines fire nowhere else.
+    /// Marks the deadlines that have passed at `now` and returns the reason; if none has, marks the
+    /// nudge and the look. The task with the connection's timer calls it: deadlines fire nowhere
+    /// else.
     pub fn pass(&self, now: Instant) -> Option<Reason> {
         let fired = self.fire(now);
         if fired.is_none() {
@@ -119,7 +121,7 @@ impl Deadlines {
         fired
     }
 
-    /// The earliest moment at which something is due.
+    /// The earliest deadline.
     pub fn earliest(&self) -> Option<Instant> {
         let at = |cell: &Cell<Option<Due>>| cell.get().map(|due| due.at);
         let client = at(&self.client);
@@ -141,7 +143,7 @@ impl Deadlines {
         earliest
     }
 
-    /// Marks what is due at `now` and says what it is. It is not due a second time.
+    /// Marks the deadline that has passed at `now` and returns its reason. It does not fire twice.
     fn fire(&self, now: Instant) -> Option<Reason> {
         let whole = [&self.client, &self.exchange]
             .into_iter()
@@ -150,7 +152,7 @@ impl Deadlines {
         if !self.is_waiting_for_client() {
             let until = whole.map_or(now, |(_, due)| due.at);
             let late = self.attempts.iter().map(|one| one.fire(now, until));
-            // Each is marked as passed; the first one is given back.
+            // Each is marked as passed; the first one is returned.
             if let Some(reason) = late.fold(None, Option::or) {
                 return Some(reason);
             }
@@ -161,7 +163,7 @@ impl Deadlines {
         Some(due.reason)
     }
 
-    /// Waits for nothing any more: the exchange is being answered.
+    /// Clears all deadlines: the exchange is being answered.
     pub fn clear(&self) {
         for cell in [&self.client, &self.exchange] {
             cell.set(None);
@@ -214,7 +216,8 @@ impl OfAttempt {
         }
     }
 
-    /// Marks that the server is late, if it was to come by `until`, unless a look at it is due at `now`.
+    /// Marks that the server is late, if its deadline was `until`, unless a check of it is due at
+    /// `now`.
     fn fire(&self, now: Instant, until: Instant) -> Option<Reason> {
         if self.look.get().is_some_and(|at| at <= now) {
             return None;
@@ -227,7 +230,7 @@ impl OfAttempt {
 }
 
 impl AttemptDeadlines<'_> {
-    /// The attempt begins, and what an earlier one was late for is over.
+    /// The attempt begins; deadlines of an earlier one are cleared.
     pub fn begin(self) {
         self.own.clear();
     }
@@ -243,12 +246,12 @@ impl AttemptDeadlines<'_> {
         self.own.wait_since(start, timeout, reason);
     }
 
-    /// The server cannot have done yet what we wait for: its time begins anew.
+    /// The server cannot have finished yet: its time begins anew.
     pub fn server_moved(self) {
         self.own.server_moved();
     }
 
-    /// The server did what we waited for.
+    /// The server has done what was waited for.
     pub fn server_came(self) {
         self.own.server.set(None);
         self.own.look.set(None);
@@ -261,7 +264,7 @@ impl AttemptDeadlines<'_> {
         Some((due.at - timeout, timeout))
     }
 
-    /// Whether a wait for the server is written down.
+    /// Whether the attempt waits for the server.
     pub fn is_waiting_for_server(self) -> bool {
         self.own.server.get().is_some()
     }
@@ -271,23 +274,23 @@ impl AttemptDeadlines<'_> {
         self.all.is_waiting_for_client()
     }
 
-    /// Asks to be polled at `at` for a look at the server.
+    /// Asks to be polled at `at` for a check of the server.
     pub fn look_at(self, at: Option<Instant>) {
         self.own.look.set(at);
     }
 
-    /// Whether it is time for that look.
+    /// Whether that check is due; clears the mark.
     pub fn takes_look(self) -> bool {
         self.own.look_is_due.take()
     }
 
-    /// What has passed, of the attempt or of the exchange.
+    /// The reason of the deadline that has passed, of the attempt or of the exchange.
     #[inline]
     pub fn fired(self) -> Option<Reason> {
         self.own.fired.get().or(self.all.fired.get())
     }
 
-    /// What `future` gives, unless a deadline passes first.
+    /// The output of `future`, unless a deadline passes first.
     ///
     /// # Errors
     ///
@@ -297,7 +300,7 @@ impl AttemptDeadlines<'_> {
         std::future::poll_fn(|cx| self.poll_unless_due(cx, future.as_mut())).await
     }
 
-    /// What `opening`, a connection to a server, comes to within `timeout`.
+    /// The result of `opening`, a connection to a server, within `timeout`.
     ///
     /// # Errors
     ///
@@ -438,7 +441,7 @@ mod tests {
         assert_eq!(first.fired(), Some(Reason::ServerConnectTimeout));
         assert_eq!(second.fired(), None);
         assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
-        // Nor the one that comes after it.
+        // Nor the one after it.
         let third = begin();
         assert_eq!(third.fired(), None);
         deadlines.bound_exchange(start + SECOND);

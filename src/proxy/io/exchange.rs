@@ -1,4 +1,4 @@
-//! What one exchange's handler and its two bodies share while it runs.
+//! The state that the handler of one exchange and its two bodies share.
 
 use crate::base::clock::{self, Duration, Instant};
 use std::cell::{Cell, OnceCell};
@@ -10,24 +10,24 @@ use super::deadlines::Deadlines;
 use super::interim::Interims;
 use super::upgrade_request::UpgradeRequest;
 
-/// One request and its response while they run. It lives in an `Rc`: the handler, the request body and
+/// One request and its response in progress. It lives in an `Rc`: the handler, the request body and
 /// the response body hold it, and the connection reads it when it is over.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The facts, for the log and the metrics.
+    /// The record, for the log and the metrics.
     pub record: Record,
-    /// Until when it waits.
+    /// Its deadlines.
     pub deadlines: Deadlines,
     /// Whether the last byte of the request has been read. Written by the request body.
     pub request_complete: Cell<bool>,
-    /// Whether the request's body has been asked for. Written by the request body.
+    /// Whether the request's body has been polled. Written by the request body.
     pub body_wanted: Cell<bool>,
-    /// What rules have set for this exchange. Written by `proxy::rules`.
+    /// Variables that rules have set for this exchange. Written by `proxy::rules`.
     pub variables: Variables,
-    /// What the request asks to go on in, if anything. Written by `handle`. In a box, since it is
-    /// nothing almost always.
+    /// The upgrade that the request asks for, if any. Written by `handle`. Boxed, because it is
+    /// rare.
     upgrade: OnceCell<Box<UpgradeRequest>>,
-    /// What a server says before its answer, where the client can have that.
+    /// The interim responses of the server, if the client can receive them.
     pub interims: Interims,
 }
 
@@ -73,17 +73,17 @@ impl Exchange {
         }
     }
 
-    /// Notes what the request asks to go on in; only the first call counts.
+    /// Notes the upgrade that the request asks for; only the first call counts.
     pub fn request_upgrade(&self, upgrade: UpgradeRequest) {
         let _ = self.upgrade.set(Box::new(upgrade));
     }
 
-    /// What the request asks to go on in, if anything.
+    /// The upgrade that the request asks for, if any.
     pub fn upgrade(&self) -> Option<&UpgradeRequest> {
         self.upgrade.get().map(|upgrade| &**upgrade)
     }
 
-    /// Says that the last byte of the response was handed on, or that none will follow. Only the
+    /// Notes that the last byte of the response was handed on, or that none will follow. Only the
     /// first call counts.
     pub fn end(&self) {
         if self.record.ended.get().is_none() {
@@ -98,7 +98,7 @@ impl Exchange {
         }
     }
 
-    /// Ends it before its time.
+    /// Ends it early.
     pub fn cut(&self, reason: Reason) {
         if self.record.ended.get().is_none() {
             self.record.blame(reason);

@@ -1,8 +1,9 @@
 //! Which fields of a request pass, by their names alone.
 //!
-//! A client must not be able to set what only we may say: neither by the name of such a field, which
-//! `http` replaces, nor by another spelling of it that a server takes for the same (`X_Forwarded_For`).
-//! Made with each view of a snapshot; `http::handle` asks about heads, the request's body about trailers.
+//! A client must not set fields that only we may set: neither by the name of such a field, which
+//! `http` replaces, nor by another spelling of it that a server takes for the same
+//! (`X_Forwarded_For`). Made with each view of a snapshot; `http::handle` uses it for heads, the
+//! request's body for trailers.
 
 use std::rc::Rc;
 
@@ -36,30 +37,30 @@ const OWN: [&str; 17] = [
 /// The rules of one frontend.
 #[derive(Debug)]
 pub struct FieldRules {
-    /// What is ours to say: in any frontend, for they may lead to the same server; and what rules
-    /// replace or remove.
+    /// Names that only we may set, in any frontend, because frontends may share a server; and names
+    /// that rules replace or remove.
     reserved: Rc<FieldNames>,
-    /// What only trusted peers may say.
+    /// Names that only trusted peers may send.
     trusted_only: FieldNames,
-    /// What becomes of other names that are not plain.
+    /// The treatment of other names that are not plain.
     odd_names: OddNames,
-    /// Of the names that need a closer look.
+    /// The kinds of the names above.
     kinds: NameKinds,
 }
 
-/// What a name is to the rules of a frontend.
+/// The class of a name in the rules of a frontend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
-    /// Nothing.
+    /// No special one.
     Ordinary,
-    /// It may have to be taken out: [`FieldRules::clean`].
+    /// It may have to be removed: [`FieldRules::clean`].
     Odd,
-    /// Only trusted peers may say it.
+    /// Only trusted peers may send it.
     TrustedOnly,
 }
 
 impl FieldRules {
-    /// Those of the frontends of `plan`, in its order.
+    /// The rules of the frontends of `plan`, in its order.
     pub fn of(plan: &Plan) -> Vec<Rc<Self>> {
         let own = OWN.map(HeaderName::from_static).into_iter();
         let certificate = plan.client_fields().into_iter();
@@ -70,7 +71,7 @@ impl FieldRules {
                 RequestIds::Field(name) => Some(name.clone()),
                 RequestIds::Off => None,
             });
-        // A frontend may lead to any backend.
+        // A frontend may use any backend.
         let backends = plan.backends.iter().flat_map(|backend| &backend.rules);
         let of_backends = backends.flat_map(plan::Rule::replaced_fields).cloned();
         let everywhere: FieldNames = own
@@ -109,7 +110,7 @@ impl FieldRules {
         }
     }
 
-    /// What `name` is to these rules.
+    /// The class of `name`.
     #[inline]
     pub fn kind_of(&self, name: &str) -> NameKind {
         if !self.kinds.have(name) {
@@ -128,12 +129,12 @@ impl FieldRules {
         }
     }
 
-    /// What only trusted peers may say.
+    /// The names that only trusted peers may send.
     pub fn trusted_only(&self) -> &FieldNames {
         &self.trusted_only
     }
 
-    /// Takes out of a head every field whose name is not plain and that may not pass.
+    /// Removes from a head every field whose name is not plain and that must not pass.
     ///
     /// # Errors
     ///
@@ -152,7 +153,7 @@ impl FieldRules {
         Ok(())
     }
 
-    /// The same for trailers, which say nothing of what belongs in a head.
+    /// The same for trailers, from which fields that belong in a head are removed.
     ///
     /// # Errors
     ///
@@ -167,14 +168,14 @@ impl FieldRules {
         Ok(())
     }
 
-    /// Whether a server may take `name` for a field that not every client may set.
+    /// Whether a server may take `name` for a field that only some clients may set.
     fn is_kept(&self, name: &str) -> bool {
         self.reserved.have_like(name) || self.trusted_only.have_like(name)
     }
 }
 
 impl Default for FieldRules {
-    /// Those of a frontend of which nothing is said.
+    /// The rules of a frontend with defaults.
     fn default() -> Self {
         let own = OWN.map(HeaderName::from_static).into_iter().collect();
         let trusted_only = plan::Forwarding::default_trusted_only();

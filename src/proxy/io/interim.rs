@@ -1,5 +1,5 @@
-//! What a server says before its answer (1xx, RFC 9110 §15.2): that it wants the body, or something
-//! for the client, such as early hints (RFC 8297).
+//! Interim answers of a server (1xx, RFC 9110 §15.2): `100 Continue`, or hints for the client, such
+//! as early hints (RFC 8297).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,16 +10,16 @@ use super::exchange::Exchange;
 use super::request_body::ContinueGate;
 use super::stream_body::trim_values;
 
-/// Interim answers that a client gets for one request; more say nothing that is of use, and would wait
-/// here for as long as the client does not take them.
+/// The most interim answers for one request; more are of no use, and would wait here as long as the
+/// client does not take them.
 const MOST: usize = 16;
 
-/// What a server may say before its answer, in bytes. A hint is some hundred; more is no hint, and
-/// would be read for as long as the server likes.
+/// The most bytes of interim answers. A hint has some hundred; without a bound the server could
+/// send them for ever.
 pub const MOST_INTERIM_BYTES: u64 = 64 << 10;
 
-/// What an interim answer by HTTP/2 counts for: as its fields do in a table of HPACK (RFC 7541 §4.1),
-/// so that one without any counts too.
+/// The bytes of an HTTP/2 interim answer: as its fields count in an HPACK table (RFC 7541 §4.1), so
+/// that one without fields counts too.
 pub fn interim_bytes(fields: &HeaderMap) -> u64 {
     const EACH: usize = 32;
     let status = ":status".len() + "103".len() + EACH;
@@ -29,28 +29,28 @@ pub fn interim_bytes(fields: &HeaderMap) -> u64 {
     (status + fields.sum::<usize>()) as u64
 }
 
-/// Interim answers on their way to a client that can have them. Each exchange has one of these.
+/// Interim responses for a client that can receive them. Each exchange has its own.
 #[derive(Debug, Default)]
 pub struct Interims {
-    /// Whether the client can have them. Written by the connection.
+    /// Whether the client can receive them. Written by the connection.
     is_wanted: Cell<bool>,
     /// Written by [`Listener`], taken by the connection.
     waiting: RefCell<Vec<Response<()>>>,
-    /// How many there have been. Written by [`Listener`].
+    /// How many there were. Written by [`Listener`].
     count: Cell<usize>,
 }
 
-/// Hears what a server says before its answer.
+/// Receives the interim answers of a server.
 #[derive(Clone)]
 pub struct Listener {
-    /// To be opened when it wants the body.
+    /// Opened when the server wants the body.
     pub(super) gate: Option<ContinueGate>,
-    /// Whose client shall hear it.
+    /// The exchange of the client that receives them.
     pub(super) exchange: Rc<Exchange>,
 }
 
 impl Interims {
-    /// Has them kept for the client.
+    /// From now on they are kept for the client.
     pub fn want(&self) {
         self.is_wanted.set(true);
     }
@@ -60,7 +60,7 @@ impl Interims {
         self.is_wanted.get()
     }
 
-    /// Those that have come since this was asked last.
+    /// Those that have come since the last call.
     #[inline]
     pub fn take(&self) -> Vec<Response<()>> {
         self.waiting.take()
@@ -79,8 +79,8 @@ impl Interims {
 }
 
 impl Listener {
-    /// The server said so. Its `100 Continue` is for us: when the client is asked for its body is
-    /// decided here. HTTP/2 has no 101 (RFC 9113 §8.6), from no server.
+    /// An interim answer has come. The server's `100 Continue` is for us: we decide when the client
+    /// is asked for its body. HTTP/2 has no 101 (RFC 9113 §8.6), from any server.
     pub fn hear(&self, status: StatusCode, fields: &HeaderMap) {
         match status {
             StatusCode::CONTINUE => {

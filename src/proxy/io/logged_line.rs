@@ -1,4 +1,4 @@
-//! The first line of a request of HTTP/1 that was not read as one, for the log.
+//! The first line of a malformed HTTP/1 request, for the log.
 
 use http::Version;
 
@@ -7,7 +7,7 @@ use crate::exchange::{LoggedRequest, RequestTexts};
 /// How much of a target is kept: less than of a request that is served.
 const TARGET_BYTES_MAX: usize = 2 << 10;
 
-/// What the log has of a head that begins with `bytes`; `None`: nothing has come.
+/// The log entry for a head that begins with `bytes`; `None`: no byte has come.
 pub fn logged_line(bytes: &[u8]) -> Option<LoggedRequest> {
     let begin = bytes
         .iter()

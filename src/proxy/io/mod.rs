@@ -1,5 +1,5 @@
-//! Bytes in motion: the client's socket, bodies of either version of HTTP, and the
-//! clock that runs over them.
+//! The transport of bytes: the client's socket, bodies of either HTTP version, and the deadlines
+//! that apply to them.
 //!
 //! Every room of the data plane may use this one; it uses none of them.
 

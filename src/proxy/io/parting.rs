@@ -1,23 +1,23 @@
-//! How a connection ends whose peer did not get all, and can tell that by nothing but its end.
+//! Ends a connection whose peer did not get everything, if only its end can show that.
 //!
-//! A reset says so, but it overtakes: what lies in our socket is thrown away with it, and what lies
-//! unread in the peer's on many systems. So the peer's system gets time to take what was sent before.
-//! Under TLS no reset is needed: an end without `close_notify` is no end (RFC 8446 §6.1).
+//! A reset shows it, but overtakes data: unsent bytes of our socket are dropped, and on many
+//! systems unread ones of the peer's. So the peer's system gets time to take what was sent before.
+//! With TLS no reset is needed: an end without `close_notify` is no end (RFC 8446 §6.1).
 
 use crate::base::clock::{self, Duration};
 use crate::net::Stream;
 
-/// How long a peer's system may take for what was sent to it.
+/// The longest time for a peer's system to take what was sent.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The first pause between two looks; each is twice as long as the one before.
+/// The first pause between two checks; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
-/// The longest pause. The kernel says nothing when a peer has acknowledged all.
+/// The longest pause. The kernel does not report when a peer has acknowledged all.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Closes `stream` so that its peer sees that it did not get all, once the peer's system has taken
-/// what was sent, or after 5 s.
+/// Closes `stream` with a reset, so that its peer sees that it did not get everything, once the
+/// peer's system has taken what was sent, or after 5 s.
 ///
 /// # Cancel safety
 ///

@@ -1,18 +1,18 @@
-//! Looks now and then whether a peer that is waited for takes something.
+//! Checks regularly whether a peer that is waited for takes something.
 //!
-//! A [`ProgressProbe`] looks at a connection, a [`StreamProgressProbe`] at one exchange on a connection that
-//! may carry others. Both only compare what was seen: when to look, and what follows from it, is for the
-//! tasks that hold the deadlines.
+//! A [`ProgressProbe`] checks a connection, a [`StreamProgressProbe`] one exchange on a connection
+//! that may carry others. Both only compare observations; the tasks with the deadlines decide when
+//! to check, and act on the result.
 
 use crate::base::clock::{Duration, Instant};
 
 use super::send_progress::SendProgress;
 use super::tracked_socket::SocketTracker;
 
-/// How often a peer that seems to take nothing is looked at within the time that it has.
+/// How many checks a peer that seems to take nothing gets within its timeout.
 const PROBES: u32 = 8;
 
-/// What was seen of a peer that is waited for, when it was last asked.
+/// The last observation of a peer that is waited for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProgressProbe {
     at: Option<Instant>,
@@ -23,25 +23,25 @@ pub struct ProgressProbe {
 #[derive(Debug, Default)]
 pub(super) struct StreamProgressProbe {
     all: ProgressProbe,
-    /// What had been given to the connection for it.
+    /// How many bytes had been given to the connection for it.
     given: u64,
-    /// Behind this on the connection is nothing of it; `None`: not known.
+    /// After this position on the connection there is nothing of it; `None`: not known.
     end: Option<i64>,
-    /// Whether the peer had taken all until there. Not found out anew: over a Unix socket, what is
-    /// written later takes some back.
+    /// Whether the peer had taken all up to there. Not checked again: over a Unix socket, later
+    /// writes would undo it.
     had_all: bool,
 }
 
 impl ProgressProbe {
-    /// When the next look is due at a peer that is waited for since then: now and then, and once at
+    /// When the next check is due of a peer that is waited for since then: regularly, and once at
     /// the end of `timeout`.
     pub fn due(&self, since: Instant, timeout: Duration) -> Instant {
         let from = self.at.map_or(since, |at| at.max(since));
         (from + timeout / PROBES).min(since + timeout)
     }
 
-    /// Looks, and says whether the peer has taken something since the last look of what was under way.
-    /// Where nothing was, and now something is, it finds that the peer has: it is not known better.
+    /// Checks whether the peer has taken some of the bytes in flight since the last check. If none
+    /// were in flight then and some are now, the answer is yes: nothing better is known.
     pub fn has_taken(&mut self, now: Instant, progress: Option<SendProgress>) -> bool {
         self.at = Some(now);
         let Some(after) = progress else {
@@ -54,7 +54,7 @@ impl ProgressProbe {
         }
     }
 
-    /// Whether something was under way when it was last looked.
+    /// Whether bytes were in flight at the last check.
     pub fn saw_some_under_way(&self) -> bool {
         self.progress.is_under_way()
     }
@@ -66,8 +66,8 @@ impl StreamProgressProbe {
         self.all.due(since, timeout)
     }
 
-    /// Looks, and says whether the peer has taken something since the last look while some of what
-    /// was `given` to the connection was under way: what it takes of others proves nothing.
+    /// Checks whether the peer has taken something since the last check while some of the `given`
+    /// bytes were in flight: bytes of other exchanges prove nothing.
     pub(super) fn has_taken(&mut self, now: Instant, tracker: &SocketTracker, given: u64) -> bool {
         let has_more = self.given != given;
         if has_more {
@@ -77,7 +77,8 @@ impl StreamProgressProbe {
         }
         self.had_all |= self.end.is_some_and(|end| self.all.progress.taken >= end);
         let has_taken = self.all.has_taken(now, tracker.progress());
-        // What was given since the last look may not be written yet: that is for the connection's task.
+        // Bytes that were given since the last check may not be written yet: the connection's task
+        // does that.
         if self.end.is_none() && !has_more && !tracker.is_full() {
             self.end = Some(self.all.progress.sent);
         }
@@ -97,7 +98,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A connection that is looked at, and its peer.
+    /// A connection that is checked, and its peer.
     fn pair() -> (TrackedSocket, UnixStream) {
         let (near, far) = UnixStream::pair().expect("a pair");
         (TrackedSocket::new(Stream::Unix(near.into())), far)
@@ -137,16 +138,16 @@ mod tests {
         let tracker = near.tracker();
         let mut probe = StreamProgressProbe::default();
         let mut has_taken = |given| probe.has_taken(clock::now(), &tracker, given);
-        // One's own.
+        // Its own bytes.
         near.write_all(&[b'x'; 1000]).await.expect("taken");
         assert!(has_taken(1000));
-        // And others'.
+        // And those of others.
         near.write_all(&[b'y'; 1000]).await.expect("taken");
         near.write_all(&[b'y'; 1000]).await.expect("taken");
         assert!(!has_taken(1000), "it was only written");
         read(&mut far, 1000).await;
         assert!(has_taken(1000), "it was one's own");
-        // A Unix socket counts the memory of what lies there: only an empty one has taken all.
+        // A Unix socket counts the memory of the bytes: only an empty one has taken all.
         read(&mut far, 2000).await;
         has_taken(1000);
         for _ in 0..3 {
@@ -169,7 +170,7 @@ mod tests {
         let mut has_taken = |given| probe.has_taken(clock::now(), &tracker, given);
         near.write_all(&[b'y'; 1000]).await.expect("taken");
         read(&mut far, 1000).await;
-        // The connection's task has not had its turn.
+        // The connection's task has not run.
         assert!(!has_taken(1000), "nothing is under way");
         near.write_all(&[b'x'; 1000]).await.expect("taken");
         assert!(has_taken(1000), "one's own is under way");
@@ -207,7 +208,7 @@ mod tests {
         }
         assert_eq!(dues.len(), PROBES as usize);
         assert_eq!(dues[0], since + SECOND / PROBES);
-        // A new wait has looks of its own.
+        // A new wait has checks of its own.
         let later = since + 2 * SECOND;
         assert_eq!(probe.due(later, SECOND), later + SECOND / PROBES);
     }

@@ -1,8 +1,8 @@
-//! A body on its way out on a stream of HTTP/2.
+//! Sends a body on an HTTP/2 stream.
 //!
-//! It takes a piece from the body only when the one before has been taken off its hands, and sends
-//! no more than the peer has room for. Room is asked for when there is something to send, and little
-//! at a time: what a stream has asked for is taken from all other streams of its connection.
+//! It takes a piece from the body only when the last one has been handed on, and sends no more than
+//! the peer has room for. Room is reserved when there is something to send, and little at a time:
+//! the reserved room of a stream is taken from all other streams of its connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,11 +14,11 @@ use http_body::Body;
 
 use super::tracked_socket::SocketTracker;
 
-/// Room that is asked for at a time: one frame of the size that every peer accepts.
+/// The room that is reserved at a time: one frame of the size that every peer accepts.
 const ROOM_BYTES: usize = 16 << 10;
 
-/// Fields that cannot stand in a trailer of HTTP/2: those of a connection (RFC 9113 §8.2.2), and those
-/// of which a trailer must not speak (RFC 9110 §6.5.1).
+/// Fields that are not allowed in HTTP/2 trailers: those of a connection (RFC 9113 §8.2.2), and
+/// those that must not be in trailers (RFC 9110 §6.5.1).
 const NOT_IN_TRAILERS: [HeaderName; 9] = [
     header::CONNECTION,
     header::TRANSFER_ENCODING,
@@ -35,20 +35,21 @@ const NOT_IN_TRAILERS: [HeaderName; 9] = [
 pub struct Pump<B> {
     body: B,
     stream: SendStream<Bytes>,
-    /// Of the connection that carries the stream.
+    /// The connection that carries the stream.
     outlet: Option<SocketTracker>,
-    /// Whether the body was asked and had nothing yet: then it is waited for, and what it has is taken.
+    /// Whether the body was polled and had nothing yet: then it is waited for, and its next piece
+    /// is taken.
     is_asked: bool,
     /// Taken from the body and not yet sent.
     piece: Bytes,
-    /// Bytes that the peer has made room for, all in all.
+    /// The room that the peer has made in all.
     sent: u64,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The body is asked for pieces.
+    /// The body is polled for pieces.
     Asking,
     /// There is a piece, and another may follow.
     Sending,
@@ -60,16 +61,16 @@ enum Stage {
 /// Why not all of a body was sent.
 #[derive(Debug)]
 pub enum Stopped<E> {
-    /// The body erred. The stream is still open: the caller resets it, with the code it chooses.
+    /// The body failed. The stream is still open: the caller resets it, with a code of its choice.
     Body(E),
-    /// The peer has reset the stream; with `NO_ERROR` it has seen enough.
+    /// The peer has reset the stream; with `NO_ERROR` it needs no more.
     Reset(h2::Reason),
-    /// The connection is gone.
+    /// The connection has ended.
     Connection(h2::Error),
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
-    /// Nothing is asked of `body` until it is polled.
+    /// `body` is not polled before the first poll.
     pub fn new(body: B, stream: SendStream<Bytes>) -> Self {
         Self {
             body,
@@ -82,7 +83,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         }
     }
 
-    /// One that has nothing to do: the head of the stream was its end.
+    /// For a stream that ended with its head: nothing to do.
     pub fn over(body: B, stream: SendStream<Bytes>) -> Self {
         Self {
             stage: Stage::Over,
@@ -90,8 +91,8 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         }
     }
 
-    /// Takes no more from the body while the connection that `outlet` asks takes nothing: it would only
-    /// be held here.
+    /// Takes no more from the body while the connection below takes nothing, as `outlet` reports:
+    /// it would only be held here.
     #[must_use]
     pub fn through(mut self, outlet: SocketTracker) -> Self {
         self.outlet = Some(outlet);
@@ -107,7 +108,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
     ///
     /// # Errors
     ///
-    /// [`Stopped`]; nothing more is to be expected of it afterwards.
+    /// [`Stopped`]; it must not be polled again.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
         loop {
             let moved = match self.stage {
@@ -126,18 +127,18 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         }
     }
 
-    /// Tells the peer that the rest does not come.
+    /// Resets the stream: the rest does not come.
     pub fn reset(&mut self, reason: h2::Reason) {
         self.stage = Stage::Over;
         self.stream.send_reset(reason);
     }
 
-    /// Whether the peer takes nothing of what is there for it.
+    /// Whether the peer makes no room for the waiting bytes.
     pub fn is_waiting_for_room(&self) -> bool {
         !self.piece.is_empty()
     }
 
-    /// How many bytes the peer has made room for: what grows is not stalled.
+    /// The room that the peer has made: while it grows, the stream is not stalled.
     pub fn sent(&self) -> u64 {
         self.sent
     }
@@ -157,19 +158,19 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         &mut self.body
     }
 
-    /// What is left of the body.
+    /// The rest of the body.
     pub fn into_body(self) -> B {
         self.body
     }
 
-    /// The stream, on which nothing of a body was sent.
+    /// The stream, on which no byte of a body was sent.
     pub fn into_stream(self) -> SendStream<Bytes> {
         self.stream
     }
 
-    /// Asks the body for its next piece.
+    /// Polls the body for its next piece.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
-        // When the stream is reset, no more is asked of the body.
+        // When the stream is reset, the body is not polled any more.
         if let Poll::Ready(reset) = self.stream.poll_reset(cx) {
             return Poll::Ready(Err(stopped_by(reset)));
         }
@@ -205,7 +206,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
             }
             Err(frame) => {
                 let Ok(trailers) = frame.into_trailers() else {
-                    // Of a kind that does not exist yet.
+                    // A frame of a kind that does not exist yet.
                     return Poll::Ready(Ok(()));
                 };
                 self.stage = Stage::Over;
@@ -251,7 +252,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
             Poll::Ready(Some(Err(error))) => Poll::Ready(Err(Stopped::Connection(error))),
             Poll::Ready(None) => match self.stream.poll_reset(cx) {
                 Poll::Ready(reset) => Poll::Ready(Err(stopped_by(reset))),
-                // h2 gives no more room and names no reset: the stream has been closed here.
+                // h2 gives no more room and reports no reset: the stream has been closed here.
                 Poll::Pending => Poll::Ready(Err(Stopped::Reset(h2::Reason::STREAM_CLOSED))),
             },
         }
@@ -265,7 +266,8 @@ fn stopped_by<E>(reset: Result<h2::Reason, h2::Error>) -> Stopped<E> {
     }
 }
 
-/// Trailers without what may not stand there: h2 would refuse it, and with it the whole body.
+/// Removes fields that trailers must not contain: h2 would refuse them, and the whole body with
+/// them.
 pub fn presentable(mut trailers: HeaderMap) -> HeaderMap {
     for name in NOT_IN_TRAILERS {
         trailers.remove(name);
@@ -290,10 +292,10 @@ mod tests {
     use crate::base::tasks;
     use crate::proxy::io::StreamBody;
 
-    /// The window of a stream that HTTP/2 has by default.
+    /// The default window of a stream.
     const WINDOW: usize = 65_535;
 
-    /// Frames that are there at once, and then the end, or none.
+    /// Frames that come at once, and then the end, or none.
     struct Script {
         frames: VecDeque<Result<Frame<Bytes>, Infallible>>,
         then: Then,
@@ -349,7 +351,7 @@ mod tests {
         runtime.block_on(in_time).expect("it ends");
     }
 
-    /// A stream that is open both ways: what sends on it here, and what the peer has of it.
+    /// A stream that is open both ways: our sending side, and the peer's side.
     async fn stream() -> (
         SendStream<Bytes>,
         RecvStream,
@@ -383,7 +385,7 @@ mod tests {
             run(&mut pump).await.expect("sent");
             assert_eq!(received.data().await.expect("data").expect("ok").len(), 3);
             assert_eq!(received.data().await.expect("data").expect("ok").len(), 4);
-            // Without having asked for what follows.
+            // Without a poll for more.
             assert!(received.is_end_stream());
         });
     }
@@ -427,7 +429,7 @@ mod tests {
             let frames = (0..pieces).map(|_| data(10_000));
             let mut pump = Pump::new(script(frames, Then::End), sending);
             let mut body = StreamBody::new(received, &HeaderMap::new());
-            // The peer does not read: as much as its window, and the piece that waits.
+            // The peer does not read: its window, and the piece that waits.
             let mut polls = 0;
             poll_fn(|cx| {
                 polls += 1;

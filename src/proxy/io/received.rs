@@ -1,4 +1,4 @@
-//! The body of a request as it comes from a client, by HTTP/1 or by HTTP/2.
+//! The body of a request as it comes from a client, by HTTP/1 or HTTP/2.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ pub enum ReceivedBody {
     Http1(ClientBody),
     /// By HTTP/2.
     Http2(StreamBody),
-    /// Not at all.
+    /// Why it ended early.
     None,
 }
 
@@ -32,7 +32,7 @@ pub enum ReceiveError {
 }
 
 impl ReceivedBody {
-    /// The stream of HTTP/2 that it would have come on; none by HTTP/1.
+    /// The HTTP/2 stream of it; none by HTTP/1.
     pub fn into_stream(self) -> Option<RecvStream> {
         match self {
             Self::Http1(_) | Self::None => None,
@@ -42,7 +42,7 @@ impl ReceivedBody {
 }
 
 impl ReceiveError {
-    /// Whether the peer sent what makes no sense; else it broke off, or the connection did.
+    /// Whether the peer sent something malformed; else it, or the connection, broke off.
     pub fn is_malformed(&self) -> bool {
         match self {
             Self::Http1(broken) => matches!(broken, ClientBroken::Refused(_)),

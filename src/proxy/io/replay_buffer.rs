@@ -1,8 +1,8 @@
-//! The beginning of a body, kept for the case that it has to be sent again.
+//! The beginning of a body, kept in case that it must be sent again.
 //!
-//! HTTP/2 lets a server say that it did nothing with a request, often after we have sent its whole
-//! body: a connection that closes after so many requests does it all day. A short body is kept until
-//! the answer begins. Pieces are kept as they came, and shared, not copied.
+//! In HTTP/2 a server may report that it did not process a request, often after we have sent its
+//! whole body: a server that closes connections after so many requests does it often. A short body
+//! is kept until the answer begins. Pieces are kept as they came, and shared, not copied.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,26 +12,26 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// What is kept of one body: most forms and calls of an API are shorter, and more would be memory
-/// that each upload occupies.
+/// The most bytes of one body that are kept: most forms and API calls are shorter, and more would
+/// cost memory for each upload.
 const MOST_BYTES: usize = 16 << 10;
 
-/// What a worker keeps of all bodies together. Most are kept for a moment; where thousands of uploads wait
-/// for servers, those beyond this are not sent again.
+/// The most bytes of all bodies of a worker. Most are kept for a moment; if thousands of uploads
+/// wait for servers, those beyond this are not sent again.
 const MOST_BYTES_OF_WORKER: usize = 8 << 20;
 
-/// How much a worker keeps of all bodies. Clones are the same one.
+/// How many bytes a worker keeps of all bodies. Clones are the same one.
 #[derive(Clone, Debug, Default)]
 pub struct KeptBodies(Rc<Cell<usize>>);
 
-/// What was handed on of a body, or is about to be once more.
+/// The part of a body that was handed on, or is about to be once more.
 #[derive(Default)]
 pub(super) struct ReplayBuffer {
     pieces: VecDeque<Bytes>,
-    /// Counted among those of the worker.
+    /// Counted in the sum of the worker.
     bytes: usize,
     trailers: Option<HeaderMap>,
-    /// `None`: it was never asked to keep anything.
+    /// `None`: it keeps nothing.
     worker: Option<KeptBodies>,
 }
 
@@ -50,7 +50,7 @@ impl KeptBodies {
 }
 
 impl ReplayBuffer {
-    /// One of those of `worker`.
+    /// A buffer that counts in `worker`.
     pub(super) fn of(worker: &KeptBodies) -> Self {
         Self {
             pieces: VecDeque::new(),
@@ -60,15 +60,15 @@ impl ReplayBuffer {
         }
     }
 
-    /// Keeps `frame` too; `false`: it is too much.
+    /// Keeps `frame` too; `false`: it is too large.
     pub(super) fn keep(&mut self, frame: &Frame<Bytes>) -> bool {
         if let Some(data) = frame.data_ref() {
             self.bytes += data.len();
             if let Some(worker) = &self.worker {
                 worker.add(data.len());
             }
-            // What a piece shares its memory with is not seen from here; it is read into buffers of no
-            // more than 64 KiB.
+            // It is unknown here what shares the memory of a piece; pieces are read into buffers of
+            // 64 KiB at most.
             self.pieces.push_back(data.clone());
         } else if let Some(trailers) = frame.trailers_ref() {
             self.trailers = Some(trailers.clone());

@@ -1,8 +1,9 @@
 //! The request body on its way from the client to the server, piece by piece.
 //!
-//! It counts the bytes, notes when the exchange waits for the client, and tells a client that closed its
-//! connection from one that sent malformed framing. The next piece is read when the server has taken the
-//! last one. Only the beginning of a body is kept, for a request that may be sent once more.
+//! It counts the bytes, notes when the exchange waits for the client, and distinguishes between a
+//! client that closed its connection and one that sent malformed framing. The next piece is read when
+//! the server has taken the last one. Only the beginning of a body is kept, for a request that may be
+//! sent once more.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -33,17 +34,17 @@ pub struct RequestBody {
     exchange: Rc<Exchange>,
     timeout: Duration,
     gate: Option<ContinueGate>,
-    /// What was handed on; `None`: it was too much to be kept, or it needs not be kept.
+    /// The part that was handed on; `None`: it was too large to be kept, or need not be kept.
     replay: Option<ReplayBuffer>,
     /// Whether the copy is kept until the answer has come, also when a server has seen the request.
     is_for_another_server: bool,
-    /// What the worker keeps of bodies; `None`: there is none to keep.
+    /// The worker's budget for kept bodies; `None`: there is nothing to keep.
     kept: Option<KeptBodies>,
     /// To be handed on once more, before anything new.
     again: ReplayBuffer,
     /// Whether anything was handed on.
     is_begun: bool,
-    /// Which trailers pass; `None`: there can be none.
+    /// Decides which trailers pass; `None`: there can be none.
     rules: Option<Rc<FieldRules>>,
 }
 
@@ -52,8 +53,8 @@ pub struct RequestBody {
 pub struct ContinueGate {
     /// Written by [`Listener`]; read by the request body.
     open: Rc<Cell<bool>>,
-    /// When it opens without the server; `None`: the body has not been asked for yet. Written by the request
-    /// body.
+    /// When it opens without the server; `None`: the body has not been polled yet. Written by the
+    /// request body.
     until: Option<Instant>,
 }
 
@@ -62,8 +63,8 @@ pub struct ContinueGate {
 pub struct BodyFault(pub Reason);
 
 impl RequestBody {
-    /// The body of the request of `exchange`; each piece is waited for as long as `timeout`. What is
-    /// kept of it counts among `kept`.
+    /// The body of the request of `exchange`; each piece must come within `timeout`. Its kept part
+    /// counts in `kept`.
     pub fn new(
         incoming: impl Into<ReceivedBody>,
         exchange: Rc<Exchange>,
@@ -104,7 +105,7 @@ impl RequestBody {
         }
     }
 
-    /// Passes on only those trailers that `rules` let through.
+    /// Passes on only trailers that `rules` allow.
     pub fn with_rules(mut self, rules: &Rc<FieldRules>) -> Self {
         if self.incoming.is_some() {
             self.rules = Some(Rc::clone(rules));
@@ -134,14 +135,14 @@ impl RequestBody {
         })
     }
 
-    /// Keeps what it hands on from here on, as far as that is little.
+    /// Keeps what it hands on from here on, if that is little.
     pub fn keep(&mut self) {
         if self.replay.is_none() && !self.is_begun {
             self.replay = self.kept.as_ref().map(ReplayBuffer::of);
         }
     }
 
-    /// Has what is kept of it kept until the answer has come: the request may go to another server then.
+    /// Keeps it until the answer has come, because the request may then go to another server.
     pub fn keep_until_answered(&mut self) {
         self.is_for_another_server = true;
     }
@@ -151,7 +152,7 @@ impl RequestBody {
         self.is_for_another_server && (self.replay.is_some() || !self.is_begun)
     }
 
-    /// Lets go of what it kept.
+    /// Drops the kept part.
     pub fn forget(&mut self) {
         self.replay = None;
         self.is_for_another_server = false;
@@ -211,7 +212,7 @@ impl RequestBody {
 }
 
 impl ContinueGate {
-    /// A closed gate. Its timeout begins when the body is first asked for.
+    /// A closed gate. Its timeout begins when the body is first polled.
     pub fn new() -> Self {
         Self {
             open: Rc::new(Cell::new(false)),

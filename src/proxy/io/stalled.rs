@@ -1,8 +1,8 @@
-//! Exchanges of a worker whose client takes nothing while they hold a connection to a server.
+//! Exchanges of a worker whose client reads nothing while they hold a connection to a server.
 //!
-//! When descriptors run short, these are ended, the one that has waited longest first: a client that takes
-//! what was sent keeps its connection. An exchange enters itself when it has looked and nothing was
-//! taken, so that one that moves never comes here.
+//! When descriptors run short, these are ended, the one that has waited longest first: a client
+//! that reads keeps its connection. An exchange enters itself after a check at which nothing had
+//! been taken, so one that moves never comes here.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 
 use crate::base::clock::Instant;
 
-/// All of a worker.
+/// All of one worker.
 #[derive(Debug, Default)]
 pub struct Stalled(Rc<RefCell<Vec<Rc<Line>>>>);
 
@@ -20,7 +20,7 @@ struct Line {
     since: Instant,
     /// Its index in the list. Written as others leave it.
     index: Cell<usize>,
-    /// Whether it shall end. Written by [`Stalled::end`].
+    /// Whether it must end. Written by [`Stalled::end`].
     is_told: Cell<bool>,
     waker: RefCell<Waker>,
 }
@@ -49,7 +49,7 @@ impl Stalled {
         }
     }
 
-    /// Ends up to `most` of them, those that have waited longest, and says how many.
+    /// Ends up to `most` of them, the ones that have waited longest, and returns how many.
     pub fn end(&self, most: usize) -> usize {
         let list = self.0.borrow();
         let mut waiting: Vec<&Rc<Line>> = list.iter().filter(|line| !line.is_told.get()).collect();
@@ -69,7 +69,7 @@ impl StalledEntry {
         self.line.since
     }
 
-    /// Whether the exchange shall end; its task is woken when that changes.
+    /// Whether the exchange must end; its task is woken when that changes.
     pub fn is_told(&self, cx: &Context<'_>) -> bool {
         let mut waker = self.line.waker.borrow_mut();
         if !waker.will_wake(cx.waker()) {

@@ -1,7 +1,7 @@
 //! The body that arrives on an HTTP/2 stream.
 //!
-//! The window of a piece is given back to the peer only when the next piece is asked for. So a reader
-//! that stops makes the peer stop on this stream, at one window of memory, and on no other.
+//! The window of a piece is returned to the peer only when the next piece is polled. So a reader
+//! that stops makes the peer stop on this stream, with one window of memory, and on no other.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ pub struct StreamBody {
     unread: Option<Unread>,
     /// Bytes still to come by `Content-Length`, which h2 enforces; `None`: the head had none.
     left: Option<u64>,
-    /// Bytes that were handed on and are not yet given back to the peer's window.
+    /// Bytes that were handed on and are not yet returned to the peer's window.
     unreleased_bytes: usize,
     stage: Stage,
 }
@@ -31,7 +31,7 @@ pub struct StreamBody {
 #[derive(Clone, Default)]
 pub struct Unread(Rc<Cell<Option<RecvStream>>>);
 
-/// What comes next on the stream.
+/// The next part of the stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Data,
@@ -67,7 +67,7 @@ impl StreamBody {
         self.stream.take()
     }
 
-    /// Bytes that the peer has sent and that are not yet given back to its window.
+    /// Bytes that the peer has sent and that are not yet returned to its window.
     #[cfg(test)]
     pub(super) fn used(&mut self) -> usize {
         self.stream().flow_control().used_capacity()
@@ -78,7 +78,7 @@ impl StreamBody {
         stream.expect("it is taken when this is dropped")
     }
 
-    /// Gives what was handed on back to the peer's window.
+    /// Returns the room of handed-on bytes to the peer's window.
     fn release_window(&mut self) {
         let bytes = std::mem::take(&mut self.unreleased_bytes);
         if bytes > 0

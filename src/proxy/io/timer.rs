@@ -1,7 +1,7 @@
 //! One timer for a whole connection, armed rarely.
 //!
 //! A deadline that moves further away with each request must not touch the timer wheel each time.
-//! The timer stays armed for the earlier moment, fires there, sees that nothing is due yet and is
+//! The timer stays armed for the earlier moment, fires there, finds that nothing is due yet and is
 //! armed anew: about once a second on a busy connection. Only a deadline that comes *before* the
 //! armed moment re-arms it at once.
 
@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::base::clock::{self, Instant, Sleep};
 
-/// A timer that waits for a moment which may move.
+/// A timer for a moment that may change.
 pub struct Timer {
     /// Made when first needed: a connection that closes at once never has one.
     sleep: Option<Pin<Box<Sleep>>>,

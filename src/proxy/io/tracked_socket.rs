@@ -1,7 +1,7 @@
-//! A connection that hyper (in health checks) or h2 owns, and that can still be asked what its peer has taken.
+//! A connection that hyper (in health checks) or h2 owns, and whose progress can still be read.
 //!
-//! Both hide the socket below. Here it is shared between them and a [`SocketTracker`], which the task
-//! that holds the deadlines asks when a peer seems to take nothing.
+//! Both hide the socket below. Here it is shared between them and a [`SocketTracker`], which the
+//! task with the deadlines uses when a peer seems to take nothing.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -15,10 +15,10 @@ use crate::net::{HalfClose, Stream};
 
 use super::send_progress::SendProgress;
 
-/// A connection that can be asked while another owner reads and writes it.
+/// A connection whose progress can be read while its owner reads and writes it.
 pub struct TrackedSocket(Rc<Shared>);
 
-/// Asks what the peer of a [`TrackedSocket`] has taken.
+/// Reads how much the peer of a [`TrackedSocket`] has taken.
 #[derive(Clone)]
 pub struct SocketTracker(Rc<Shared>);
 
@@ -27,36 +27,36 @@ struct Shared {
     stream: RefCell<Option<Stream>>,
     /// Bytes that it took. Written by [`TrackedSocket`].
     written: Cell<u64>,
-    /// Whether it would take no more when it was last asked. Written by [`TrackedSocket`].
+    /// Whether it refused more at the last write. Written by [`TrackedSocket`].
     is_full: Cell<bool>,
-    /// Tasks that have more for it and wait until it takes some again. As many as it carries streams.
-    /// Written by [`SocketTracker::poll_room`] and [`TrackedSocket`].
+    /// Tasks that have more to write and wait until it takes some again: at most one for each of
+    /// its streams. Written by [`SocketTracker::poll_room`] and [`TrackedSocket`].
     waiting: RefCell<Vec<Waker>>,
-    /// What may still be read before the head of an answer; `None`: it is not waited for. Written by
-    /// [`SocketTracker::await_head`] and [`TrackedSocket`].
+    /// How many bytes may still be read before the head of an answer; `None`: no head is waited
+    /// for. Written by [`SocketTracker::await_head`] and [`TrackedSocket`].
     head_left: Cell<Option<u64>>,
     on_write_error: OnWriteError,
-    /// Whether the peer takes nothing any more. Written by [`TrackedSocket`].
+    /// Whether the peer reads no more. Written by [`TrackedSocket`].
     is_write_closed: Cell<bool>,
 }
 
-/// What to do when the peer takes nothing any more: it has closed the connection or reset it.
+/// What to do when the peer reads no more: it has closed the connection or reset it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnWriteError {
-    /// Writing fails.
+    /// Fail the write.
     Fail,
-    /// What is written is thrown away, and the peer is heard out: it may have said something before.
+    /// Discard the written bytes, and read on: the peer may have sent an answer before.
     KeepReading,
 }
 
 impl TrackedSocket {
-    /// Of a connection that is to be given away.
+    /// For a connection to a client.
     pub fn new(stream: Stream) -> Self {
         Self::of(stream, OnWriteError::Fail)
     }
 
-    /// Of a connection to a server. One that answers before it has the whole request, and closes, makes
-    /// the next write fail, and what writes would end at that with the answer unread.
+    /// A connection to a server. If the server answers before it has the whole request, and closes,
+    /// the next write fails; the writer would then stop with the answer unread.
     pub fn to_server(stream: Stream) -> Self {
         Self::of(stream, OnWriteError::KeepReading)
     }
@@ -73,7 +73,7 @@ impl TrackedSocket {
         }))
     }
 
-    /// A handle to ask it by.
+    /// A tracker of it.
     pub fn tracker(&self) -> SocketTracker {
         SocketTracker(Rc::clone(&self.0))
     }
@@ -121,14 +121,15 @@ impl TrackedSocket {
         self.0.written.get()
     }
 
-    /// Whether the peer takes nothing any more: what is written is thrown away.
+    /// Whether the peer reads no more: written bytes are discarded.
     pub fn is_write_closed(&self) -> bool {
         self.0.is_write_closed.get()
     }
 }
 
 impl SocketTracker {
-    /// How far what was written has come; `None` where the system does not say. One system call.
+    /// How far the written bytes have come; `None` if the system does not report it. One system
+    /// call.
     pub fn progress(&self) -> Option<SendProgress> {
         let written = self.0.written.get();
         self.0
@@ -136,16 +137,16 @@ impl SocketTracker {
             .flatten()
     }
 
-    /// Closes the connection, which h2 owns, so that its peer sees a reset: what the peer has not
-    /// taken is not kept for it.
+    /// Closes the connection, which h2 owns, so that the peer sees a reset: bytes that the peer has
+    /// not taken are discarded.
     pub fn reset(&self) {
         if let Some(stream) = self.0.stream.take() {
             stream.reset();
         }
     }
 
-    /// Ready when the peer takes what is written. What is given to the connection before that is only
-    /// held here, by h2, and its sender takes it for gone.
+    /// Ready when the peer takes the written bytes. Bytes that are passed to the connection earlier
+    /// are only held by h2, while their sender considers them sent.
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_full() {
             return Poll::Ready(());
@@ -157,18 +158,18 @@ impl SocketTracker {
         Poll::Pending
     }
 
-    /// Lets the peer say so much, and what is read with it, before the head of its answer: interim
-    /// answers, and a head in pieces. Reading more fails.
+    /// Allows the peer so many bytes, with any bytes read along with them, before the head of its
+    /// answer: interim answers, and a head in pieces. Reading more fails.
     pub fn await_head(&self, bytes: u64) {
         self.0.head_left.set(Some(bytes));
     }
 
-    /// Says that the head has come.
+    /// Notes that the head has come.
     pub fn head_came(&self) {
         self.0.head_left.set(None);
     }
 
-    /// Whether the peer has said more before the head of its answer.
+    /// Whether the peer has sent more before the head of its answer.
     pub fn has_said_too_much(&self) -> bool {
         self.0.head_left.get() == Some(0)
     }
@@ -178,17 +179,17 @@ impl SocketTracker {
         self.0.with(Stream::is_wanted).unwrap_or(false)
     }
 
-    /// Bytes that it was given.
+    /// Bytes that were written to it.
     pub fn written(&self) -> u64 {
         self.0.written.get()
     }
 
-    /// Whether the peer takes nothing any more: what is written is thrown away.
+    /// Whether the peer reads no more: written bytes are discarded.
     pub fn is_write_closed(&self) -> bool {
         self.0.is_write_closed.get()
     }
 
-    /// Whether h2 holds something back.
+    /// Whether h2 holds bytes back.
     pub(super) fn is_full(&self) -> bool {
         self.0.is_full.get()
     }
@@ -239,7 +240,7 @@ impl Shared {
         written
     }
 
-    /// Whether the peer is heard out though writing to it gave `error`.
+    /// Whether to read on although writing failed with `error`.
     #[cold]
     fn keeps_reading(&self, error: &io::Error) -> bool {
         let is_write_closed = matches!(
@@ -256,7 +257,7 @@ impl Shared {
     }
 }
 
-/// What is written to a peer that takes nothing any more.
+/// Discards bytes for a peer that reads no more.
 #[cold]
 fn thrown_away(bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
     Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
@@ -330,7 +331,7 @@ impl AsyncWrite for TrackedSocket {
         {
             return Poll::Ready(Ok(()));
         }
-        // Under TLS it is the flush that says so.
+        // Under TLS the flush shows it.
         self.0.note_full(flushed.is_pending());
         flushed
     }
@@ -347,7 +348,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection that is looked at, and its peer.
+    /// A connection with a tracker, and its peer.
     fn pair() -> (TrackedSocket, UnixStream) {
         let (near, far) = UnixStream::pair().expect("a pair");
         (TrackedSocket::new(Stream::Unix(near.into())), far)

@@ -1,35 +1,35 @@
-//! The request to go on in another protocol, and whether a server has agreed.
+//! A request for an upgrade, and whether a server has accepted it.
 
 use http::{HeaderValue, Response, StatusCode, Version, header};
 
 use crate::wire::websocket::Key;
 
-/// What protocol a request asks to go on in.
+/// The upgrade that a request asks for.
 #[derive(Debug)]
 pub struct UpgradeRequest {
-    /// The token of `Upgrade` or `:protocol`, as we name it to the server.
+    /// The token of `Upgrade` or `:protocol`, as sent to the server.
     pub protocol: HeaderValue,
-    /// How the server proves that it means WebSocket.
+    /// How the server proves that it accepts WebSocket.
     pub proof: Proof,
 }
 
-/// The key of WebSocket's opening: a server of HTTP/1 answers it, one of HTTP/2 never sees it
-/// (RFC 8441 §5).
+/// The key of WebSocket's opening handshake: an HTTP/1 server answers it, an HTTP/2 server never
+/// sees it (RFC 8441 §5).
 #[derive(Debug)]
 pub enum Proof {
     /// The protocol has none.
     NotNeeded,
     /// The client's own key. The client checks the answer to it.
     Clients(Key),
-    /// The client's field is none that could be answered.
+    /// The client's field is invalid.
     Malformed,
-    /// Made here, for a client of HTTP/2.
+    /// Made here, for an HTTP/2 client.
     Ours(Key),
 }
 
 impl UpgradeRequest {
-    /// Whether `response` says that the server goes on in this protocol and no other: by a 101
-    /// (RFC 9110 §15.2.2), in HTTP/2 by any 2xx (RFC 8441 §5).
+    /// Whether `response` switches to this protocol and no other: by a 101 (RFC 9110 §15.2.2), in
+    /// HTTP/2 by any 2xx (RFC 8441 §5).
     pub fn is_agreed_in<B>(&self, response: &Response<B>) -> bool {
         if response.version() == Version::HTTP_2 {
             return response.status().is_success();

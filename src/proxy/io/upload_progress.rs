@@ -17,8 +17,8 @@ pub struct UploadProgress {
 }
 
 impl UploadProgress {
-    /// For a request that is written next, on the connection of `tracker`; `deadlines` says since when the
-    /// exchange waits for the answer.
+    /// For the next request on the connection of `tracker`; `deadlines` has since when the exchange
+    /// waits for the answer.
     pub fn begin(tracker: SocketTracker, deadlines: AttemptDeadlines<'_>) -> Self {
         let probe = StreamProgressProbe::default();
         let wait = deadlines.server_wait();
@@ -26,12 +26,12 @@ impl UploadProgress {
         Self { tracker, probe }
     }
 
-    /// Checks, if it is time, where the connection carries this request alone.
+    /// Checks, if it is due, on a connection that carries this request alone.
     pub fn poll(&mut self, deadlines: AttemptDeadlines<'_>) {
         self.poll_part(deadlines, self.tracker.written());
     }
 
-    /// Checks, if it is time. `given`: how many bytes of the request the connection has got.
+    /// Checks, if it is due. `given`: how many bytes of the request the connection has got.
     pub fn poll_part(&mut self, deadlines: AttemptDeadlines<'_>, given: u64) {
         if !deadlines.takes_look() {
             return;

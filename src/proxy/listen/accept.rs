@@ -1,8 +1,8 @@
 //! The accept loop of one listening socket on one worker.
 //!
-//! Over a limit, accepting pauses: one connection is held here, and the kernel's queue keeps the rest,
-//! as in HAProxy. Before the socket closes, the connections in its queue are accepted: their clients
-//! are connected already, as far as they know.
+//! At a limit, accepting pauses: one connection is held here, and the kernel's queue keeps the
+//! rest, as in HAProxy. Before the socket closes, the connections in its queue are accepted: for
+//! their clients they are established already.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -36,25 +36,25 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts from one socket.
 pub(crate) struct Accept {
-    /// The socket.
+    /// The listening socket.
     pub listener: Listener,
-    /// Whose connections these are.
+    /// The frontend of the connections.
     pub target: Rc<Target>,
     /// Counts the connections of the whole process.
     pub process_gate: Arc<Gate>,
-    /// What connections are served with.
+    /// The parts that connections share.
     pub context: Rc<Context>,
-    /// When it was last said that accepting pauses.
+    /// When the log last had that accepting pauses.
     pub told: Cell<Option<Instant>>,
 }
 
-/// Whose connections a socket accepts, and whether it still does. Written by the worker at
-/// `control`'s command.
+/// The frontend and address of a socket's connections, and whether it still accepts. Written by the
+/// worker at `control`'s command.
 pub(crate) struct Target {
-    /// With the address for which its plan has the connections, as it is written there.
+    /// With the address as the frontend's plan has it.
     frontend: RefCell<(Arc<Frontend>, Arc<ListenAddress>)>,
     state: Cell<State>,
-    /// Of the accept loop.
+    /// The waker of the accept loop.
     waker: RefCell<Option<Waker>>,
 }
 
@@ -63,7 +63,7 @@ enum State {
     Open,
     /// Another socket of ours gets the new connections; those that have begun still come here.
     Retiring,
-    /// To close when the queue is empty.
+    /// Closes when the queue is empty.
     Closing,
 }
 
@@ -85,24 +85,24 @@ impl Target {
         }
     }
 
-    /// Connections from now on are those of `frontend` to `address`; a socket that was retired takes new
+    /// From now on, connections are those of `frontend` to `address`; a retired socket accepts new
     /// ones again.
     pub(crate) fn aim(&self, frontend: Arc<Frontend>, address: Arc<ListenAddress>) {
         *self.frontend.borrow_mut() = (frontend, address);
         self.turn(State::Open);
     }
 
-    /// Says that the socket cannot be accepted from.
+    /// Logs that the socket cannot accept.
     pub(crate) fn failed(&self, error: &io::Error) {
         event::listener_failed(&self.frontend.borrow().0.name, &InWords(error));
     }
 
-    /// The socket shall take no new connection, and those whose handshakes it has begun.
+    /// Makes the socket accept only connections whose handshakes it has begun.
     pub(crate) fn retire(&self) {
         self.turn(State::Retiring);
     }
 
-    /// The socket shall close when its queue is empty.
+    /// Makes the socket close when its queue is empty.
     pub(crate) fn close(&self) {
         self.turn(State::Closing);
     }
@@ -115,7 +115,7 @@ impl Target {
         }
     }
 
-    /// What the socket shall do; the task is woken when that changes.
+    /// The state that the socket must have; the task is woken when that changes.
     fn state(&self, cx: &mut TaskContext<'_>) -> State {
         *self.waker.borrow_mut() = Some(cx.waker().clone());
         self.state.get()
@@ -140,7 +140,7 @@ impl Accept {
         }
     }
 
-    /// Waits until there is room for one more.
+    /// Waits until one more connection is allowed.
     async fn pass(&self) -> Pass {
         let (frontend, address) = self.target.frontend();
         self.enter(&frontend, &frontend.gate, PauseCause::FrontendLimit)
@@ -172,8 +172,8 @@ impl Accept {
         }
     }
 
-    /// At a limit, accepting pauses for each connection anew: the counter has them all, the log has
-    /// one now and then.
+    /// At a limit, accepting pauses for each connection anew: the counter has them all, the log one
+    /// in a while.
     fn may_tell(&self) -> bool {
         let now = clock::now();
         let is_due = self.told.get().is_none_or(|told| now >= told + TELL_EVERY);
@@ -188,7 +188,7 @@ impl Accept {
         let frontend = Arc::clone(&pass.frontend);
         let address = Arc::clone(&pass.address);
         context.observer.accepted(&frontend.metrics);
-        // Registered from the first: no connection is forgotten when the worker ends.
+        // Registered from the beginning: no connection is forgotten when the worker ends.
         let registration = context.connections.register(Arc::clone(&frontend));
         let ends = Ends {
             client: peer,
@@ -202,8 +202,8 @@ impl Accept {
         });
     }
 
-    /// Out of descriptors, accepting would fail again at once and spin. Anything else is the fault
-    /// of that one connection.
+    /// Without a free descriptor, accepting would fail again at once and spin. Any other error is
+    /// about that one connection.
     async fn rest_after(&self, error: &io::Error) {
         if !is_shortage(error) {
             return;
@@ -218,10 +218,10 @@ impl Accept {
     }
 }
 
-/// The next connection; `None` when the socket is to close and no client is left in its queue.
+/// The next connection; `None` when the socket must close and no client is left in its queue.
 async fn next(listener: &Listener, target: &Target) -> Option<io::Result<(Stream, Peer)>> {
     poll_fn(|cx| {
-        // First of all: clients that come without end must not keep a socket from closing.
+        // First of all: clients that keep coming must not keep a socket from closing.
         listener.turn_away(target.state.get() != State::Open);
         if let Poll::Ready(accepted) = listener.poll_accept(cx) {
             return Poll::Ready(Some(accepted));
@@ -255,7 +255,7 @@ async fn begin(
     let (stream, tls) = match has_tls(&frontend, &address, &context)? {
         false => (stream, None),
         true => {
-            // One deadline for both: a client that is slow to say a name is no faster in a handshake.
+            // One deadline for both: a PROXY header gives no more time for the handshake.
             let began = clock::now();
             let stream =
                 tcp::pass_through(stream, ends, began, &frontend, &context, &registration).await?;
@@ -281,7 +281,7 @@ async fn begin(
     Some(http::serve(stream, info, frontend, context, registration))
 }
 
-/// What connections of `frontend` carry now.
+/// The present mode of `frontend`.
 fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
     let found = context.views.with(frontend);
     found.map_or(Mode::Http, |(view, index)| {
@@ -289,8 +289,8 @@ fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
     })
 }
 
-/// Whether clients of `frontend` speak TLS at `address`, now or when it was last listened on: no client that
-/// came for TLS is answered in the clear. `None`: `address` was removed a while ago.
+/// Whether `frontend` has TLS at `address`, now or when it was last listened on: no client that
+/// came for TLS is answered without it. `None`: `address` was removed a while ago.
 fn has_tls(frontend: &Arc<Frontend>, address: &ListenAddress, context: &Context) -> Option<bool> {
     let (view, index, bind) = context.views.at_bind(frontend, address)?;
     Some(view.snapshot.plan.frontends[index].tls_of(bind).is_some())
@@ -327,7 +327,7 @@ mod tests {
         let name = Name::new("web").expect("a name");
         let wanted = Arc::new(ListenAddress::At(address.clone()));
         let target = Target::new(Arc::new(Frontend::new(name, 1)), wanted);
-        // The runtime has no turn to hear of it before the socket is to close.
+        // The runtime has no turn to notice it before the socket closes.
         let _client = TcpStream::connect(address.ip().expect("an IP address")).expect("it listens");
         target.close();
         let accepted = next(&listener, &target).await.expect("one is in the queue");

@@ -1,8 +1,8 @@
 //! The TLS handshake of a connection that was just accepted, between `accept` and `http::serve`.
 //!
-//! It has a deadline, and a place among the handshakes that are under way: a client that has sent
-//! nothing yet takes none, so that silent clients keep no other out. Failures are counted by reason and
-//! are not events: on the internet they happen all day.
+//! It has a deadline, and a place among the handshakes in progress: a client that has sent nothing
+//! yet takes none, so that silent clients keep no other out. Failures are counted by reason and are
+//! not events: on the internet they are normal.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -21,18 +21,18 @@ use crate::proxy::http::TlsClient;
 use crate::proxy::snapshot::{FrontendTls, View};
 use crate::proxy::tls::{Acceptor, Admission, PolicyId, client_tls, failure_of};
 
-/// Lets one handshake be under way; given back when dropped.
+/// Permission for one handshake in progress; given back when dropped.
 struct HandshakePermit<'a>(&'a Gate);
 
-/// Why there is no connection.
+/// Why the handshake failed.
 enum Failed {
     Fault(HandshakeFailure, HandshakeFault),
     /// The name that was asked for, if one was.
     UnknownName(Option<String>),
 }
 
-/// The connection under TLS; `None`: it has ended, and all is said and
-/// counted. The time that it may take has been running since `began`.
+/// The connection with TLS; `None`: it has ended, and was counted and logged. The deadline counts
+/// from `began`.
 pub(super) async fn secure(
     stream: Stream,
     peer: Peer,
@@ -42,7 +42,7 @@ pub(super) async fn secure(
     context: &Context,
     registration: &Registration,
 ) -> Option<(Stream, TlsClient)> {
-    // Boxed: the connection, once it serves, does not carry the room for it.
+    // Boxed: the connection, once it serves, does not carry its state.
     let handshake = Box::pin(shake_hands(
         stream,
         peer,
@@ -55,7 +55,7 @@ pub(super) async fn secure(
     handshake.await
 }
 
-/// Shakes hands; `None`: it failed, and all is said and counted.
+/// Does the handshake; `None`: it failed, and was counted and logged.
 async fn shake_hands(
     stream: Stream,
     peer: Peer,
@@ -73,8 +73,8 @@ async fn shake_hands(
         handshakes,
     } = tls_of(&view, index, bind)?;
     drop(view);
-    // Where the plan wants TLS and there is nothing to do it with, the connection is closed: never in
-    // the clear what was meant to be secret.
+    // If the plan has TLS but the files could not be read, the connection is closed: never served
+    // without TLS.
     let acceptor = acceptor?;
     let mut handshake = pin!(clock::within(
         timeout,
@@ -126,8 +126,8 @@ async fn shake_hands(
     }
 }
 
-/// What accepts the handshakes of the bind with index `bind` of the frontend at `index`. `None`: a reload has just
-/// taken its TLS away.
+/// The acceptor of the bind with index `bind` of the frontend at `index`. `None`: a reload has just
+/// removed its TLS.
 fn tls_of(view: &View, index: usize, bind: usize) -> Option<FrontendTls> {
     let tls = view.snapshot.plan.frontends[index].binds[bind].tls?;
     view.snapshot.frontends[index].tls.get(tls).cloned()

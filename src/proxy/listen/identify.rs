@@ -1,9 +1,9 @@
-//! The client of a connection: its peer, or the one that a PROXY header names.
+//! The client of a connection: its peer, or the one in a PROXY header.
 //!
-//! `accept` asks before anything else is read. Where the frontend wants a header from a peer, it is
-//! waited for as long as a request head is; one that does not come, or is malformed, ends the
-//! connection, and is counted. Whether there is one is never guessed: a client that needs no header
-//! could pretend to be any other (`proxy-protocol.txt` §5).
+//! `accept` calls this before anything else is read. If the frontend requires a header from a peer,
+//! it is waited for as long as a request head is; a missing or malformed one ends the connection,
+//! and is counted. Whether there is one is never guessed: a client that needs no header could
+//! pretend to be any other (`proxy-protocol.txt` §5).
 
 use std::future::poll_fn;
 use std::io;
@@ -26,20 +26,20 @@ use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
 use crate::wire::proxy_protocol::{Endpoints, parse};
 
-/// What is read at once: a header, and often the first bytes behind it.
+/// How many bytes are read at once: a header, and often the first bytes after it.
 const READ_BYTES: usize = 1024;
 
-/// Whose connection it is.
+/// The ends of a connection, and who reported them.
 pub(super) struct Identified {
     pub(super) stream: Stream,
-    /// Those that the header names; without one, those of the socket.
+    /// From the header; without one, from the socket.
     pub(super) ends: Ends,
-    /// Who sent a PROXY header; `None`: none was read.
+    /// The sender of the PROXY header; `None`: none was read.
     pub(super) header_from: Option<Peer>,
 }
 
-/// Reads the header that the frontend wants from the peer at `address`, if it wants one. `ends` are those of the
-/// socket. `None`: the connection is to be closed, and that is accounted for.
+/// Reads the header if the frontend requires one from the peer at `address`. `ends` are those of
+/// the socket. `None`: the connection must be closed, and was counted.
 pub(super) async fn identify(
     stream: Stream,
     ends: Ends,
@@ -56,7 +56,7 @@ pub(super) async fn identify(
             header_from: None,
         });
     };
-    // Boxed: connections without a header do not carry the room for it.
+    // Boxed: connections without a header do not carry its state.
     match Box::pin(read_header(
         stream,
         ends,
@@ -79,8 +79,8 @@ pub(super) async fn identify(
     }
 }
 
-/// How long the header of `peer` is waited for; `Some(None)`: none is wanted. `None`: `address` was removed
-/// a while ago.
+/// How long to wait for the header of `peer`; `Some(None)`: none is required. `None`: `address` was
+/// removed a while ago.
 fn timeout(
     peer: Peer,
     frontend: &Arc<Frontend>,
@@ -94,7 +94,7 @@ fn timeout(
     Some(is_wanted.then_some(plan.timeout.head))
 }
 
-/// The fault is `None` for a connection that ended without a byte, as those of TCP checks do.
+/// The fault is `None` if the connection ended without a byte, as TCP checks do.
 async fn read_header(
     mut stream: Stream,
     ends: Ends,
@@ -116,7 +116,7 @@ async fn read_header(
             if let Poll::Ready(outcome) = Pin::new(&mut stream).poll_read(cx, &mut buffer) {
                 return Poll::Ready(outcome.map(|()| Bytes::copy_from_slice(buffer.filled())));
             }
-            // A client that has connected is heard: a drain does not end this, only an abort.
+            // A client that has connected is read: a drain does not end this, only an abort.
             if registration.shutdown(cx) == Shutdown::Abort {
                 return Poll::Ready(Ok(Bytes::new()));
             }
@@ -135,7 +135,7 @@ async fn read_header(
     }
 }
 
-/// The ends that a header names; those of the socket where it names none.
+/// The ends in a header; those of the socket if it has none.
 fn ends_of(endpoints: &Endpoints<'_>, socket: Ends) -> Ends {
     let canonical = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
     match endpoints {

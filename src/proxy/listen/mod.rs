@@ -1,5 +1,5 @@
-//! A socket arrives: accepted on the worker that will serve it, counted, and held back when there
-//! are as many as may be. Then it is asked whose it is, where a proxy before us says so.
+//! Accepts connections on the worker that will serve them: counts them, holds them back at a limit,
+//! and reads the PROXY header and the TLS handshake.
 
 mod accept;
 mod handshake;

@@ -1,4 +1,5 @@
-//! What a route asks besides host and path: methods, header fields, query parameters.
+//! The conditions of a route besides host and path: methods, header fields, query parameters,
+//! `when`.
 
 use http::{HeaderName, Method};
 
@@ -9,7 +10,7 @@ use crate::plan::expr::Fetch;
 use crate::plan::{self, ClientCertificate, Predicate, Route, ValuePattern};
 use crate::wire::query;
 
-/// What one route asks of a request whose host and path it takes.
+/// The conditions of one route on a request whose host and path match.
 #[derive(Debug)]
 pub(super) struct Conditions {
     /// Empty: any.
@@ -17,7 +18,7 @@ pub(super) struct Conditions {
     headers: Box<[Predicate<HeaderName>]>,
     queries: Box<[Predicate<String>]>,
     when: Option<Condition>,
-    /// The same for [`PathKind::Folded`]; `None` where that is no other.
+    /// The same for [`PathKind::Folded`]; `None` if it would be equal.
     folded: Option<Condition>,
     client_certificate: ClientCertificate,
 }
@@ -34,20 +35,20 @@ impl Conditions {
         }
     }
 
-    /// Makes ready for [`PathKind::Folded`]: `route` is what this was made of.
+    /// Prepares for [`PathKind::Folded`]: `route` is the one that this was compiled from.
     pub(super) fn fold(&mut self, route: &Route) {
         let reads_path = |when: &&plan::expr::Condition| when.reads(Fetch::reads_path);
         let when = route.when.as_ref().filter(reads_path);
         self.folded = when.map(Condition::compile_folded);
     }
 
-    /// Whether a client has to show a certificate when the route is taken.
+    /// Whether the route requires a client certificate.
     pub(super) fn require_certificate(&self) -> bool {
         self.client_certificate == ClientCertificate::Required
     }
 
-    /// Whether the request of `search`, with the path of `search` for its own, has all that is asked;
-    /// the cheapest question first.
+    /// Whether the request of `search`, with the path of `search`, meets all conditions; the
+    /// cheapest ones are tested first.
     pub(super) fn hold(&self, search: &Search<'_>) -> bool {
         let request = search.request;
         let when = match search.kind {

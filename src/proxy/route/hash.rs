@@ -1,8 +1,9 @@
 //! Tables that are filled from the configuration and then only read.
 //!
-//! Not the standard library's hash, which costs more than all else in a search: it keeps attackers
-//! from filling a table with colliding keys, and only the configuration puts keys in here. The worst
-//! that a client's key can meet is what the configuration's keys have in common by chance.
+//! Not the standard library's hash, which costs more than all else in a search: it prevents
+//! attackers from filling a table with colliding keys, but only the configuration adds keys here.
+//! The worst case for a client's key is the number of the configuration's keys that collide by
+//! chance.
 //!
 //! Prior art: the folded multiplication of wyhash (Wang Yi, 2019).
 
@@ -32,7 +33,7 @@ impl Hasher for FoldHasher {
         }
     }
 
-    /// What ends a `str`.
+    /// The byte that ends a `str`.
     #[inline]
     fn write_u8(&mut self, byte: u8) {
         self.fold(u64::from(byte));
@@ -47,8 +48,8 @@ impl Hasher for FoldHasher {
 impl FoldHasher {
     #[inline]
     fn fold(&mut self, word: u64) {
-        // Two odd numbers without a pattern; the first keeps a word of zeros from making the product
-        // zero, which would forget all that was before.
+        // Two odd numbers without a pattern; the first keeps a word of zeros from making the
+        // product zero, which would drop all earlier input.
         let mixed = self.state.rotate_left(23) ^ word ^ 0xa076_1d64_78bd_642f;
         let wide = u128::from(mixed) * 0xe703_7ed1_a0b4_28db;
         self.state = (wide >> 64) as u64 ^ wide as u64;
@@ -70,7 +71,7 @@ mod tests {
         let different: HashSet<u64> = hashes.iter().copied().collect();
         assert_eq!(different.len(), hashes.len());
 
-        // The table takes the low bits for the place and the seven highest for the first comparison.
+        // The table takes the low bits for the slot and the seven highest for the first comparison.
         let mut low = [0; 256];
         let mut high = [0; 128];
         for hash in hashes {

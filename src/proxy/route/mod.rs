@@ -1,34 +1,34 @@
-//! Which route: the first one of a frontend that a request matches.
+//! Finds the route of a request: the first one of a frontend that matches.
 //!
-//! `control::assemble` compiles a frontend's routes, `http::handle` asks. Pure: no I/O, no clock, no
-//! state. A search costs a few look-ups in tables however many routes there are, and allocates only
-//! for a path that is not in its normal form.
+//! `control::assemble` compiles a frontend's routes, `http::handle` calls [`Router::find`]. Pure:
+//! no I/O, no clock, no state. A search costs a few look-ups in tables however many routes there
+//! are, and allocates only for a path that is not in its normal form.
 //!
 //! # Precedence
 //!
 //! The one place where this is written down; `reference.rs` is the same as code.
 //!
-//! 1. **The first route in file order that matches wins.** Nothing counts as more specific: an exact
-//!    host does not come before a wildcard, nor a longer path before a shorter one.
-//! 2. A route matches when every kind of condition that it has holds: one of its hosts, one of its
-//!    paths, one of its methods, all of its header predicates, all of its query predicates.
+//! 1. **The first route in file order that matches wins.** No route counts as more specific: an
+//!    exact host does not come before a wildcard, nor a longer path before a shorter one.
+//! 2. A route matches if each kind of its conditions holds: one of its hosts, one of its paths, one
+//!    of its methods, all of its header predicates, all of its query predicates.
 //! 3. Host: the request's host in lower case, without port and without a last dot. `*.example.com`
 //!    is any number of labels before `example.com`, at least one. A request without a host matches
 //!    only routes without hosts.
 //! 4. Path: in the form of [`wire::path`](crate::wire::path), patterns and requests alike. A prefix is
 //!    by whole segments: `/v1/*` is `/v1`, `/v1/` and `/v1/a/b`, not `/v10`. The target `*` matches
 //!    only routes that take every path.
-//! 5. **A path in which some server reads what another route takes is ambiguous**: the server is sent
-//!    the target as received, and who chose the route must have meant the same.
-//!    [`wire::readings`](crate::wire::readings) has what servers read. A pattern stands for itself as
-//!    written and for its form, and where readings are compared for its readings too: a route for
-//!    `/a;v=1` takes `/a;v=1`, which is not ambiguous then.
-//! 6. **A path that would find a route that requires a client certificate** if capitals, a last slash
-//!    and dots and spaces at the end of names did not count, and finds one without that, is ambiguous
-//!    too. A `when` that compares the path is one that ignores these, too.
-//! 7. `when`: see [`crate::expr`]. Its `path` is the reading that is looked at, so that a path which
-//!    another server reads in another way is ambiguous here too.
-//! 8. Header: the whole value of one of the field's lines; lists within a line are not taken apart.
+//! 5. **A path that some server reads as one of another route is ambiguous**: the server gets the
+//!    target as received, and must read the same route's path in it.
+//!    [`wire::readings`](crate::wire::readings) has the readings of servers. A pattern matches as
+//!    written and in its normal form, and where readings are compared in its readings too: a route
+//!    for `/a;v=1` takes `/a;v=1`, which is not ambiguous then.
+//! 6. **A path is ambiguous too if it finds a route without a client certificate**, but would find
+//!    one that requires it if case, a last slash, and dots and spaces at the end of segments were
+//!    ignored. A `when` that compares the path ignores these, too.
+//! 7. `when`: see [`crate::expr`]. Its `path` is the present reading, so a path that another server
+//!    reads in another way is ambiguous here too.
+//! 8. Header: the whole value of one of the field's lines; lists within a line are not split.
 //!    Query: one of the parameter's values; names and values percent-decoded, `+` is a space. Case
 //!    counts in values and in names of parameters.
 
@@ -63,12 +63,12 @@ pub use tcp_routes::TcpRoutes;
 /// The routes of a frontend, compiled.
 #[derive(Debug)]
 pub struct Router {
-    /// What each route asks besides host and path; in file order.
+    /// The conditions of each route besides host and path; in file order.
     conditions: Box<[Conditions]>,
     by_path: HostsAndPaths,
-    /// The same by folded paths; `None` where no route requires anything.
+    /// The same by folded paths; `None` if no route requires a certificate.
     folded: Option<Box<HostsAndPaths>>,
-    /// Whether a route asks for a path. Where none does, all paths are read alike.
+    /// Whether a route has a path condition. If none has, all paths are read alike.
     has_paths: bool,
 }
 
@@ -76,35 +76,35 @@ pub struct Router {
 #[derive(Debug)]
 struct HostsAndPaths {
     /// Routes by path, for each set of routes that some host has. Hosts with the same routes share
-    /// one, so that a route with a thousand hosts and a thousand paths is no million entries.
+    /// one, so that a route with a thousand hosts and a thousand paths is not a million entries.
     paths: Box<[Paths]>,
-    /// The index in `paths` of the routes that have this host among theirs.
+    /// For each host, the index in `paths` of its routes.
     hosts: Names<usize>,
-    /// The routes that name no host.
+    /// The routes without hosts.
     any: Paths,
 }
 
-/// What the router looks at.
+/// The parts of a request for the router.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// As [`Authority::host`](crate::wire::host::Authority) has it; empty when there is none.
+    /// In the form of [`Authority::host`](crate::wire::host::Authority); empty if there is none.
     pub host: &'a str,
     /// As received.
     pub method: &'a Method,
     /// The path of the target as received.
     pub path: &'a str,
-    /// What follows the question mark, as received.
+    /// The text after the question mark, as received.
     pub query: Option<&'a str>,
     /// As received.
     pub headers: &'a HeaderMap,
-    /// What the `when` of a route is evaluated with; `None` where no route has one.
+    /// The context of a route's `when`; `None` if no route has one.
     pub evaluation: Option<Evaluation<'a>>,
 }
 
-/// What expressions see of an exchange beside its request, and where their values are made.
+/// The facts of an exchange beside its request, for expressions, and the buffer for their values.
 #[derive(Clone, Copy, Debug)]
 pub struct Evaluation<'a> {
-    /// Of the exchange.
+    /// The id of the exchange.
     pub id: &'a RequestId,
     /// Of the client's connection.
     pub connection: ConnectionFacts<'a>,
@@ -112,11 +112,11 @@ pub struct Evaluation<'a> {
     pub target: &'a Uri,
     /// The variables of the exchange.
     pub variables: Option<&'a Variables>,
-    /// The worker's.
+    /// The scratch of the worker.
     pub scratch: &'a RefCell<Scratch>,
 }
 
-/// Some server would read a path in the target that finds another route.
+/// Some server would read another route's path in the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
@@ -196,8 +196,8 @@ impl Router {
         }
     }
 
-    /// Whether a route that requires something would be found by a server that makes less of the
-    /// spelling of `path`, while `found` requires nothing.
+    /// Whether a server that ignores parts of the spelling of `path` would find a route that
+    /// requires a certificate, while `found` requires none.
     fn is_passed_by(&self, request: &Request<'_>, path: &str, found: Option<usize>) -> bool {
         let requires = |route: Option<usize>| {
             route.is_some_and(|index| self.conditions[index].require_certificate())
@@ -254,7 +254,7 @@ impl fmt::Display for Ambiguous {
 
 impl std::error::Error for Ambiguous {}
 
-/// One search: what is looked for, and the first route found so far.
+/// One search: the request, and the first route found so far.
 struct Search<'a> {
     request: &'a Request<'a>,
     path: &'a str,
@@ -266,8 +266,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Looks among `candidates`, which are in file order and match by host and path, for one that
-    /// stands before what is found already.
+    /// Looks among `candidates`, which are in file order and match by host and path, for one before
+    /// the route found so far.
     fn consider(&mut self, candidates: &[usize]) {
         let before = self.found.unwrap_or(usize::MAX);
         self.found = candidates

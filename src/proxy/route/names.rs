@@ -1,4 +1,4 @@
-//! What is said of hosts by their names: looked up exactly, and by each wildcard above them.
+//! Values by host name: looked up exactly, and by each wildcard above the name.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,15 @@ use super::hash::Table;
 pub(super) struct Names<V> {
     exact: Table<V>,
     wildcard: Table<V>,
-    /// Labels of the longest key of `wildcard`: bounds how much of a long name is tried.
+    /// Labels of the longest key of `wildcard`: bounds the look-ups for a long name.
     wildcard_labels: usize,
 }
 
-/// The indices of rules that are for names, by name; and of those that are for all.
+/// The indices of rules by name, and of rules for all names.
 pub(super) type Indices<'a> = (HashMap<&'a HostPattern, Vec<usize>>, Vec<usize>);
 
-/// The indices in `rules`, each list in file order. `names_of`: those that a rule is for; none: it is for all.
+/// The indices in `rules`, each list in file order. `names_of`: the names of a rule; none: it is
+/// for all.
 pub(super) fn indices<'a, R>(
     rules: &'a [R],
     names_of: impl Fn(&'a R) -> &'a [HostPattern],
@@ -68,7 +69,7 @@ impl<V> Names<V> {
     }
 }
 
-/// What stands behind a dot of `name` that is not its first character: one label, two labels, …
+/// The text after each dot of `name` that is not its first character: one label, two labels, …
 fn suffixes(name: &str) -> impl Iterator<Item = &str> {
     let dots = name.bytes().enumerate().skip(1).rev();
     dots.filter(|&(_, byte)| byte == b'.')

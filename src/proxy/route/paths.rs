@@ -1,4 +1,4 @@
-//! Routes by path, among those that a host has.
+//! Routes by path, among the routes of a host.
 
 use std::borrow::Cow;
 
@@ -8,35 +8,35 @@ use crate::plan::{PathPattern, Route};
 use crate::wire::readings::without_last_slash;
 use crate::wire::{path, readings};
 
-/// Places of routes in file order, each once.
+/// Indices of routes in file order, without duplicates.
 type Candidates = Vec<usize>;
 
-/// How the paths of patterns and requests are spelled where they are compared.
+/// The spelling of paths of patterns and requests for comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spelling {
-    /// As RFC 3986 has them.
+    /// In the form of RFC 3986.
     Exact,
-    /// As [`readings::folded`] has them, with and without a slash at their end.
+    /// In the form of [`readings::folded`], with and without a slash at the end.
     Folded,
 }
 
-/// What a path is that routes are searched for.
+/// The kind of path that routes are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PathKind {
-    /// That of the request.
+    /// The path of the request.
     Own,
-    /// What some server reads in it.
+    /// A server's reading of it.
     Reading,
-    /// What some server reads in it that makes less of its spelling: [`readings::any_folded`].
+    /// The reading of a server that ignores parts of its spelling: [`readings::any_folded`].
     Folded,
 }
 
-/// The routes of a set of hosts, by what they say of the path.
+/// The routes of a set of hosts, by their path patterns.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     patterns: Patterns,
-    /// What servers read in patterns that have several readings; for readings of requests alone. Empty
-    /// almost always: `/a;b` is such a pattern.
+    /// The readings of patterns that have several; for readings of requests alone. Empty almost
+    /// always: `/a;b` is such a pattern.
     readings: Patterns,
     /// Routes that take every path.
     any: Candidates,
@@ -48,7 +48,7 @@ struct Patterns {
     exact: Table<Candidates>,
     /// Without the slash that ends a prefix; never empty.
     prefix: Table<Candidates>,
-    /// Slashes in the deepest key of `prefix`: bounds how much of a long path is tried.
+    /// Slashes in the deepest key of `prefix`: bounds the look-ups for a long path.
     prefix_depth: usize,
 }
 
@@ -90,7 +90,7 @@ impl Paths {
     }
 
     fn add_prefix(&mut self, prefix: &str, index: usize, spelling: Spelling) {
-        // What the pattern says: `/a/../*` is `/*`.
+        // The pattern's own meaning: `/a/../*` is `/*`.
         let folder = format!("{prefix}/");
         for spelled in [
             path::with_capital_escapes(&folder),
@@ -103,7 +103,7 @@ impl Paths {
         }
         each_other_reading(&folder, |reading| {
             let spelled = spelling.of(reading.strip_suffix('/').unwrap_or(reading));
-            // What reads nothing in a pattern would read it in every request.
+            // An empty reading of a pattern would match every request.
             if !spelled.is_empty() {
                 self.readings.add_prefix(&spelled, index);
             }
@@ -148,15 +148,14 @@ impl Spelling {
     fn of(self, path: &str) -> Cow<'_, str> {
         match self {
             Self::Exact => Cow::Borrowed(path),
-            // Of the prefix that takes every path nothing is left.
+            // Nothing is left of the prefix for every path.
             Self::Folded if path.is_empty() => Cow::Borrowed(path),
             Self::Folded => readings::folded(path),
         }
     }
 }
 
-/// Visits what servers read in the path of a pattern besides what is written. One that is made to have
-/// readings without end has as many as are told apart.
+/// Visits the readings of a pattern's path besides the written one, up to the bound of readings.
 fn each_other_reading(path: &str, mut visit: impl FnMut(&str)) {
     if readings::has_only_one(path) {
         return;
@@ -167,7 +166,7 @@ fn each_other_reading(path: &str, mut visit: impl FnMut(&str)) {
     });
 }
 
-/// Routes come in file order, so a repetition is always of the last one.
+/// Routes come in file order, so a duplicate always equals the last one.
 fn push_once(candidates: &mut Candidates, index: usize) {
     if candidates.last() != Some(&index) {
         candidates.push(index);

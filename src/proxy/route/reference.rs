@@ -1,5 +1,5 @@
-//! The router by the words of its head, one route after the other: what the compiled one must
-//! agree with, whatever is asked.
+//! The rules of the router's head as code, one route after the other: the compiled router must
+//! agree with it for every request.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -84,13 +84,13 @@ fn takes_path(pattern: &PathPattern, path: &str) -> bool {
     spelled.iter().any(|text| is_taken(pattern, text, path))
 }
 
-/// A pattern stands for its readings, too; but for one that would take every path.
+/// A pattern matches its readings, too, except one that would match every path.
 fn takes_reading(pattern: &PathPattern, path: &str) -> bool {
     let read = other_readings(pattern);
     takes_path(pattern, path) || read.iter().any(|text| is_taken(pattern, text, path))
 }
 
-/// `path` is folded, and so is the pattern; that of one path stands for it without a last slash, too.
+/// `path` is folded, and so is the pattern; an exact pattern also matches without its last slash.
 fn takes_folded(pattern: &PathPattern, path: &str) -> bool {
     let is_exact = matches!(pattern, PathPattern::Exact(_));
     let texts = [spellings(pattern), other_readings(pattern)].concat();
@@ -104,7 +104,7 @@ fn takes_folded(pattern: &PathPattern, path: &str) -> bool {
     })
 }
 
-/// Whether `pattern` takes `path` when it is written as `text`, a prefix without the slash behind it.
+/// Whether `pattern` matches `path`; `text` is its text, of a prefix without the last slash.
 fn is_taken(pattern: &PathPattern, text: &str, path: &str) -> bool {
     match pattern {
         PathPattern::Exact(_) => text == path,
@@ -156,7 +156,7 @@ fn takes_value(pattern: &ValuePattern, value: &[u8]) -> bool {
     }
 }
 
-/// A request that owns what it is made of.
+/// A request that owns its parts.
 #[derive(Clone, Debug)]
 struct Asked {
     host: String,
@@ -179,7 +179,7 @@ impl Asked {
     }
 }
 
-// So few words that routes and requests meet often.
+// Few words, so that routes and requests meet often.
 
 fn host_patterns() -> impl Strategy<Value = HostPattern> {
     let exact = select(vec!["x", "a.x", "b.a.x", "a.b.a.x", "[::1]"]);
@@ -232,7 +232,7 @@ fn values() -> impl Strategy<Value = ValuePattern> {
     ]
 }
 
-/// None mostly: a route that asks for little is found often.
+/// Mostly none: a route with few conditions is found often.
 fn few<T: Clone + Debug>(one: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<T>> {
     let some = prop::collection::vec(one, 1..3);
     prop::option::weighted(0.25, some).prop_map(Option::unwrap_or_default)

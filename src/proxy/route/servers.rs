@@ -1,8 +1,8 @@
-//! Models of what servers make of a path, and what is held against them: when the router lets a
-//! request pass, no server reads a path that belongs to another route.
+//! Models of servers that read paths, and tests: if the router lets a request pass, no server reads
+//! a path of another route in it.
 //!
 //! Each model is written from the server's own documentation or source, and shares no code with
-//! `wire::readings`: a step that is missing there is missed here.
+//! `wire::readings`: so a missing step is noticed here.
 
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use super::tests::route;
 use super::{Ambiguous, Request, Router};
 use crate::plan::{ClientCertificate, PathPattern, Route};
 
-/// The path that a server looks for, decoded; `None`: it refuses the request.
+/// The path that a server looks up, decoded; `None`: it refuses the request.
 type Server = fn(&str) -> Option<String>;
 
 const SERVERS: [(&str, Server); 14] = [
@@ -34,9 +34,9 @@ const SERVERS: [(&str, Server); 14] = [
     }),
 ];
 
-// The parts that servers are made of.
+// The parts of the servers.
 
-/// What escapes stand for; what is no escape stays.
+/// Decodes escapes; invalid ones stay.
 fn decoded(path: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = path.as_bytes();
@@ -53,7 +53,7 @@ fn decoded(path: &str) -> Option<String> {
             }
         }
     }
-    // None of them finds a route by what is not text.
+    // No server finds a route by bytes that are not text.
     String::from_utf8(bytes).ok()
 }
 
@@ -65,7 +65,7 @@ fn merged(path: &str) -> String {
     merged
 }
 
-/// RFC 3986 §5.2.4, as it stands there.
+/// RFC 3986 §5.2.4, literally.
 fn dots(path: &str) -> Option<String> {
     let mut input = path.to_owned();
     let mut output = String::new();
@@ -112,7 +112,7 @@ fn whatwg_url(path: &str) -> Option<String> {
     dots(&segments.join("/"))
 }
 
-/// Capitals and a last slash do not count, unless it is told that they do.
+/// Ignores case and a last slash by default.
 fn express(path: &str) -> Option<String> {
     let path = decoded(path)?.to_lowercase();
     Some(match path.strip_suffix('/') {
@@ -121,13 +121,13 @@ fn express(path: &str) -> Option<String> {
     })
 }
 
-/// `path.normalize` of the decoded path; what leads out of the folder is refused.
+/// `path.normalize` of the decoded path; a path out of the folder is refused.
 fn static_files(path: &str) -> Option<String> {
     let path = decoded(path)?;
     (!path.contains('\0')).then(|| dots(&merged(&path)))?
 }
 
-/// The path is what `parse_url` makes of the target, and then decoded.
+/// The path from `parse_url`, and then decoded.
 fn php_url(path: &str) -> Option<String> {
     let path = match path.strip_prefix("//") {
         Some(reference) => &reference[reference.find('/').unwrap_or(reference.len())..],
@@ -161,7 +161,7 @@ fn iis(path: &str) -> Option<String> {
     Some(names.collect::<Vec<_>>().join("/").to_lowercase())
 }
 
-// What is held against them.
+// The tests.
 
 fn patterns() -> impl Strategy<Value = PathPattern> {
     let text = select(vec![
@@ -184,7 +184,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
     prop::collection::vec(one, 1..4)
 }
 
-/// Paths of what servers read in different ways, and of what routes are for.
+/// Paths made of parts that servers read in different ways, and of the paths of routes.
 fn requests() -> impl Strategy<Value = String> {
     let part = select(vec![
         "/",
@@ -221,7 +221,7 @@ fn requests() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 1..8).prop_map(|parts| format!("/{}", parts.concat()))
 }
 
-/// The first of `routes` that `path`, which is decoded, belongs to.
+/// The first of `routes` that matches `path`, which is decoded.
 fn owner(routes: &[Route], path: &str) -> Option<usize> {
     // The one escape in a pattern.
     let path = &path.replace(' ', "%20");
@@ -245,7 +245,7 @@ fn find(routes: &[Route], path: &str) -> Result<Option<usize>, Ambiguous> {
     })
 }
 
-/// Whether a server minds capitals and the ends of names as routes do.
+/// Whether a server treats case and the ends of segments as routes do.
 fn is_strict(server: &str) -> bool {
     !matches!(server, "IIS" | "Express: the router")
 }
@@ -394,11 +394,11 @@ fn what_needs_no_route_and_what_needs_no_other_passes() {
             "/api{path}"
         );
     }
-    // Capitals and the like are no matter where nothing is required.
+    // Case and ends of segments do not matter if no route requires a certificate.
     for path in ["/API", "/api./x"] {
         assert_eq!(find(&api, path), Ok(None), "{path}");
     }
-    // Where no route asks for a path, there is nothing to confuse.
+    // If no route has a path, nothing can be confused.
     assert_eq!(find(&[route()], "//a/..;/%2f"), Ok(Some(0)));
 }
 

@@ -1,34 +1,33 @@
-//! The route of a connection that is passed on as it is: the first that the client's ClientHello
-//! matches.
+//! The route of a TCP connection: the first that matches the client's ClientHello.
 //!
-//! `control::assemble` compiles a frontend's routes, `tcp` asks. A search costs a few look-ups in
-//! tables however many names there are.
+//! `control::assemble` compiles a frontend's routes, `tcp` calls [`TcpRoutes::find`]. A search
+//! costs a few look-ups in tables however many names there are.
 //!
 //! # Precedence
 //!
 //! 1. **The first in file order that matches wins**, as among routes of requests: an exact name does
 //!    not come before a wildcard.
-//! 2. One matches when both kinds of condition hold that it may have: one of its names is the one that
-//!    the client asks for (SNI), and the client speaks one of its protocols (ALPN).
-//! 3. `*.example.com` is any number of labels before `example.com`, at least one. A client that asks
-//!    for no name matches only those without names.
-//! 4. A client that does not begin with TLS matches only those without any condition.
+//! 2. A route matches if both kinds of its conditions hold: one of its names is the client's SNI,
+//!    and the client offers one of its protocols (ALPN).
+//! 3. `*.example.com` is any number of labels before `example.com`, at least one. A client without
+//!    SNI matches only routes without names.
+//! 4. A client that does not begin with TLS matches only routes without any condition.
 
 use crate::plan::TcpRoute;
 use crate::wire::client_hello::ClientHello;
 
 use super::names::{Names, indices};
 
-/// The routes of a frontend for connections that are passed on, compiled.
+/// The TCP routes of a frontend, compiled.
 #[derive(Debug)]
 pub struct TcpRoutes {
-    /// What each asks besides names: protocols, one of which the client has to speak; empty: nothing.
+    /// The protocols of each route, one of which the client must offer; empty: any.
     protocols: Box<[Box<[String]>]>,
-    /// The indices of those that have this name among theirs, in file order.
+    /// The indices of the routes by name, in file order.
     named: Names<Vec<usize>>,
-    /// The indices of those without names, in file order.
+    /// The indices of the routes without names, in file order.
     nameless: Box<[usize]>,
-    /// The index of the first without any condition.
+    /// The index of the first route without any condition.
     unconditional: Option<usize>,
     has_conditions: bool,
 }
@@ -55,12 +54,13 @@ impl TcpRoutes {
         self.protocols.is_empty()
     }
 
-    /// Whether it matters what a client says.
+    /// Whether the result depends on the ClientHello.
     pub fn have_conditions(&self) -> bool {
         self.has_conditions
     }
 
-    /// The index of the first that a client matches that began with `hello`, or not with TLS.
+    /// The index of the first route that matches a client with the ClientHello `hello`; `None`: the
+    /// client does not begin with TLS.
     pub fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
         let Some(hello) = hello else {
             return self.unconditional;
@@ -113,7 +113,7 @@ mod tests {
         TcpRoutes::compile(tcp_routes).find(hello)
     }
 
-    /// The head's words as code, one route after the other.
+    /// The rules of the head as code, one route after the other.
     fn find_in_turn(tcp_routes: &[TcpRoute], hello: Option<&ClientHello>) -> Option<usize> {
         tcp_routes
             .iter()
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(found(None, &[]), Some(3));
     }
 
-    // So few words that routes and clients meet often.
+    // Few words, so that routes and clients meet often.
 
     fn patterns() -> impl Strategy<Value = HostPattern> {
         let name = select(vec!["x", "a.x", "b.a.x", "c.b.a.x"]);

@@ -1,4 +1,4 @@
-//! What single rules do.
+//! The actions of rules.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
@@ -17,7 +17,7 @@ use super::{Answer, Flow, OriginalHost, Scope};
 #[derive(Debug)]
 pub(super) enum Action {
     Deny(StatusCode),
-    /// Refuses a client that has shown no certificate: `client_certificate` of a route.
+    /// Refuses a client without a certificate: `client_certificate` of a route.
     RequireCertificate,
     Return(Box<Return>),
     Redirect(Box<Redirect>),
@@ -41,7 +41,7 @@ pub(super) struct Redirect {
     status: StatusCode,
     kind: RedirectKind,
     to: Template,
-    /// Whether what is written begins with a host of its own.
+    /// Whether the written value begins with a host.
     may_name_host: bool,
 }
 
@@ -83,7 +83,7 @@ impl Action {
                     let value = scope.text(template, &facts(request, scope));
                     let value = field_value(value);
                     if *name == header::HOST {
-                        // A request without the host that a rule meant goes nowhere.
+                        // If the rule's host is invalid, the request is not sent.
                         let host = value.as_ref();
                         let Some(target) = host.and_then(|host| with_host(request.uri(), host))
                         else {
@@ -106,7 +106,7 @@ impl Action {
             Self::DelHeader(names) => remove(request.headers_mut(), names),
             Self::SetPath(template) => {
                 let path = scope.text(template, &facts(request, scope));
-                // A path that cannot be replaced is not the one that was meant.
+                // If the path cannot be replaced, the request is not sent with the old one.
                 let Some(target) = with_path(request.uri(), &path) else {
                     return refusal(Reason::RequestTargetTooLong);
                 };
@@ -147,7 +147,7 @@ impl Action {
             Self::Deny(_) | Self::Return(_) => {
                 return self.answer(&scope.of_answer(answer), scope);
             }
-            // The configuration lets these run on requests alone.
+            // The configuration allows these on requests only.
             Self::SetPath(_) | Self::Pause(_) | Self::Redirect(_) | Self::RequireCertificate => {}
         }
         Flow::Continue
@@ -242,7 +242,7 @@ fn templates(fields: &[plan::Field]) -> Box<[(HeaderName, Template)]> {
         .collect()
 }
 
-/// The answer that says `reason`.
+/// The answer for `reason`.
 fn refusal(reason: Reason) -> Flow {
     Flow::Answer(Box::new(LocalAnswer::refusal(reason, None)))
 }
@@ -261,7 +261,7 @@ fn host_of<B>(request: &Request<B>) -> Option<&[u8]> {
         .or_else(field)
 }
 
-/// Keeps the host that the client asked for, before a rule writes another for the first time.
+/// Keeps the host that the client asked for, before a rule replaces it for the first time.
 fn keep_host<B>(request: &mut Request<B>) {
     if request.extensions().get::<OriginalHost>().is_none() {
         let host = host_of(request).and_then(|host| HeaderValue::from_bytes(host).ok());
@@ -269,7 +269,8 @@ fn keep_host<B>(request: &mut Request<B>) {
     }
 }
 
-/// `//name` at the beginning of a target is another host (RFC 3986 §4.2), and browsers take `\` for `/`.
+/// `//name` at the beginning of a target is another host (RFC 3986 §4.2), and browsers read `\` as
+/// `/`.
 fn stay_on_host(to: &mut Vec<u8>) {
     if let [b'/' | b'\\', rest @ ..] = to.as_slice() {
         let extra = rest.iter().take_while(|byte| matches!(byte, b'/' | b'\\'));
@@ -279,8 +280,8 @@ fn stay_on_host(to: &mut Vec<u8>) {
     }
 }
 
-/// Gives the field `name` this one value. Without one it is gone: what a rule replaces was not to
-/// stay, whatever the rule made of it.
+/// Sets the field `name` to this one value. Without a value it is removed: a rule replaces the old
+/// value in any case.
 fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
     match value {
         Some(value) => drop(headers.insert(name.clone(), value)),

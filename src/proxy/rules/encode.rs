@@ -1,4 +1,4 @@
-//! Text that rules made, in a form that may stand in a head: what may not is percent-encoded, so that
+//! Encodes texts of rules for a head: characters that are not allowed are percent-encoded, so that
 //! no value of a client can add a field, a query or a second target.
 
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use http::{HeaderValue, Uri};
 
 use crate::wire::escape::{escape, is_of_uri};
 
-/// `text` as the value of a field; `None` when it has a byte that no field may have (RFC 9110 §5.5).
+/// `text` as the value of a field; `None` if it has a byte that no field may have (RFC 9110 §5.5).
 pub(super) fn field_value(mut text: Vec<u8>) -> Option<HeaderValue> {
     let start = text.len() - text.trim_ascii_start().len();
     text.drain(..start);
@@ -15,7 +15,7 @@ pub(super) fn field_value(mut text: Vec<u8>) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
 }
 
-/// `text` as a `Location`: visible ASCII as it is, but for `\\`, which browsers take for `/`.
+/// `text` as a `Location`: visible ASCII stays, except `\\`, which browsers read as `/`.
 pub(super) fn location(text: &[u8]) -> HeaderValue {
     let encoded = encoded(text, |byte| byte.is_ascii_graphic() && byte != b'\\');
     // It is ASCII.
@@ -38,7 +38,7 @@ pub(super) fn with_path(target: &Uri, path: &[u8]) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// `target` with `host` in place of its authority, if it has one; `None`: `host` is none.
+/// `target` with `host` in place of its authority, if it has one; `None`: `host` is invalid.
 pub(super) fn with_host(target: &Uri, host: &HeaderValue) -> Option<Uri> {
     let host: Authority = host.as_bytes().try_into().ok()?;
     if target.authority().is_none() {

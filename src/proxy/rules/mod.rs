@@ -1,13 +1,13 @@
-//! What the rules of the configuration do to an exchange.
+//! Runs the rules of the configuration on an exchange.
 //!
 //! `control::assemble` compiles the rules of a frontend, a route or a backend to a [`Pipeline`];
 //! `http::handle` runs it: `request` before a server is asked, `response` on a server's answer,
-//! `after` on every answer. A pipeline holds no state: what rules set is in the head, or in the
-//! [`Variables`] of the exchange and of the connection.
+//! `after` on every answer. A pipeline holds no state: rules change the head, or the [`Variables`]
+//! of the exchange and of the connection.
 //!
-//! A rule whose condition guards a refusal sees the path as any common server may read it, case and a
-//! slash at the end included (`wire::readings`): where one reading would be refused and the path as it
-//! stands would not, the request is ambiguous and is refused too.
+//! A rule whose condition guards a refusal sees the path in every reading of common servers, also
+//! ignoring case and a last slash (`wire::readings`): if one reading would be refused and the path
+//! as received would not, the request is ambiguous and is refused too.
 
 mod action;
 mod encode;
@@ -43,12 +43,12 @@ pub struct Pipeline {
 struct Rule {
     when: Option<Condition>,
     action: Action,
-    /// `when` for servers that make less of the spelling of a path; `None` where another spelling may
-    /// get past the rule.
+    /// `when` for servers that ignore parts of the spelling of a path; `None` if no other spelling
+    /// can get past the rule.
     guard: Option<Condition>,
 }
 
-/// How the exchange goes on after some rules.
+/// How the exchange continues after some rules.
 #[derive(Debug)]
 pub enum Flow {
     /// With what comes next.
@@ -59,14 +59,14 @@ pub enum Flow {
     Wait(usize, Duration),
 }
 
-/// The host that the client asked for, where a rule has written another: an extension of the request.
+/// The host that the client asked for, if a rule has replaced it: an extension of the request.
 #[derive(Clone)]
 pub(crate) struct OriginalHost(pub(crate) Option<HeaderValue>);
 
-/// What rules see of an exchange besides its heads.
+/// The facts of an exchange for rules, besides its heads.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
-    /// Of the exchange.
+    /// The id of the exchange.
     pub id: &'a RequestId,
     /// Of the client's connection.
     pub connection: ConnectionFacts<'a>,
@@ -74,15 +74,15 @@ pub struct Scope<'a> {
     pub backend: Option<&'a str>,
     /// The variables of the exchange.
     pub variables: &'a Variables,
-    /// The worker's.
+    /// The scratch of the worker.
     pub scratch: &'a RefCell<Scratch>,
 }
 
 /// The head of a response, as rules see and change it.
 pub struct Answer<'a> {
-    /// What the client will be sent.
+    /// The fields for the client.
     pub status: StatusCode,
-    /// What the client will be sent.
+    /// The status for the client.
     pub headers: &'a mut HeaderMap,
     /// The name of the server; `None`: the answer is ours.
     pub server: Option<&'a str>,
@@ -94,8 +94,8 @@ impl Pipeline {
         (!rules.is_empty()).then(|| Arc::new(Self::of(rules, None)))
     }
 
-    /// The compiled form of the rules of `route`; `None` when there are none. What it requires of clients
-    /// is a rule, before those that are written.
+    /// The compiled form of the rules of `route`; `None` if there are none. A required client
+    /// certificate is a rule before the written ones.
     pub fn of_route(route: &plan::Route) -> Option<Arc<Self>> {
         match route.client_certificate {
             ClientCertificate::Any => Self::compile(&route.rules),
@@ -147,7 +147,7 @@ impl Pipeline {
 
     /// Runs the rules for all answers on `answer`.
     pub fn after(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) {
-        // No rule of these answers or waits: the configuration lets none do so.
+        // None of these rules answers or waits: the configuration forbids it.
         run(&self.after, answer, scope);
     }
 
@@ -232,12 +232,12 @@ impl Rule {
     }
 }
 
-/// What servers read in a path; looked for once, however many rules ask.
+/// The readings of a path; computed once, however many rules need them.
 #[derive(Default)]
 struct Readings {
     path: String,
     all: Vec<String>,
-    /// There are more than `readings::all` looks at.
+    /// There are more than `readings::all` allows.
     are_too_many: bool,
 }
 
@@ -260,7 +260,7 @@ impl Readings {
 }
 
 impl<'a> Scope<'a> {
-    /// The text that `template` gives for `request`.
+    /// The text of `template` for `request`.
     pub fn render<B>(&self, template: &Template, request: &Request<B>) -> Vec<u8> {
         self.text(
             template,
@@ -268,7 +268,7 @@ impl<'a> Scope<'a> {
         )
     }
 
-    /// `also`: other spellings that some server takes for `path`.
+    /// `also`: other spellings that some server treats as `path`.
     fn of_request<'b, B>(
         &self,
         request: &'b Request<B>,

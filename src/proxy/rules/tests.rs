@@ -1,4 +1,4 @@
-//! What rules do, written as in a configuration.
+//! The effect of rules, written as in a configuration.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -57,7 +57,7 @@ impl Exchange {
     }
 }
 
-/// What `rules` make of a request.
+/// The flow and the request after `rules`.
 fn run(rules: &str, request: http::request::Builder) -> (Flow, Request<()>) {
     let mut request = request.body(()).expect("a request");
     let exchange = Exchange::default();
@@ -65,7 +65,7 @@ fn run(rules: &str, request: http::request::Builder) -> (Flow, Request<()>) {
     (flow, request)
 }
 
-/// The request after `rules`, none of which ends it.
+/// The request after `rules`; none of them ends it.
 #[track_caller]
 fn changed(rules: &str, request: http::request::Builder) -> Request<()> {
     let (flow, request) = run(rules, request);
@@ -73,7 +73,7 @@ fn changed(rules: &str, request: http::request::Builder) -> Request<()> {
     request
 }
 
-/// The answer that `rules` give to `request`.
+/// The answer of `rules` to `request`.
 #[track_caller]
 fn answered(rules: &str, request: http::request::Builder) -> (Reason, http::Response<Bytes>) {
     match run(rules, request).0 {
@@ -113,7 +113,7 @@ fn a_value_that_no_field_can_have_is_not_written_and_the_old_one_is_gone() {
         "{ set_header = { x-a = \"%[req.hdr(x-a)]\\u0001\" } }, { add_header = { x-b = \"\\n\" } }";
     let request = changed(rules, get("/").header("x-a", "1"));
     assert!(values(request.headers(), "x-a").is_empty());
-    // A line break at its end is a blank.
+    // A line break at the end becomes a blank.
     assert_eq!(values(request.headers(), "x-b"), [""]);
 }
 
@@ -273,14 +273,14 @@ fn a_refusal_of_a_path_is_not_passed_by_with_another_spelling_of_it() {
             "{target}"
         );
     }
-    // The other way round: what is public must be so for every reader.
+    // The other way round: a public path must be public in every reading.
     let rules = "{ when = 'not path starts_with \"/public/\"', deny = 403 }";
     let (reason, _) = answered(rules, get("/public/../admin/x"));
     assert_eq!(reason, Reason::RequestPathAmbiguous);
     let (reason, _) = answered(rules, get("/public/..%2fadmin/x"));
     assert_eq!(reason, Reason::RequestPathAmbiguous);
     assert!(matches!(run(rules, get("/public/x")).0, Flow::Continue));
-    // What is not about the path is not asked again.
+    // A condition without the path is evaluated once.
     let rules = "{ when = 'req.hdr(x) == \"a\"', deny = 403 }";
     assert!(matches!(
         run(rules, get("//x").header("x", "A")).0,
@@ -288,7 +288,7 @@ fn a_refusal_of_a_path_is_not_passed_by_with_another_spelling_of_it() {
     ));
 }
 
-/// What `rules` make of an answer with the status 200 of the server `a`, with `headers`.
+/// The result of `rules` for an answer with status 200 of the server `a`, with `headers`.
 fn answer(rules: &str, headers: &mut HeaderMap) -> Flow {
     let exchange = Exchange::default();
     let mut answer = Answer {
@@ -330,7 +330,7 @@ fn an_answer_may_be_refused() {
     assert!(!headers.contains_key("x-late"));
 }
 
-/// A server is never sent the client's own path in place of one that was meant.
+/// A server never gets the client's own path in place of the rule's.
 #[test]
 fn a_path_that_cannot_be_replaced_ends_the_exchange() {
     let much = "é".repeat(30_000);

@@ -1,7 +1,7 @@
-//! The compiled, immutable configuration that an exchange runs under, and how workers get at it.
+//! The compiled, immutable configuration that an exchange runs under, and how workers read it.
 //!
-//! There is one [`Current`], a single `ArcSwap`. A worker keeps its own [`View`] of it and renews it
-//! when the generation changed: an exchange looks at one number that is hardly ever written, and
+//! There is one [`Current`], a single `ArcSwap`. A worker keeps its own [`View`] of it and renews
+//! it when the generation changed: an exchange reads one number that is hardly ever written, and
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
 mod target;
@@ -27,7 +27,7 @@ pub(crate) use view::{View, Views};
 pub struct Snapshot {
     /// Rises by one with each change.
     pub generation: u64,
-    /// What it was made from.
+    /// The plan that it was compiled from.
     pub plan: Arc<Plan>,
     /// In the plan's order.
     pub frontends: Vec<Frontend>,
@@ -35,7 +35,7 @@ pub struct Snapshot {
     pub backends: Vec<Arc<Backend>>,
     /// For each backend, its rules.
     pub backend_rules: Vec<Option<Arc<Pipeline>>>,
-    /// Whether any frontend, route or backend has rules. Where none has, answers look for none.
+    /// Whether any frontend, route or backend has rules. If none has, answers skip them.
     pub has_rules: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct Snapshot {
 pub struct Frontend {
     /// Its live state.
     pub live: Arc<frontend::Frontend>,
-    /// What accepts handshakes, for each TLS of its plan.
+    /// The acceptor for each TLS of its plan.
     pub tls: Vec<FrontendTls>,
     /// Its rules.
     pub rules: Option<Arc<Pipeline>>,
@@ -52,40 +52,39 @@ pub struct Frontend {
     pub router: Arc<Router>,
     /// For each route, its rules; empty when no route has any.
     pub route_rules: Arc<[Option<Arc<Pipeline>>]>,
-    /// For each route, where its requests go.
+    /// For each route, its target.
     pub route_targets: Arc<[Target]>,
     /// For each route, its counter.
     pub route_metrics: Arc<[Arc<RouteMetrics>]>,
-    /// Its routes of connections that are passed on as they are.
+    /// Its TCP routes.
     pub tcp_routes: Arc<TcpRoutes>,
-    /// For each route of connections that are passed on as they are, the index of its backend.
+    /// For each TCP route, the index of its backend.
     pub tcp_route_backends: Vec<u32>,
-    /// For each of these, its counter.
+    /// For each TCP route, its counter.
     pub tcp_route_metrics: Arc<[Arc<RouteMetrics>]>,
     /// The index of the backend of requests that no route matches.
     pub default_backend: Option<u32>,
 }
 
-/// What accepts the handshakes of the binds of a frontend that have the same TLS.
+/// The acceptor for the binds of a frontend that have the same TLS.
 #[derive(Clone)]
 pub struct FrontendTls {
     /// Answers handshakes. `None`: its certificates were not read, and connections are closed.
     pub acceptor: Option<Arc<Acceptor>>,
-    /// The handshakes under way, and how many there may be. Lives on as long as a bind with its address
-    /// does.
+    /// The handshakes in progress, and their limit. Lives as long as a bind with its address.
     pub handshakes: Arc<Gate>,
 }
 
-/// The snapshot that runs now.
+/// The present snapshot.
 pub struct Current {
     snapshot: ArcSwap<Snapshot>,
-    /// Of `snapshot`. Written by [`Current::swap`] after the snapshot, with `Release`; a worker that
-    /// reads the new number with `Acquire` finds the new snapshot.
+    /// The generation of `snapshot`. Written by [`Current::swap`] after the snapshot, with
+    /// `Release`; a worker that reads the new number with `Acquire` finds the new snapshot.
     generation: AtomicU64,
 }
 
 impl Snapshot {
-    /// The same, as the one after this.
+    /// A copy of it with the next generation.
     pub fn following(&self) -> Self {
         Self {
             generation: self.generation + 1,
@@ -97,13 +96,13 @@ impl Snapshot {
         }
     }
 
-    /// The index of the frontend that is `live`; `None` when it is gone.
+    /// The index of the frontend with the state `live`; `None` if it was removed.
     pub fn frontend_of(&self, live: &Arc<frontend::Frontend>) -> Option<usize> {
-        // Every connection asks: the index is known but for snapshots that ran before.
+        // Every connection asks: the index is known except in earlier snapshots.
         self.frontend_at(live, live.index_hint())
     }
 
-    /// The index of the frontend that is `live`, which is looked for at `hint` first.
+    /// The index of the frontend with the state `live`, which is looked up at `hint` first.
     fn frontend_at(&self, live: &Arc<frontend::Frontend>, hint: usize) -> Option<usize> {
         let is_it = |frontend: &Frontend| Arc::ptr_eq(&frontend.live, live);
         match self.frontends.get(hint).is_some_and(is_it) {
@@ -122,7 +121,7 @@ impl Snapshot {
 }
 
 impl Frontend {
-    /// How often what handshakes are made with has changed in this snapshot, at any of its binds.
+    /// How often TLS terms have changed in this snapshot, at any of its binds.
     #[inline]
     pub fn tls_version(&self) -> u64 {
         let acceptors = self.tls.iter().filter_map(|tls| tls.acceptor.as_ref());
@@ -139,12 +138,12 @@ impl Current {
         }
     }
 
-    /// The snapshot that runs now.
+    /// The present snapshot.
     pub fn load(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
-    /// Makes `snapshot` the one that runs. Its generation is higher than the last one's.
+    /// Makes `snapshot` the present one. Its generation is higher than the last one's.
     pub fn swap(&self, snapshot: Snapshot) {
         let generation = snapshot.generation;
         self.snapshot.store(Arc::new(snapshot));

@@ -1,4 +1,4 @@
-//! Where the requests of a route go, compiled.
+//! The target of a route, compiled.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,26 +8,27 @@ use crate::base::rng::Rng;
 use crate::expr::Template;
 use crate::plan;
 
-/// Where the requests of a route go.
+/// The target of a route.
 pub enum Target {
     /// To the backend at this index.
     Backend(u32),
     /// To one of several backends, by weight.
     Split(Split),
-    /// To the backend that has the name which the template gives, if there is one.
+    /// To the backend with the name that the template yields, if there is one.
     Named(Template, Arc<Names>),
-    /// Nowhere: a rule of the route answers.
+    /// None: a rule of the route answers.
     Answered,
 }
 
 /// Backends by their names.
 pub(crate) type Names = HashMap<Box<[u8]>, u32>;
 
-/// Backends and where the share of each ends; the last end is the sum of all weights.
+/// Backends and the end of the share of each; the last end is the sum of all weights.
 pub struct Split(Box<[(u64, u32)]>);
 
 impl Target {
-    /// The compiled form of `target`; `index_of` says where a backend is, `names` where all are.
+    /// The compiled form of `target`; `index_of` yields the index of a backend, `names` those of
+    /// all.
     pub fn compile(
         target: &plan::Target,
         index_of: impl Fn(&Name) -> Option<u32>,
@@ -51,7 +52,7 @@ impl Target {
         }
     }
 
-    /// The index of the backend of one request; `render` gives the text of a template.
+    /// The index of the backend of one request; `render` yields the text of a template.
     pub fn choose(&self, rng: &Rng, render: impl FnOnce(&Template) -> Vec<u8>) -> Option<u32> {
         match self {
             Self::Backend(index) => Some(*index),
@@ -63,10 +64,10 @@ impl Target {
 }
 
 impl Split {
-    /// The backend whose share `random` is in.
+    /// The backend in whose share `random` is.
     fn choose(&self, random: u64) -> Option<u32> {
         let (total, _) = self.0.last()?;
-        // Lemire's reduction: fairer than the remainder, and without a division.
+        // Lemire's reduction: more even than the remainder, and without a division.
         let point = ((u128::from(random) * u128::from(*total)) >> 64) as u64;
         let index = self.0.partition_point(|(end, _)| *end <= point);
         self.0.get(index).map(|(_, backend)| *backend)

@@ -1,7 +1,7 @@
 //! A snapshot as one worker sees it, with its own connections to servers.
 //!
-//! [`Views`] is what a worker asks: for what runs now, and for a while after a reload for what ran before.
-//! What stays the same from one snapshot to the next, a [`View`] takes over from the one before.
+//! A worker asks [`Views`] for the present snapshot, and for a while after a reload for earlier
+//! ones. A [`View`] takes over from the one before everything that stays the same.
 
 use std::cell::{LazyCell, RefCell};
 use std::collections::HashMap;
@@ -25,36 +25,36 @@ use super::{Current, Snapshot};
 
 /// A snapshot as one worker sees it: with its own connections to servers.
 pub struct View {
-    /// What it is a view of.
+    /// Its snapshot.
     pub snapshot: Arc<Snapshot>,
     /// In the plan's order.
     pub frontends: Vec<LocalFrontend>,
     /// In the plan's order.
     pub backends: Vec<Rc<Local>>,
-    /// Fields that no client can send, by whichever frontend: those that tell servers about clients'
-    /// certificates, and what servers may take for fields of ours.
+    /// Fields that no client can send, to any frontend: those for servers about clients'
+    /// certificates, and other spellings of our fields.
     pub client_fields: Vec<HeaderName>,
-    /// Which fields of requests pass, in the plan's order of frontends.
+    /// The field rules of each frontend, in the plan's order.
     pub field_rules: Vec<Rc<FieldRules>>,
     /// Whether the case of field names is recorded, because a frontend or backend preserves it.
     pub records_case: bool,
 }
 
-/// What the exchanges of one worker keep of a frontend, and of the routes that they take.
+/// The data that the exchanges of one worker share about a frontend and its routes.
 #[derive(Clone)]
 pub struct LocalFrontend {
     /// Its name.
     pub name: Rc<str>,
-    /// As the plan has them.
+    /// In the plan.
     pub timeouts: Rc<FrontendTimeouts>,
     /// In the plan's order.
     pub routes: Rc<[Rc<TakenRoute>]>,
-    /// In the plan's order: those of connections that are passed on as they are.
+    /// The TCP routes, in the plan's order.
     pub tcp_routes: Rc<[Rc<TakenRoute>]>,
 }
 
-/// How many snapshots that ran before are kept, for some seconds: as many reloads as may follow each
-/// other faster than a worker comes to hear of them.
+/// How many earlier snapshots are kept, for some seconds: as many reloads as may follow each other
+/// before a worker notices.
 const KEPT_BEFORE: usize = 4;
 
 /// A worker's handle to the current snapshot.
@@ -63,8 +63,8 @@ pub struct Views {
     /// Of the same worker.
     attempts: AttemptCounter,
     view: RefCell<Rc<View>>,
-    /// Those before, the latest last, for as long as a connection of a frontend that has gone may
-    /// still ask.
+    /// Earlier ones, the latest last, as long as a connection of a removed frontend may still need
+    /// them.
     before: RefCell<Vec<Rc<View>>>,
 }
 
@@ -80,7 +80,7 @@ impl Views {
         }
     }
 
-    /// The view of what runs now.
+    /// The view of the present snapshot.
     #[inline]
     pub fn current(&self) -> Rc<View> {
         let generation = self.current.generation.load(Ordering::Acquire);
@@ -105,8 +105,8 @@ impl Views {
         next
     }
 
-    /// Looks at what runs now, and does not leave `snapshot` out, which ran before if it does not run
-    /// now: connections of a frontend that only it has may be about to come.
+    /// Renews the present view, and does not skip `snapshot`, which may already be an earlier one:
+    /// connections of a frontend that only it has may come.
     pub fn pass(&self, snapshot: Arc<Snapshot>) {
         let now = self.current();
         let knows = |view: &Rc<View>| view.snapshot.generation == snapshot.generation;
@@ -116,7 +116,7 @@ impl Views {
         }
     }
 
-    /// Keeps `view` among those before.
+    /// Keeps `view` among the earlier ones.
     fn keep(&self, view: Rc<View>) {
         let mut before = self.before.borrow_mut();
         if before.len() == KEPT_BEFORE {
@@ -125,8 +125,8 @@ impl Views {
         before.push(view);
     }
 
-    /// The view that has the frontend that is `live`, and the index of that: what runs now, or for one
-    /// that was just removed what ran before.
+    /// The view that has the frontend with the state `live`, and its index: the present one, or for
+    /// a frontend that was just removed an earlier one.
     pub fn with(&self, live: &Arc<frontend::Frontend>) -> Option<(Rc<View>, usize)> {
         let now = self.current();
         if let Some(index) = now.snapshot.frontend_of(live) {
@@ -137,9 +137,9 @@ impl Views {
         latest_first.find_map(|view| Some((Rc::clone(view), view.snapshot.frontend_of(live)?)))
     }
 
-    /// The view in which the frontend that is `live` listens at `address`, its index, and that of
-    /// the bind: what runs now, or for an address that was just removed what ran before. `None`: it was
-    /// removed a while ago.
+    /// The view in which the frontend with the state `live` listens at `address`, its index, and
+    /// that of the bind: the present one, or for an address that was just removed an earlier one.
+    /// `None`: it was removed a while ago.
     pub fn at_bind(
         &self,
         live: &Arc<frontend::Frontend>,
@@ -154,18 +154,18 @@ impl Views {
         now.or_else(|| self.before.borrow().iter().rev().find_map(found))
     }
 
-    /// Lets go of what ran before.
+    /// Drops the earlier views.
     pub fn forget(&self) {
         self.before.borrow_mut().clear();
     }
 }
 
 impl View {
-    /// The view of `snapshot` that keeps what `before` has and `snapshot` still wants.
+    /// The view of `snapshot`, which takes over from `before` what `snapshot` still needs.
     fn of(snapshot: Arc<Snapshot>, attempts: AttemptCounter, before: Option<&Self>) -> Self {
         let records_case = snapshot.records_case();
         let reusable = before.filter(|before| before.records_case == records_case);
-        // Made when a backend is not where it was: most reloads change settings and no order.
+        // Made if a backend has another index: most reloads change settings and no order.
         let by_name: LazyCell<HashMap<&Name, &Local>, _> = LazyCell::new(|| {
             let backends = before.iter().flat_map(|before| &before.backends);
             backends
@@ -204,7 +204,8 @@ impl View {
         }
     }
 
-    /// Closes up to `most` idle server connections, from backend number `from` on, and says how many.
+    /// Closes up to `most` idle server connections, from backend number `from` on, and returns how
+    /// many.
     pub fn close_idle(&self, most: usize, from: usize) -> usize {
         let (before, after) = self.backends.split_at(from % self.backends.len().max(1));
         let mut closed = 0;
@@ -217,14 +218,14 @@ impl View {
         closed
     }
 
-    /// Lets go of servers that backends have no more.
+    /// Drops servers that were removed from their backends.
     pub fn renew_servers(&self) {
         for backend in &self.backends {
             backend.renew();
         }
     }
 
-    /// Lets go of server connections that are too old or that the server has closed.
+    /// Drops server connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         for backend in &self.backends {
             backend.sweep(now, cx);
@@ -233,7 +234,7 @@ impl View {
 }
 
 impl LocalFrontend {
-    /// The frontend at `index` of `snapshot`. What `before` has of it is kept where its routes are the
+    /// The frontend at `index` of `snapshot`. It takes over from `before` if its routes are the
     /// same: there may be tens of thousands.
     fn of(snapshot: &Snapshot, index: usize, before: Option<&View>) -> Self {
         let frontend = &snapshot.frontends[index];

@@ -1,4 +1,4 @@
-//! What a connection begins with, read under a deadline and kept for the next reader.
+//! Reads the beginning of a connection under a deadline, and keeps it for the next reader.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -14,10 +14,10 @@ use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::Timer;
 use crate::wire::client_hello::{First, MalformedHello, peek};
 
-/// Read at a time: most clients say all of it in one packet or two.
+/// Bytes that are read at a time: most clients send all of it in one packet or two.
 const PIECE_BYTES: usize = 4 << 10;
 
-/// Why it is not known what a connection begins with.
+/// Why the beginning of a connection is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unknown {
     /// It looks like TLS and is not.
@@ -30,7 +30,7 @@ pub(super) enum Unknown {
     Stopped,
 }
 
-/// What the connection begins with, if that is known by `until`, and all bytes that were read.
+/// The beginning of the connection, if that is known by `until`, and all bytes that were read.
 pub(super) async fn first(
     stream: &mut Stream,
     until: Instant,

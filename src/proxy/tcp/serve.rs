@@ -27,10 +27,10 @@ use crate::wire::client_hello::{ClientHello, First};
 
 use super::first::{Unknown, first};
 
-/// How long a client is waited for that is told why it is turned away.
+/// The longest wait for a client that gets an alert.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// What a connection runs under.
+/// A connection with its snapshot and client.
 struct TcpConnection {
     context: Rc<Context>,
     ends: Ends,
@@ -40,7 +40,7 @@ struct TcpConnection {
     frontend_index: usize,
 }
 
-/// An exchange that is open; settled when dropped, however it ends.
+/// An open exchange; settled when dropped, however it ends.
 struct Open {
     exchange: Rc<Exchange>,
     context: Rc<Context>,
@@ -73,16 +73,16 @@ pub(crate) async fn serve(
         frontend_index,
     };
     let mut timer = Timer::new();
-    // Boxed, and gone with all that it ran under: a connection, once bytes flow, keeps neither.
+    // Boxed, and dropped with its snapshot: a connection, once bytes flow, keeps neither.
     let began = Box::pin(connection.begin(stream, &registration, &mut timer)).await;
     if let Some(tunnel) = began {
         tunnel.run(&registration, &mut timer).await;
     }
 }
 
-/// Passes a connection on whose client asks for a name that is passed through, in front of a
-/// handshake of our own. Any other is given back as if nothing had been read from it. The time for a
-/// handshake has been running since `began`.
+/// Passes a connection on whose client asks for a name of `passthrough`, before our own handshake.
+/// Any other is returned as if nothing had been read from it. The time for a handshake counts from
+/// `began`.
 pub(crate) async fn pass_through(
     mut stream: Stream,
     ends: Ends,
@@ -142,12 +142,12 @@ impl TcpConnection {
         &self.view.snapshot.plan.frontends[self.frontend_index]
     }
 
-    /// The frontend as the snapshot has it.
+    /// The frontend in the snapshot.
     fn frontend(&self) -> &snapshot::Frontend {
         &self.view.snapshot.frontends[self.frontend_index]
     }
 
-    /// Finds out where the connection goes, and connects; `None`: it has ended.
+    /// Chooses the backend, and connects; `None`: it has ended.
     async fn begin(
         self,
         mut stream: Stream,
@@ -182,7 +182,7 @@ impl TcpConnection {
         }
     }
 
-    /// What the connection, which began at `began`, begins with.
+    /// The beginning of the connection, which was accepted at `began`.
     async fn first(
         &self,
         stream: &mut Stream,
@@ -309,12 +309,12 @@ fn reason_of(unknown: Unknown) -> Reason {
     }
 }
 
-/// Tells a client of TLS that no route has the name that it asked for.
+/// Sends a TLS client an alert: no route has the wanted name.
 async fn turn_away(stream: Stream) {
     let _ = clock::within(LAST_WORDS, stream.refuse_name()).await;
 }
 
-/// What `connecting` gives, while the deadlines that it writes down are watched.
+/// The result of `connecting`, with a timer for its deadlines.
 async fn in_time<T>(
     connecting: impl Future<Output = Result<T, Fault>>,
     exchange: &Exchange,

@@ -1,4 +1,4 @@
-//! What the binds of a frontend that have the same TLS answer handshakes with now.
+//! The TLS terms of the binds of a frontend that have the same TLS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use super::resumption::{PolicyId, Resumption};
 use super::rules::{BadRules, Offer, Rules, Trust, rules};
 use super::store::Store;
 
-/// The terms of one TLS of a frontend, which can be exchanged while it runs.
+/// The terms of one TLS of a frontend, which can be exchanged at run time.
 #[derive(Debug)]
 pub struct Acceptor {
-    /// Written by `control::certs` when a file changed; read once for each handshake.
+    /// Written by `control::certs` when a file has changed; read once for each handshake.
     terms: ArcSwap<Terms>,
     /// How often `terms` were exchanged. Written after them with `Release`; a handshake that reads the new
     /// number with `Acquire` finds the new terms.
     version: AtomicU64,
 }
 
-/// What a handshake is answered with. Immutable: certificates, rules and authorities fit together.
+/// The terms of handshakes. Immutable: certificates, rules and authorities fit together.
 #[derive(Debug)]
 pub struct Terms {
     store: Arc<Store>,
     unknown_names: UnknownNames,
     default: Rule,
     exact: HashMap<Box<str>, Rule>,
-    /// By what stands behind `*.`.
+    /// By the part after `*.`.
     wildcard: HashMap<Box<str>, Rule>,
 }
 
-/// What one name is answered with.
+/// The rules of one name.
 #[derive(Debug)]
 struct Rule {
     offer: Offer,
@@ -45,12 +45,12 @@ struct Rule {
 }
 
 impl Terms {
-    /// The terms of `plan` with the certificates in `store`. `trust_of` has what was read from the
+    /// The terms of `plan` with the certificates in `store`. `trust_of` has the content of the
     /// files of each policy about client certificates, and the sessions that were begun under it.
     ///
     /// # Errors
     ///
-    /// What is wrong with the rules.
+    /// The mistake in the rules.
     pub fn new<'a>(
         plan: &Tls,
         store: Arc<Store>,
@@ -80,8 +80,8 @@ impl Terms {
         Ok(terms)
     }
 
-    /// The rules for a client that has said `hello`, and the policy that they let it in by; `None`:
-    /// it is to be refused.
+    /// The rules for a client with the ClientHello `hello`, and the policy under which they admit
+    /// it; `None`: it must be refused.
     pub fn choose(&self, hello: &ClientHello<'_>) -> Option<(Rules, PolicyId)> {
         let name = hello.server_name();
         let is_known = name.is_some_and(|name| self.store.has(name));
@@ -92,8 +92,8 @@ impl Terms {
         Some((rule.offer.rules(), rule.policy.clone()))
     }
 
-    /// Whether a client that was let in by `admission` when it asked for `server_name` would be let
-    /// in now.
+    /// Whether a client that was admitted by `admission` with the SNI `server_name` would be
+    /// admitted now.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Terms {
         admission.check_again(offer, policy, now)
     }
 
-    /// Whether some name lets in no client without a certificate.
+    /// Whether some name requires a client certificate.
     pub fn needs_certificates(&self) -> bool {
         let own = self.exact.values().chain(self.wildcard.values());
         own.chain([&self.default])
@@ -134,19 +134,19 @@ impl Acceptor {
         }
     }
 
-    /// What holds now.
+    /// The present terms.
     pub fn terms(&self) -> Arc<Terms> {
         self.terms.load_full()
     }
 
-    /// How often that has changed.
+    /// How often they have changed.
     #[inline]
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// What holds from now on. Connections that are there keep their keys; whether their clients
-    /// would still be let in is asked before their next requests.
+    /// Sets the terms. Existing connections keep their keys; whether their clients would still be
+    /// admitted is checked before their next requests.
     pub fn renew(&self, terms: Arc<Terms>) {
         self.terms.store(terms);
         self.version.fetch_add(1, Ordering::Release);

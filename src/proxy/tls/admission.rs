@@ -1,13 +1,13 @@
-//! What a client connection was let in by, and whether it would be let in now.
+//! The terms under which a client connection was admitted, and whether it would be admitted now.
 //!
-//! The handshake decides whether a client must show a certificate, and which are good. A connection
-//! can live for days after it, while a reload begins to require a certificate, or the one that was
-//! shown is revoked or expires. So `http` asks again before a request when the configuration or a
-//! file has changed since the last time, and when a certificate has ended.
+//! The handshake decides whether a client needs a certificate, and which are valid. A connection
+//! can live for days after it, while a reload begins to require a certificate, or the client's is
+//! revoked or expires. So `http` checks again before a request if the configuration or a file has
+//! changed since the last time, or if a certificate has expired.
 //!
-//! While the policy is the same and no certificate has ended, the answer costs two comparisons. Else
-//! the certificates are verified as in a handshake, about 0.1 ms, once for each change. The chain is
-//! kept for that: one or two kB for each client that has shown one.
+//! While the policy is the same and no certificate has expired, the check is two comparisons.
+//! Otherwise the certificates are verified as in a handshake, about 0.1 ms, once for each change.
+//! The chain is kept for that: one or two kB for each client with a certificate.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -22,28 +22,28 @@ use crate::net::{TlsPeer, tls_error};
 use super::resumption::PolicyId;
 use super::rules::Offer;
 
-/// When to verify a certificate again whose end cannot be read, in seconds.
+/// When to verify a certificate again whose expiry cannot be read, in seconds.
 const UNKNOWN_END_SECONDS: i64 = 60;
 
-/// What one connection was let in by.
+/// The terms of one connection's admission.
 #[derive(Debug)]
 pub struct Admission {
-    /// What the certificates were last found good under.
+    /// The policy under which the certificates were last valid.
     policy: RefCell<PolicyId>,
-    /// What the client has shown, its own certificate first; empty: nothing.
+    /// The client's chain, its own certificate first; empty: none.
     chain: Box<[CertificateDer<'static>]>,
-    /// When the next certificate of the chain ends, in seconds since 1970.
+    /// When the next certificate of the chain expires, in seconds since 1970.
     good_until: Cell<i64>,
 }
 
-/// Why a connection would not be let in any more.
+/// Why a connection would not be admitted any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lapsed {
-    /// Its client has shown no certificate, and must show one now.
+    /// Its client has no certificate, and needs one now.
     CertificateMissing,
-    /// Its client has shown a certificate, and nothing verifies it any more.
+    /// Its client has a certificate, and no policy verifies it any more.
     NothingVerifies,
-    /// Its client's certificate is not good any more.
+    /// Its client's certificate is not valid any more.
     CertificateBad(String),
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Lapsed {
 }
 
 impl Admission {
-    /// A client that has just shown `chain`, and was let in under `policy`.
+    /// A client with the certificates `chain` that was admitted under `policy`.
     pub fn new(policy: PolicyId, chain: Vec<CertificateDer<'static>>) -> Self {
         let now = clock::unix_seconds(clock::wall());
         let chain = chain.into_boxed_slice();
@@ -75,12 +75,12 @@ impl Admission {
         }
     }
 
-    /// Whether the client has shown a certificate.
+    /// Whether the client has a certificate.
     pub fn has_certificate(&self) -> bool {
         !self.chain.is_empty()
     }
 
-    /// Whether a certificate that was shown has ended since the last look.
+    /// Whether a certificate has expired since the last check.
     #[inline]
     pub fn has_ended(&self, now: SystemTime) -> bool {
         let good_until = self.good_until.get();
@@ -117,8 +117,8 @@ impl Admission {
     }
 }
 
-/// When the first certificate ends that has not ended `now`. Clients send certificates that nothing
-/// depends on, and one of these that has ended must not end what is good.
+/// When the first certificate expires that has not expired `now`. Clients may send certificates
+/// that are not needed; if one of these has expired, it must not end the admission.
 fn next_end(chain: &[CertificateDer<'_>], now: i64) -> i64 {
     let ends = chain.iter().map(|der| {
         X509Certificate::from_der(der).map_or(now + UNKNOWN_END_SECONDS, |(_, certificate)| {
@@ -159,7 +159,7 @@ mod tests {
         Arc::new(store.build(None).expect("a store"))
     }
 
-    /// What clients are asked for, as a policy of its own.
+    /// The settings for client certificates, as a policy of its own.
     fn policy(trusting: Option<(&Shown, Need)>) -> (Offer, PolicyId) {
         let trust = trusting.map(|(shown, need)| Trust {
             need,
@@ -177,7 +177,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(YEAR_2020 + days * DAY)
     }
 
-    /// A client that was let in on the first day of 2020.
+    /// A client that was admitted on the first day of 2020.
     fn admission(policy: &PolicyId, chain: &[CertificateDer<'static>]) -> Admission {
         let admission = Admission::new(policy.clone(), chain.to_vec());
         let now = clock::unix_seconds(day(0));
@@ -222,7 +222,7 @@ mod tests {
         let shown = Shown::until_2021();
         let (offer, policy) = policy(Some((&shown, Need::Required)));
         let client = admission(&policy, &shown.chain);
-        // Nothing but an end has it verified again.
+        // Only an expiry makes it be verified again.
         assert!(!client.has_ended(day(365)));
         assert_eq!(client.check_again(&offer, &policy, day(365)), Ok(()));
         assert!(client.has_ended(day(367)));

@@ -1,7 +1,7 @@
-//! What a client's handshake says about the client.
+//! The facts of a client in its handshake.
 //!
-//! A certificate that arrives here was verified by rustls; what stands in it was still written by
-//! others, and goes into fields and logs: everything that is not visible ASCII is escaped.
+//! A certificate that arrives here was verified by rustls; its content was still written by others,
+//! and goes into fields and logs: everything that is not visible ASCII is escaped.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -14,14 +14,14 @@ use crate::base::Fingerprint;
 use crate::exchange::{ClientCertificate, ClientTls};
 use crate::net::TlsFacts;
 
-/// The facts of a client's handshake, for those above.
+/// The facts of a client's handshake, for the rooms above.
 pub(crate) fn client_tls(facts: &TlsFacts) -> ClientTls {
     let certificate = facts.peer_certificates.first();
     ClientTls {
         version: facts.version,
         cipher: facts.cipher,
         server_name: facts.server_name.clone(),
-        // Those that we offer are text.
+        // The protocols that we offer are text.
         alpn: facts
             .alpn
             .as_deref()
@@ -30,7 +30,7 @@ pub(crate) fn client_tls(facts: &TlsFacts) -> ClientTls {
     }
 }
 
-/// One that rustls could verify and this parser cannot read keeps its fingerprint.
+/// A certificate that rustls could verify and this parser cannot read keeps its fingerprint.
 fn described(der: &[u8]) -> ClientCertificate {
     let fingerprint = Fingerprint::of(der).digits();
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
@@ -50,7 +50,7 @@ fn described(der: &[u8]) -> ClientCertificate {
     }
 }
 
-/// Without the zero that only says that the number is positive.
+/// Without the leading zero that only marks the number as positive.
 fn serial(bytes: &[u8]) -> String {
     let digits = match bytes {
         [0, rest @ ..] if !rest.is_empty() => rest,
@@ -59,7 +59,7 @@ fn serial(bytes: &[u8]) -> String {
     hex(digits).to_uppercase()
 }
 
-/// RFC 4514 §2: the last part first, what has a meaning in the format escaped.
+/// RFC 4514 §2: the last part first, with escapes for characters that have a meaning in the format.
 fn distinguished_name(name: &X509Name<'_>) -> String {
     let parts: Vec<_> = name.iter().collect();
     let parts = parts.iter().rev().map(|part| {
@@ -119,7 +119,7 @@ fn san(name: &GeneralName<'_>) -> Option<String> {
     let mut written = kind.to_owned();
     for c in value.chars() {
         match c {
-            // Between two names it has a meaning.
+            // It separates two names.
             ',' => written.push_str("%2C"),
             c => push_escaped(&mut written, c),
         }

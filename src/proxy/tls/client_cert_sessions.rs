@@ -1,16 +1,17 @@
-//! Sessions of clients that showed a certificate: they go on for as long as it is good.
+//! Sessions of clients with a certificate: resumed only while the certificate is valid.
 //!
-//! When a session goes on, rustls asks for no certificate: it takes the one that the session has, and
-//! puts it into the next ticket too. New keys of tickets do not bound that, so a client that comes back
-//! in time would be let in for ever on a certificate that has long expired. Here each session
-//! says until when its certificate is good, and after that there is no such session: the client
-//! shakes hands in full, with the certificate that it has by now, or in vain. Not closed afterwards:
-//! a client that has renewed its certificate and still holds a ticket would never come in.
+//! When a session is resumed, rustls asks for no certificate: it takes the one in the session, and
+//! puts it into the next ticket too. New ticket keys do not bound that, so a client that returns in
+//! time would be admitted for ever with an expired certificate. Here each session has the end of
+//! its certificate's validity, and after that there is no such session: the client does a full
+//! handshake with its present certificate, or is refused. The connection is not closed afterwards:
+//! a client that has renewed its certificate and still holds a ticket could never connect.
 //!
-//! rustls tells neither what stands in a session nor whose it is. So each handshake has rules of its
-//! own, in which one [`ClientCertHandshake`] is verifier, maker of tickets and memory of sessions. That
-//! costs a few allocations beside the signatures, and nothing where no certificate is asked for. Revoked
-//! certificates need no look either: with each new list of them sessions begin anew (`resumption`).
+//! rustls shows neither the content of a session nor its client. So each handshake has rules of its
+//! own, in which one [`ClientCertHandshake`] is verifier, maker of tickets and session cache. That
+//! costs a few allocations beside the signatures, and nothing if no certificate is asked for.
+//! Revocation needs no check here: with each new revocation list sessions begin anew
+//! (`resumption`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,25 +27,26 @@ use crate::base::clock;
 
 use super::resumption::Resumption;
 
-/// One handshake, as rustls asks about it.
+/// One handshake, with the traits that rustls calls.
 #[derive(Debug)]
 pub(super) struct ClientCertHandshake {
     verifier: Arc<dyn ClientCertVerifier>,
     resumption: Resumption,
     calendar: Arc<dyn TimeProvider>,
-    /// Of the certificate that the client has shown, now or when its session began. Written when that
-    /// is known and read when a session is kept, both by the connection's own task.
+    /// The validity of the certificate that the client has sent, now or when its session began.
+    /// Written when that is known and read when a session is kept, both by the connection's own
+    /// task.
     validity: Mutex<Validity>,
 }
 
-/// Seconds since 1970 between which something is good, both ends included (RFC 5280 §4.1.2.5).
+/// A period in seconds since 1970, both ends included (RFC 5280 §4.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Validity {
     from: i64,
     until: i64,
 }
 
-/// What the calendar says, for rustls.
+/// The wall-clock time, for rustls.
 #[derive(Debug)]
 pub(super) struct Calendar;
 
@@ -62,13 +64,13 @@ impl ClientCertHandshake {
         }
     }
 
-    /// A session, and until when it may go on.
+    /// A session, with the latest moment of its resumption.
     fn marked(&self, session: &[u8]) -> Vec<u8> {
         let Validity { from, until } = *self.validity();
         [&from.to_be_bytes()[..], &until.to_be_bytes(), session].concat()
     }
 
-    /// The session that was [`marked`](Self::marked); `None`: it may not go on now.
+    /// The session that was [`marked`](Self::marked); `None`: it must not be resumed now.
     fn still_good(&self, marked: &[u8]) -> Option<Vec<u8>> {
         let (from, rest) = marked.split_first_chunk()?;
         let (until, session) = rest.split_first_chunk()?;
@@ -90,7 +92,7 @@ impl ClientCertHandshake {
 }
 
 impl Validity {
-    /// Of a client that has shown no certificate.
+    /// Of a client without a certificate.
     const ALWAYS: Self = Self {
         from: i64::MIN,
         until: i64::MAX,
@@ -101,8 +103,8 @@ impl Validity {
         until: i64::MIN,
     };
 
-    /// When all of `chain` are good. One too many in it makes the time shorter than it need be,
-    /// and the worst of that is a handshake in full.
+    /// When all of `chain` are valid. An unneeded certificate in it may shorten the period; then
+    /// there is one full handshake more.
     fn of<'a>(chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> Self {
         chain.fold(Self::ALWAYS, |all, der| {
             let Ok((_, certificate)) = X509Certificate::from_der(der) else {

@@ -1,11 +1,11 @@
-//! Why a handshake failed, in the few words that metrics have for it.
+//! The reason of a failed handshake, in the labels of metrics.
 
 use rustls::{Error, PeerIncompatible};
 
 use crate::net::HandshakeFault;
 use crate::observe::HandshakeFailure;
 
-/// The reason under which the failure of a client's handshake is counted.
+/// The label under which the failure of a client's handshake is counted.
 pub(crate) fn failure_of(fault: &HandshakeFault) -> HandshakeFailure {
     match fault {
         HandshakeFault::Connection(_) => HandshakeFailure::Closed,
@@ -27,7 +27,7 @@ fn of_tls(error: &Error) -> HandshakeFailure {
             | PeerIncompatible::Tls12NotOfferedOrEnabled
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => HandshakeFailure::Version,
-        // rustls says so when the resolver gives no certificate.
+        // rustls reports this if the resolver yields no certificate.
         Error::PeerIncompatible(_) | Error::General(_) => HandshakeFailure::NothingInCommon,
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }

@@ -8,7 +8,7 @@ pub(super) const YEAR_2020: u64 = 1_577_836_800;
 
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
-/// An authority, and the certificate that it has issued.
+/// An authority, and a certificate that it has issued.
 pub(super) struct Shown {
     pub(super) root: CertificateDer<'static>,
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -16,7 +16,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// A certificate that is good in 2019 and 2020.
+    /// A certificate that is valid in 2019 and 2020.
     pub(super) fn until_2021() -> Self {
         let mut root = CertificateParams::default();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

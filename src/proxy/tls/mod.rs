@@ -1,8 +1,9 @@
-//! What a bind answers a TLS handshake with: which rules, which certificate, which sessions go on.
+//! TLS handshakes of binds: rules, certificates, and resumed sessions.
 //!
 //! `control::certs` reads files and makes [`Terms`] of them, which binds with the same TLS share; a
-//! snapshot's frontend holds them in an [`Acceptor`], where they are swapped as one when a certificate was renewed. `listen` asks the
-//! acceptor once for each handshake. Nothing here opens a file or a socket.
+//! snapshot's frontend holds them in an [`Acceptor`], where they are exchanged as one when a
+//! certificate was renewed. `listen` uses the acceptor once for each handshake. Nothing here opens
+//! a file or a socket.
 
 mod acceptor;
 mod admission;

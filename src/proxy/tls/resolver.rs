@@ -1,4 +1,4 @@
-//! The certificate for a handshake, as rustls asks for it.
+//! Resolves the certificate of a handshake, for rustls.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustls::sign::CertifiedKey;
 
 use super::store::Store;
 
-/// Looks into a store.
+/// Looks certificates up in a store.
 #[derive(Debug)]
 pub(super) struct Resolver(pub(super) Arc<Store>);
 

@@ -1,14 +1,14 @@
-//! Where earlier sessions are remembered, so that a client that comes back needs no full handshake.
+//! Session caches, so that a client that returns needs no full handshake.
 //!
-//! One for each policy about client certificates, whichever frontends and binds have it, and never one
-//! for two: on resumption rustls asks
-//! for no certificate and believes the one that the session has, so a session that was begun without
-//! a certificate would go on where one is required (the class of CVE-2025-23419 in nginx).
-//! A renewed list of revoked certificates is another policy, so no session goes on that began under
-//! the old one; what expires by itself is seen to in `client_cert_sessions`. `control::certs` keeps the memories
-//! across reloads and renewals, and drops one when its policy has gone. So what identifies a memory is
-//! the policy and not the address: sessions go on when a bind gets another certificate, another version
-//! or another address, and with rustls only for the name that they were begun for.
+//! One cache for each policy about client certificates, for all frontends and binds that have it,
+//! and never one for two policies: on resumption rustls asks for no certificate and trusts the one
+//! in the session, so a session that was begun without a certificate would be resumed where one is
+//! required (the class of CVE-2025-23419 in nginx). A renewed revocation list is another policy, so
+//! no session of the old one is resumed; `client_cert_sessions` handles certificates that expire.
+//! `control::certs` keeps the caches across reloads and renewals, and drops one when its policy is
+//! not used any more. So the policy identifies a cache, not the address: sessions are resumed when
+//! a bind gets another certificate, another version or another address, and with rustls only for
+//! the name that they were begun for.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,10 +19,11 @@ use crate::base::clock::{self, Instant};
 
 use super::tickets::{TICKET_LIFE, Tickets};
 
-/// Sessions of clients that take no tickets. A few hundred bytes each, so some MB for each policy.
+/// The most sessions of clients without tickets. A few hundred bytes each, so some MB for each
+/// policy.
 const SESSIONS: usize = 20_000;
 
-/// The memory of one policy.
+/// The session cache of one policy.
 #[derive(Clone)]
 pub struct Resumption {
     /// For clients that keep their sessions themselves: all of TLS 1.3, most of 1.2.
@@ -31,25 +32,25 @@ pub struct Resumption {
     pub(super) sessions: Arc<Sessions>,
 }
 
-/// Names the policy of a [`Resumption`]: two are equal when everything that was let in under one would
-/// have been let in under the other.
+/// The policy of a [`Resumption`]: two are equal if every client that was admitted under one would
+/// have been admitted under the other.
 #[derive(Clone)]
 pub struct PolicyId(Arc<Tickets>);
 
-/// Sessions that we keep ourselves: the newest, each no longer than a ticket would be good.
+/// Sessions that we keep ourselves: the newest, each no longer than a ticket is valid.
 pub(super) struct Sessions {
-    /// What the ages of sessions are counted from.
+    /// The ages of sessions count from here.
     since: Instant,
-    /// Each behind the seconds from `since` to when it was put there.
+    /// Each after the seconds from `since` to its insertion.
     kept: Arc<ServerSessionMemoryCache>,
 }
 
 impl Resumption {
-    /// An empty memory with keys of its own.
+    /// An empty cache with keys of its own.
     ///
     /// # Errors
     ///
-    /// That the system gives no randomness.
+    /// The system gives no randomness.
     pub fn new() -> Result<Self, rustls::Error> {
         Ok(Self {
             tickets: Arc::new(Tickets::new()?),
@@ -57,7 +58,7 @@ impl Resumption {
         })
     }
 
-    /// Names the policy whose memory this is.
+    /// The policy of this cache.
     pub fn policy(&self) -> PolicyId {
         PolicyId(Arc::clone(&self.tickets))
     }
@@ -108,21 +109,21 @@ impl PartialEq for PolicyId {
 }
 
 impl fmt::Debug for PolicyId {
-    /// Keys are in there.
+    /// It contains keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PolicyId")
     }
 }
 
 impl fmt::Debug for Sessions {
-    /// Keys are in there.
+    /// It contains keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sessions")
     }
 }
 
 impl fmt::Debug for Resumption {
-    /// Keys are in there.
+    /// It contains keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Resumption")
     }
@@ -151,14 +152,14 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
-    /// How clients come back.
+    /// How clients resume sessions.
     const WAYS: [(&SupportedProtocolVersion, Tls12Resumption); 3] = [
         (&version::TLS13, Tls12Resumption::Disabled),
         (&version::TLS12, Tls12Resumption::SessionIdOrTickets),
         (&version::TLS12, Tls12Resumption::SessionIdOnly),
     ];
 
-    /// The calendar of server and client, which the test turns.
+    /// The wall clock of server and client, which the test sets.
     #[derive(Debug)]
     struct Day(AtomicU64);
 
@@ -169,7 +170,7 @@ mod tests {
         }
     }
 
-    /// A server, and a client that trusts it and comes back.
+    /// A server, and a client that trusts it and connects repeatedly.
     struct Pair {
         server: Offer,
         client: Arc<ClientConfig>,
@@ -228,12 +229,12 @@ mod tests {
             }
         }
 
-        /// Whether the session of the last visit went on.
+        /// Whether the session of the last visit was resumed.
         fn handshake(&self) -> bool {
             self.try_visit().expect("a handshake")
         }
 
-        /// The same, where the server may refuse.
+        /// The same, if the server may refuse.
         fn try_visit(&self) -> Result<bool, Error> {
             let name = ServerName::try_from("a.test").expect("a name");
             let client = ClientConnection::new(Arc::clone(&self.client), name);
@@ -302,10 +303,10 @@ mod tests {
         for way in WAYS {
             let pair = Pair::of(way, Some(Shown::until_2021()));
             let end = YEAR_2020 + 366 * DAY;
-            // A second too early, the certificate is not good either.
+            // A second too early, the certificate is not valid either.
             pair.it_is(end - 2);
             assert!(!pair.handshake());
-            // What it brings back is not of the first visit only, but of those that went on.
+            // Its session is not only that of the first visit, but also of resumed ones.
             assert!(pair.handshake());
             assert!(pair.handshake());
             pair.it_is(end);

@@ -1,4 +1,4 @@
-//! The rules of a handshake, as rustls wants them.
+//! The rules of a handshake, in the form for rustls.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,43 +22,43 @@ use super::resumption::{Resumption, Sessions};
 use super::store::Store;
 use super::tickets::Tickets;
 
-/// Rules that can be shaken hands on.
+/// Rules for handshakes.
 pub(super) type Rules = Arc<ServerConfig>;
 
-/// Who may sign certificates of clients, as it was read from files.
+/// The CAs of client certificates, as read from files.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// Whether a client may come without one.
+    /// Whether a client must have a certificate.
     pub need: Need,
     /// The authorities.
     pub roots: Vec<CertificateDer<'static>>,
-    /// What they have revoked.
+    /// Their revocation lists.
     pub revoked: Vec<CertificateRevocationListDer<'static>>,
 }
 
-/// Rules that contradict themselves or what is in the files.
+/// Rules that contradict themselves or the files.
 #[derive(Debug)]
 pub struct BadRules(String);
 
 /// The cryptography of all TLS here: AWS-LC, with X25519MLKEM768 among the key exchanges.
 ///
-/// Named at each use and never installed as the process's default: two proxies in one process, or a
-/// library with another one, would fight about it.
+/// Passed at each use and never installed as the process's default: two proxies in one process, or
+/// a library with another provider, would conflict.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())))
 }
 
-/// Rules, ready for each handshake.
+/// Rules for handshakes, compiled.
 #[derive(Clone, Debug)]
 pub(super) enum Offer {
     /// The same for all.
     Shared(Rules),
-    /// Where clients may show certificates, see `client_cert_sessions`.
+    /// If clients may have certificates, see `client_cert_sessions`.
     ForEach(Arc<Asking>),
 }
 
-/// What the rules of one handshake are made of.
+/// The parts for the rules of one handshake.
 #[derive(Debug)]
 pub(super) struct Asking {
     builder: ConfigBuilder<ServerConfig, WantsVerifier>,
@@ -69,13 +69,12 @@ pub(super) struct Asking {
     protocols: Vec<Vec<u8>>,
 }
 
-/// The rules that `plan` describes, with the certificates in `store`. Certificates of clients are good or
-/// not at the time that `calendar` says.
+/// The rules of `plan`, with the certificates in `store`. `calendar` is the clock for the validity
+/// of client certificates.
 ///
 /// # Errors
 ///
-/// What rustls has against them: an authority that is none, a list of revoked certificates that
-/// cannot be read.
+/// rustls refuses them: an authority is invalid, or a revocation list is unreadable.
 pub(super) fn rules(
     plan: &TlsRules,
     trust: Option<&Trust>,
@@ -125,7 +124,7 @@ impl Offer {
 }
 
 impl Asking {
-    /// Whether a client with this certificate is let in.
+    /// Verifies this client certificate.
     pub(super) fn verify(
         &self,
         own: &CertificateDer<'_>,
@@ -153,8 +152,8 @@ impl Asking {
 
 fn finished(mut config: ServerConfig, protocols: Vec<Vec<u8>>) -> Rules {
     config.alpn_protocols = protocols;
-    // Early data can be replayed by an attacker who saw it (RFC 8446 §8), and we cannot know which requests
-    // bear that.
+    // Early data can be replayed by an attacker who saw it (RFC 8446 §8), and we cannot know which
+    // requests are safe then.
     config.max_early_data_size = 0;
     Arc::new(config)
 }
@@ -190,7 +189,8 @@ fn verifier(trust: &Trust) -> Result<Arc<dyn ClientCertVerifier>, BadRules> {
 }
 
 impl BadRules {
-    /// The authorities of clients' certificates are not known. Serving without asking is no way out.
+    /// The authorities of client certificates are not known. Serving without asking for one is no
+    /// alternative.
     pub(super) fn untold() -> Self {
         Self("the authorities of its clients were not read".to_owned())
     }

@@ -1,8 +1,8 @@
-//! Certificates by the names that they are for.
+//! Certificates by name.
 //!
 //! An exact name comes before a wildcard, which stands for exactly one label (RFC 9525 §6.3). Of
-//! several for one name and one kind of key, the one that was written first is used. Immutable: a
-//! renewed certificate makes another store, which shares all that has not changed.
+//! several for one name and one kind of key, the first one is used. Immutable: a renewed
+//! certificate makes another store, which shares all that has not changed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::plan::HostPattern;
 pub(crate) struct Certificate {
     /// The chain and the key.
     pub key: Arc<CertifiedKey>,
-    /// What the key signs with.
+    /// The kind of the key.
     pub kind: KeyKind,
     /// In lower case; wildcards begin with `*.`.
     pub names: Vec<Box<str>>,
@@ -37,9 +37,9 @@ pub(crate) enum KeyKind {
 #[derive(Debug, Default)]
 pub struct Store {
     exact: HashMap<Box<str>, Choice>,
-    /// By what stands behind `*.`.
+    /// By the part after `*.`.
     wildcard: HashMap<Box<str>, Choice>,
-    /// What stands behind the first label of each of `exact`.
+    /// The part after the first label of each of `exact`.
     parents: HashSet<Box<str>>,
     default: Choice,
 }
@@ -47,7 +47,7 @@ pub struct Store {
 /// The certificates of one name, at most one of each kind, in the order of kinds.
 type Choice = Vec<Arc<Certificate>>;
 
-/// A store in the making.
+/// A store that is being built.
 #[derive(Debug, Default)]
 pub(crate) struct StoreBuilder(Store);
 
@@ -69,15 +69,15 @@ impl StoreBuilder {
             };
             add(map.entry(name.into()).or_default(), certificate);
         }
-        // One that has the first one's names and another kind of key belongs to it.
+        // A certificate with the same names as the first and another kind of key belongs to it.
         let is_twin = |first: &Arc<Certificate>| first.names == certificate.names;
         if store.default.first().is_none_or(is_twin) {
             add(&mut store.default, certificate);
         }
     }
 
-    /// The store, with the certificates of `name` as the default if it is given; `None` when there
-    /// are none of that name.
+    /// The store; `default` is the name of its default certificates, if given. `None`: no
+    /// certificate has that name.
     pub(crate) fn build(self, default: Option<&str>) -> Option<Store> {
         let mut store = self.0;
         if let Some(name) = default {
@@ -100,7 +100,7 @@ impl Store {
         self.of(name).is_some()
     }
 
-    /// Whether some certificate is for a name that `pattern` stands for, a wildcard for one label.
+    /// Whether some certificate covers a name that matches `pattern`, a wildcard for one label.
     pub fn covers(&self, pattern: &HostPattern) -> bool {
         match pattern {
             HostPattern::Exact(name) => self.has(name),
@@ -111,7 +111,7 @@ impl Store {
         }
     }
 
-    /// The best certificate that a client can use that has said `hello`; `None` when it can use none.
+    /// The best certificate for a client with the ClientHello `hello`; `None`: none is usable.
     pub(super) fn find(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let choice = hello.server_name().and_then(|name| self.of(name));
         choice

@@ -1,17 +1,17 @@
-//! Tickets: sessions that clients keep for us, encrypted with keys that do not last.
+//! Tickets: sessions that clients keep for us, encrypted with keys that change.
 //!
-//! An attacker who gets hold of a key can read the sessions that were begun with it, of TLS 1.2 with all
-//! that was sent in them. So a key encrypts for [`KEY_LIFE`], decrypts for as long again, and is
-//! forgotten with the first handshake after that.
+//! An attacker who gets a key can read the sessions that were begun with it, of TLS 1.2 with all
+//! their data. So a key encrypts for [`KEY_LIFE`], decrypts for as long again, and is dropped at
+//! the first handshake after that.
 //!
-//! That bounds how long a ticket is good, and not how long a session goes on: a client that comes
-//! back in time gets a ticket of the key of that day, for the same session. With TLS 1.3 its
-//! connections have keys of their own for all that; with TLS 1.2 they are of one secret, which
-//! then lies in tickets of several keys. A client's certificate ends the session: `client_cert_sessions`.
+//! That bounds the life of a ticket, not that of a session: a client that returns in time gets a
+//! ticket with a newer key, for the same session. With TLS 1.3 its connections have keys of their
+//! own all the same; with TLS 1.2 they share one secret, which is then in tickets of several keys.
+//! A client's certificate ends the session: `client_cert_sessions`.
 //!
 //! `resumption` has one for each policy about client certificates. The construction is rustls'
-//! `Ticketer`; when keys change is ours, because rustls decides that by the wall clock: setting it back
-//! would keep a key alive, and no test could wait for it.
+//! `Ticketer`; the change of keys is ours, because rustls uses the wall clock for it: setting the
+//! clock back would keep a key, and no test could wait for it.
 //!
 //! Prior art: rustls `TicketRotator`, RFC 5077 §4 and §5.5.
 
@@ -24,26 +24,26 @@ use rustls::server::ProducesTickets;
 
 use crate::base::clock::{self, Duration, Instant};
 
-/// How long a key makes tickets, and how long it then still takes them.
+/// How long a key makes tickets, and how long it is then still accepted.
 ///
-/// Not longer: rustls changes what a `Ticketer` encrypts with after the same time, and would forget
-/// what is still good here.
+/// Not longer: rustls changes the key of a `Ticketer` after the same time, and would drop a key
+/// that is still valid here.
 const KEY_LIFE: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// The longest that a ticket can be good.
+/// The longest life of a ticket.
 pub(super) const TICKET_LIFE: Duration = Duration::from_secs(2 * KEY_LIFE.as_secs());
 
-/// Makes tickets and takes those that are not too old.
+/// Makes tickets and accepts those that are not too old.
 pub(super) struct Tickets {
-    /// Replaced by the handshake that makes or takes the first ticket after a key's time.
+    /// Replaced by the handshake that makes or reads the first ticket after a key's time.
     keys: ArcSwap<Keys>,
 }
 
-/// What holds from `since` on, for [`KEY_LIFE`].
+/// The keys from `since` on, for [`KEY_LIFE`].
 struct Keys {
     since: Instant,
     current: Key,
-    /// Takes tickets and makes none.
+    /// Accepted, but makes no tickets.
     previous: Option<Key>,
 }
 
@@ -54,7 +54,7 @@ impl Tickets {
     ///
     /// # Errors
     ///
-    /// That the system gives no randomness.
+    /// The system gives no randomness.
     pub(super) fn new() -> Result<Self, rustls::Error> {
         let keys = Keys {
             since: clock::now(),
@@ -66,15 +66,15 @@ impl Tickets {
         })
     }
 
-    /// The keys that are good `now`. `None`: the system gives no randomness for a new one, so that
-    /// there are no tickets; clients shake hands in full.
+    /// The keys that are valid `now`. `None`: the system gives no randomness for a new one, so
+    /// there are no tickets; clients do full handshakes.
     fn keys_at(&self, now: Instant) -> Option<Arc<Keys>> {
         let keys = self.keys.load_full();
         if keys.are_good_at(now) {
             return Some(keys);
         }
         let new = Ticketer::new().ok()?;
-        // Another thread may have been faster: then its key is the one, and ours was never used.
+        // Another thread may have been faster: then its key is used, and ours never was.
         self.keys.rcu(|keys| match keys.are_good_at(now) {
             true => Arc::clone(keys),
             false => Arc::new(keys.succeeded_by(Arc::clone(&new), now)),
@@ -88,10 +88,10 @@ impl Keys {
         now < self.since + KEY_LIFE
     }
 
-    /// Those after these, which are over.
+    /// The next keys after these, whose time is over.
     ///
-    /// The time of the next key began when theirs ended, however long no ticket was asked for: a key that was
-    /// due to be forgotten in a quiet night is not brought back by the first client of the morning.
+    /// The time of the next key began when theirs ended, however long no ticket was needed: a key
+    /// that was due to be dropped at night is not used again by the first client of the morning.
     fn succeeded_by(&self, new: Key, now: Instant) -> Self {
         let mut since = self.since + KEY_LIFE;
         let mut previous = Some(Arc::clone(&self.current));
@@ -111,7 +111,7 @@ impl ProducesTickets for Tickets {
         true
     }
 
-    /// In seconds. What clients are told.
+    /// In seconds, for clients.
     fn lifetime(&self) -> u32 {
         TICKET_LIFE.as_secs() as u32
     }
@@ -128,7 +128,7 @@ impl ProducesTickets for Tickets {
 }
 
 impl fmt::Debug for Tickets {
-    /// Keys are in there.
+    /// It contains keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tickets")
     }
@@ -192,7 +192,7 @@ mod tests {
         clock::sleep(2 * KEY_LIFE).await;
         assert!(!takes(&tickets, &ticket));
         let another = made_by(&tickets);
-        // And no ticket was asked for at the moment of the change.
+        // And no ticket was needed at the moment of the change.
         clock::sleep(KEY_LIFE + KEY_LIFE / 2).await;
         assert!(takes(&tickets, &another));
         clock::sleep(KEY_LIFE / 2).await;

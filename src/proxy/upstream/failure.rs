@@ -1,39 +1,39 @@
-//! What is known when a request gets no answer, or only a part of one: the same for HTTP/1 and HTTP/2.
+//! The facts of a request without an answer, or with only a part of one: the same for HTTP/1 and
+//! HTTP/2.
 
 use crate::exchange::Fault;
 use crate::proxy::io::RequestBody;
 
-/// A request that got no answer.
+/// A request without an answer.
 pub(crate) struct Unanswered {
-    /// Why.
+    /// The cause.
     pub(crate) fault: Fault,
-    /// What is known of the request.
+    /// How the request ended.
     pub(crate) end: RequestEnd,
-    /// What is left of it.
+    /// The part of it that can be sent again.
     pub(crate) left: Leftover,
 }
 
-/// How a request ended that got no answer.
+/// How a request without an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestEnd {
-    /// A connection died that had carried requests before: the server may have closed it before it saw this
-    /// one.
+    /// A reused connection died: the server may have closed it before it saw this request.
     Stale,
-    /// The server refused this request, and did nothing with it.
+    /// The server refused this request, and did not process it.
     Refused,
-    /// The server did nothing with it: it, or we, will not go on with this connection.
+    /// The server did not process it: it, or we, do not use this connection any more.
     LeftOut,
     /// Anything else.
     Other,
 }
 
-/// What is left of a request that got no answer.
+/// The part of an unanswered request that can be sent again.
 pub(crate) enum Leftover {
-    /// All of it, and no server has seen a byte, or the server did nothing with it.
+    /// All of it, and no server has read or processed any of it.
     Unseen(RequestBody),
-    /// All of it, and the server may have seen some.
+    /// All of it, and the server may have read some.
     Seen(RequestBody),
-    /// The server may have seen some, and its body is not here any more.
+    /// Nothing: the server may have read some, and the body was consumed.
     Lost,
 }
 
@@ -58,7 +58,7 @@ impl Unanswered {
 }
 
 impl Leftover {
-    /// Of a request whose `body` is left; `None`: it is not here any more.
+    /// For a request whose `body` is left; `None`: it was consumed.
     pub(crate) fn seen(body: Option<RequestBody>) -> Self {
         body.map_or(Self::Lost, Self::Seen)
     }

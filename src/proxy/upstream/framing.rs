@@ -1,16 +1,16 @@
-//! What frames the body of an answer, held against what clients would make of it. For HTTP/1 the parser
-//! has looked already (`wire::h1::response`); for HTTP/2 it is done here.
+//! Compares the framing of an answer's body with the way clients would read it. For HTTP/1 the
+//! parser has done so (`wire::h1::response`); for HTTP/2 it is done here.
 
 use http::{Response, StatusCode, header};
 
 use crate::exchange::{Fault, Reason};
 use crate::wire::content_length::{self, Lists};
 
-/// Makes the length of an answer the only one that it says.
+/// Replaces the lengths of an answer by a single one.
 ///
 /// # Errors
 ///
-/// There is more than one, or a transfer coding that is not taken off here.
+/// There are different lengths, or a transfer coding that is not decoded here.
 pub(crate) fn check_framing<B>(response: &mut Response<B>) -> Result<(), Fault> {
     match is_framed(response) && has_one_length(response) {
         true => Ok(()),
@@ -18,8 +18,8 @@ pub(crate) fn check_framing<B>(response: &mut Response<B>) -> Result<(), Fault> 
     }
 }
 
-/// Whether chunked is the only transfer coding: without the field, the client would take what is compressed
-/// for what was meant.
+/// Whether chunked is the only transfer coding: without the field, the client would take the coded
+/// bytes for the content.
 fn is_framed<B>(response: &Response<B>) -> bool {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -29,8 +29,8 @@ fn is_framed<B>(response: &Response<B>) -> bool {
     }
 }
 
-/// h2 does not look where no body follows, as in an answer to HEAD. Where the length means
-/// nothing, it is not passed on, and is not looked at.
+/// h2 does not check the length if no body follows, as in an answer to HEAD. A length without a
+/// meaning is not passed on, and not checked.
 fn has_one_length<B>(response: &mut Response<B>) -> bool {
     let status = response.status();
     let headers = response.headers_mut();

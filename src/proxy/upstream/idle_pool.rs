@@ -1,8 +1,8 @@
-//! A worker's idle connections to one server, the warmest on top.
+//! A worker's idle connections to one server, the last used on top.
 //!
-//! Last in, first out: under falling load the connections at the bottom grow old and are let go,
-//! and those in use stay few and warm. One that has been idle for a second gives its buffers back. No lock, no
-//! sharing: each worker has its own.
+//! Last in, first out: under falling load the connections at the bottom become too old and are
+//! closed, and the used ones stay few and warm. One that has been idle for a second releases its
+//! buffers. No lock, no sharing: each worker has its own.
 
 use std::cell::RefCell;
 use std::task::Context;
@@ -22,7 +22,7 @@ pub(super) struct IdlePool {
 }
 
 impl IdlePool {
-    /// The warmest connection that can carry another request.
+    /// The last used connection that can carry another request.
     pub(super) fn take(
         &self,
         limits: &plan::Pool,
@@ -37,7 +37,7 @@ impl IdlePool {
         }
     }
 
-    /// Keeps `connection`, unless there are enough.
+    /// Keeps `connection`, unless the pool is full.
     pub(super) fn keep(&self, mut connection: H1Connection, limits: &plan::Pool, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < limits.max_idle && !connection.is_finished() {
@@ -46,7 +46,8 @@ impl IdlePool {
         }
     }
 
-    /// Lets go of what is too old and of what the server has closed, and frees the buffers of what is idle.
+    /// Drops connections that are too old or that the server has closed, and frees the buffers of
+    /// idle ones.
     pub(super) fn sweep(&self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) {
         let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|connection| is_usable(connection, limits, now, cx));
@@ -57,7 +58,7 @@ impl IdlePool {
         }
     }
 
-    /// Closes up to `most` of them, the oldest first, and says how many.
+    /// Closes up to `most` of them, the oldest first, and returns how many.
     pub(super) fn close_oldest(&self, most: usize) -> usize {
         let mut idle = self.idle.borrow_mut();
         let closed = most.min(idle.len());
@@ -65,7 +66,7 @@ impl IdlePool {
         closed
     }
 
-    /// Keeps none of them.
+    /// Drops all of them.
     pub(super) fn clear(&self) {
         self.idle.borrow_mut().clear();
     }

@@ -1,4 +1,4 @@
-//! The body of an answer on its way here: a whole connection, or a stream.
+//! The body of an answer on its way from the server: on a whole connection, or on a stream.
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -16,14 +16,15 @@ use super::h1::H1Connection;
 use super::h2::H2Incoming;
 use super::server_pool::ServerPool;
 
-/// The body of an answer, and what carries it. Dropping it closes the connection, or resets the stream.
+/// The body of an answer, with its connection or stream. Dropping it closes the connection, or
+/// resets the stream.
 pub(crate) struct Incoming(Carrier);
 
 enum Carrier {
     Http1 {
         connection: H1Connection,
         reuse: Reuse,
-        /// Where the connection goes afterwards.
+        /// The pool for the connection afterwards.
         pool: Rc<ServerPool>,
     },
     Http2(H2Incoming),
@@ -36,13 +37,13 @@ enum Reuse {
     Forbidden,
 }
 
-/// A server's end of a tunnel.
+/// The server's end of a tunnel.
 pub(crate) struct ServerEnd {
-    /// The way to it.
+    /// Its connection or stream.
     pub(crate) end: End,
-    /// What it has said already.
+    /// Bytes that were read from it already.
     pub(crate) read_already: Bytes,
-    /// Whether it was sent the key of a WebSocket, so that its answer has the answer to it.
+    /// Whether it got the key of a WebSocket, so that its answer contains the answer to it.
     pub(crate) has_seen_key: bool,
 }
 
@@ -79,12 +80,12 @@ impl Incoming {
         }
     }
 
-    /// Whether a connection waits for it, which carries nothing else.
+    /// Whether an HTTP/1 connection is occupied by it.
     pub(crate) fn holds_connection(&self) -> bool {
         matches!(self.0, Carrier::Http1 { .. })
     }
 
-    /// The next piece. Also sends what is left of the request.
+    /// The next piece. Also sends the rest of the request.
     ///
     /// # Errors
     ///
@@ -134,7 +135,8 @@ impl Incoming {
         }
     }
 
-    /// The answer goes to the client: nothing of the request is kept, and what is left of it goes to the server.
+    /// The answer goes to the client: no part of the request is kept, and the rest of it goes to
+    /// the server.
     #[inline]
     pub(crate) fn deliver(&mut self) {
         match &mut self.0 {
@@ -143,7 +145,7 @@ impl Incoming {
         }
     }
 
-    /// Says that the rest is late. If other exchanges use the connection, it is looked whether it is dead.
+    /// Notes that the rest is late. If other exchanges use the connection, a PING tests it.
     pub(crate) fn doubt(&self) {
         match &self.0 {
             Carrier::Http1 { .. } => {}
@@ -151,7 +153,7 @@ impl Incoming {
         }
     }
 
-    /// The server's end of a tunnel; `None`: it has not agreed to one.
+    /// The server's end of a tunnel; `None`: it has not accepted one.
     pub(crate) fn into_tunnel(self) -> Option<ServerEnd> {
         match self.0 {
             Carrier::Http1 { connection, .. } => {
@@ -165,7 +167,7 @@ impl Incoming {
             Carrier::Http2(incoming) => Some(ServerEnd {
                 end: incoming.into_tunnel()?,
                 read_already: Bytes::new(),
-                // That it means WebSocket it was asked by `:protocol` (RFC 8441 §5).
+                // The upgrade was requested by `:protocol` (RFC 8441 §5).
                 has_seen_key: false,
             }),
         }
@@ -173,9 +175,9 @@ impl Incoming {
 }
 
 impl Reuse {
-    /// After `head`, which answers the request of `exchange`. A server of HTTP/1.0 does not understand a body of
-    /// unknown length. After a request to go on in another protocol, what the server takes the next bytes for
-    /// is a matter of opinion.
+    /// After `head`, which answers the request of `exchange`. An HTTP/1.0 server does not
+    /// understand a body of unknown length. After a request for another protocol, it is uncertain
+    /// how the server reads the next bytes.
     fn after(head: &Response<()>, exchange: &Exchange) -> Self {
         let says_close = head
             .headers()

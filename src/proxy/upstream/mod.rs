@@ -1,12 +1,13 @@
-//! The way to one server: connections, the exchanges they carry, and those kept for the next.
+//! The connections to one server: opening, sending on them, and keeping them for the next exchange.
 //!
-//! `backend` has chosen the server; `forward` takes a [`Connection`] from a [`ServerPool`], and has [`send`] write a
-//! head and a body on it. What comes back is an [`Answer`], whose body streams, or [`Unanswered`]: what is known of
-//! the request. Both are the same for HTTP/1 and HTTP/2: nothing above this room knows which it is.
+//! `backend` has chosen the server; `forward` takes a [`Connection`] from a [`ServerPool`], and has
+//! [`send`] write a head and a body on it. The result is an [`Answer`], whose body streams, or
+//! [`Unanswered`], with the facts of the request. Both are the same for HTTP/1 and HTTP/2: nothing
+//! above this room knows which it is.
 //!
-//! A connection belongs to the worker that opened it: one of HTTP/1 to one exchange at a time, one of HTTP/2 to as
-//! many as the server lets it carry. Which of the two it is, the configuration says, or the server by ALPN: a pool
-//! has both kinds, and a server has a pool for each name that is asked for by SNI.
+//! A connection belongs to the worker that opened it: one of HTTP/1 to one exchange at a time, one
+//! of HTTP/2 to as many as the server lets it carry. The configuration decides which of the two it
+//! is, or ALPN: a pool has both kinds, and a server has a pool for each SNI.
 
 mod failure;
 mod framing;

@@ -1,4 +1,4 @@
-//! How a connection to a server comes about.
+//! Opens connections to servers.
 
 use std::io;
 
@@ -14,14 +14,14 @@ use super::h2;
 use super::settings::Settings;
 use super::tls::{Agreed, Spoken};
 
-/// What a connection is opened for, which decides how its descriptor is counted.
+/// The purpose of a connection, which decides how its descriptor is counted.
 #[derive(Clone, Copy)]
 pub(crate) enum Opener<'a> {
-    /// An exchange: the descriptor is one of those for connections to servers, and its client connection may
-    /// claim so many of them.
+    /// An exchange: the descriptor is one of those for connections to servers, under the claim of
+    /// its client connection.
     Exchange(&'a Dialer, Claim),
-    /// A health check: the descriptor comes from the reserve, since servers are checked also while exchanges
-    /// have all others. How many checks run at a time is bounded.
+    /// A health check: the descriptor comes from the reserve, because servers are checked also
+    /// while exchanges have all others. The number of running checks is bounded.
     Check(&'a Network),
 }
 
@@ -40,8 +40,8 @@ pub(super) enum NewConnection {
     Http2(Box<h2::NewH2Connection>),
 }
 
-/// Opens a connection to the server at `address` and says `preamble` before anything else; under TLS it
-/// is asked by `name`.
+/// Opens a connection to the server at `address` and sends `preamble` first; with TLS, `name` is
+/// the SNI.
 ///
 /// # Errors
 ///
@@ -66,8 +66,7 @@ pub(super) async fn open(
     })
 }
 
-/// The same for a connection of HTTP/1, whatever else the server can: it does not let a stream of HTTP/2
-/// go on in another protocol.
+/// The same for an HTTP/1 connection, also if the server has HTTP/2 without extended CONNECT.
 ///
 /// # Errors
 ///
@@ -84,7 +83,7 @@ pub(super) async fn open_http1(
     Ok(H1Connection::over(securing.await?, settings))
 }
 
-/// Opens a connection to the server at `address` on which nothing but `preamble` has been said.
+/// Opens a connection to the server at `address` and sends `preamble`, nothing else.
 ///
 /// # Errors
 ///
@@ -99,7 +98,7 @@ pub(crate) async fn dial(
         .await
         .map_err(|error| Fault::io(reason_of(&error), error))?;
     if !preamble.is_empty() {
-        // A fresh socket has room for it: this does not wait.
+        // A new socket has room for it: this does not wait.
         let said = stream.write_all(preamble).await;
         said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
     }

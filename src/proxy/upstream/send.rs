@@ -1,8 +1,9 @@
-//! Sends a request on a connection and brings its answer, whatever is spoken there.
+//! Sends a request on a connection and returns its answer, with either version of HTTP.
 //!
-//! `forward` gives a head as a server of HTTP/1 gets it, a body, and the attempt with its deadlines. It receives
-//! the head of the answer with one type of body, or what is known of the request that got none. What differs by
-//! protocol is decided here: the host, the head, the request for a tunnel, and what frames the answer.
+//! `forward` passes a head in the form of HTTP/1, a body, and the attempt with its deadlines. It
+//! gets the head of the answer with one type of body, or the facts of the unanswered request. The
+//! differences between the protocols are handled here: the host, the head, the request for a
+//! tunnel, and the framing of the answer.
 
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
@@ -25,11 +26,11 @@ use super::settings::Settings;
 /// The server that a request goes to.
 #[derive(Clone, Copy)]
 pub(crate) struct Destination<'a> {
-    /// Where it listens; that is its name for a request without `Host`.
+    /// Its address, which is the host of a request without `Host`.
     pub(crate) address: &'a Address,
-    /// What its connections are used with.
+    /// The settings of its connections.
     pub(crate) settings: &'a Settings,
-    /// Where a connection goes that can carry another request.
+    /// The pool for connections that can carry another request.
     pub(crate) pool: &'a Rc<ServerPool>,
 }
 
@@ -39,13 +40,13 @@ pub(crate) struct Answer {
     pub(crate) body: Incoming,
 }
 
-/// A request that is on its way.
+/// A request on its way.
 enum Sent<'a> {
     /// The connection is `None` when the request is over.
     Http1(Option<H1Connection>, Waiting<'a>),
     /// `None`: it is over.
     Http2(Option<Box<Call>>),
-    /// It was not sent, for this reason. In a box: hardly any is.
+    /// It was not sent, for this reason. Boxed, because it is rare.
     Not(Option<Box<Unanswered>>),
 }
 
@@ -54,12 +55,13 @@ enum Sent<'a> {
 ///
 /// # Errors
 ///
-/// [`Unanswered`]; a deadline that passes gives its reason.
+/// [`Unanswered`]; a deadline that passes yields its reason.
 ///
 /// # Cancel safety
 ///
 /// Dropping it closes the connection, or resets the stream.
-// Begins at once and not when it is polled: the future would hold the body, which is large, more than once.
+// Begins at once, not when it is polled: the future would hold the body, which is large, more than
+// once.
 pub(crate) fn send<'a>(
     connection: Connection,
     head: &'a request::Parts,
@@ -101,7 +103,7 @@ fn by_http2<'a>(
         Err(reason) => Err(Unanswered::unsent(Fault::new(reason), body)),
     };
     match begun {
-        // Boxed: the future is moved with each request, and those of HTTP/1 do not carry the room for it.
+        // Boxed: the future is moved with each request, and HTTP/1 requests do not carry its state.
         Ok(call) => Sent::Http2(Some(Box::new(call))),
         Err(unanswered) => Sent::Not(Some(Box::new(unanswered))),
     }
@@ -117,7 +119,7 @@ fn http2_head(
         .map_err(|_| Reason::RequestHostMalformed)?;
     if let Some(upgrade) = upgrade {
         if matches!(upgrade.proof, Proof::Malformed) {
-            // The server would not answer it.
+            // The server could not answer it.
             return Err(Reason::RequestUpgradeKey);
         }
         ask_for_tunnel(&mut converted, upgrade);

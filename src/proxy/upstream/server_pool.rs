@@ -1,5 +1,5 @@
-//! All connections of one worker to one server under one name: those of HTTP/1, which carry one exchange at
-//! a time, and those of HTTP/2.
+//! All connections of one worker to one server with one SNI: HTTP/1, with one exchange at a time,
+//! and HTTP/2.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -26,20 +26,20 @@ use super::settings::Settings;
 /// The connections to one server.
 #[derive(Default)]
 pub struct ServerPool {
-    /// Of HTTP/1, and idle.
+    /// HTTP/1, idle.
     idle: IdlePool,
-    /// Of HTTP/2.
+    /// HTTP/2.
     h2: Rc<H2Pool>,
-    /// Of HTTP/1, opened for the exchanges that wait for a connection of either kind.
+    /// HTTP/1, opened for the exchanges that wait for a connection of either kind.
     fresh: RefCell<Vec<H1Connection>>,
-    /// What the server chose when it was last left to it. Written when a connection is opened.
+    /// The result of the last ALPN, if the server may choose. Written when a connection is opened.
     chosen: Cell<Option<Chosen>>,
-    /// Whether the server, when a connection of HTTP/2 was last looked at for it, did not let streams go on
-    /// in another protocol. Written by [`ServerPool::open_for_upgrade`].
+    /// Whether the server refused extended CONNECT on the last HTTP/2 connection that was checked
+    /// for it. Written by [`ServerPool::open_for_upgrade`].
     declines: Cell<bool>,
-    /// The name that the server is asked by under TLS.
+    /// The SNI.
     name: Option<ServerName<'static>>,
-    /// Whether nothing is kept any more. Written by [`ServerPool::retire`].
+    /// Whether connections are not kept any more. Written by [`ServerPool::retire`].
     is_retired: Cell<bool>,
 }
 
@@ -49,10 +49,10 @@ enum Chosen {
     Http2,
 }
 
-/// A connection for one exchange. What is spoken on it is known in this room alone.
+/// A connection for one exchange. Only this room knows its protocol.
 pub(crate) struct Connection(pub(super) Kind);
 
-/// What a connection is.
+/// The kind of a connection.
 pub(super) enum Kind {
     /// The whole connection.
     Http1(H1Connection),
@@ -60,30 +60,30 @@ pub(super) enum Kind {
     Http2(StreamPermit),
 }
 
-/// Which connections will do.
+/// Which connections are acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// Any.
     Any,
-    /// One that is opened after this moment: an older one has just died.
+    /// One that was opened after this moment: an older one has just died.
     OpenedSince(Instant),
 }
 
-/// What opening a connection needs.
+/// The parameters of opening a connection.
 pub(crate) struct ConnectParams<'a> {
-    /// Where sockets come from.
+    /// Opens sockets.
     pub dialer: &'a Dialer,
-    /// What the client connection may claim.
+    /// The claim of the client connection.
     pub claim: Claim,
-    /// Where the server listens.
+    /// The address of the server.
     pub address: &'a Address,
-    /// What is said first, before TLS and HTTP; mostly nothing.
+    /// The bytes to send first, before TLS and HTTP; mostly none.
     pub preamble: &'a Bytes,
-    /// What a connection is opened with.
+    /// The settings of the connection.
     pub settings: &'a Rc<Settings>,
-    /// What connections may be used again.
+    /// The limits for reuse.
     pub limits: &'a plan::Pool,
-    /// How long opening may take.
+    /// The timeout of opening.
     pub timeout: Duration,
 }
 
@@ -106,7 +106,7 @@ impl Connection {
 }
 
 impl ServerPool {
-    /// Under TLS, by this name.
+    /// With TLS and this SNI.
     pub(super) fn by(name: ServerName<'static>) -> Self {
         Self {
             name: Some(name),
@@ -114,7 +114,7 @@ impl ServerPool {
         }
     }
 
-    /// An empty one, by the same name.
+    /// An empty pool with the same SNI.
     pub(super) fn alike(&self) -> Self {
         Self {
             name: self.name.clone(),
@@ -122,7 +122,7 @@ impl ServerPool {
         }
     }
 
-    /// Whether the server is asked by the same name.
+    /// Whether it has the same SNI.
     pub fn is_like(&self, other: &Self) -> bool {
         self.name == other.name
     }
@@ -161,7 +161,7 @@ impl ServerPool {
     ///
     /// # Errors
     ///
-    /// Why none came about, safe to try again.
+    /// Why no connection could be opened; it is safe to try again.
     pub(crate) async fn open(
         self: &Rc<Self>,
         params: &ConnectParams<'_>,
@@ -187,7 +187,7 @@ impl ServerPool {
                 Ok(Connection::http1(connection))
             }
             NewConnection::Http2(new) => {
-                // The server has changed its mind.
+                // The server's choice has changed.
                 self.chosen.set(Some(Chosen::Http2));
                 self.h2.add(*new);
                 self.permit(params.limits, Wanted::OpenedSince(began), clock::now())
@@ -197,13 +197,14 @@ impl ServerPool {
         }
     }
 
-    /// A connection on which an exchange may go on in another protocol, open or opened for it: any of
-    /// HTTP/1, and one of HTTP/2 whose server offers that. Where it does not, and was asked what it
-    /// speaks, one of HTTP/1 is opened for this exchange alone.
+    /// A connection for an upgrade, open or opened for it: HTTP/1, or HTTP/2 if its server accepts
+    /// extended CONNECT. If it does not, and may choose the protocol, an HTTP/1 connection is
+    /// opened for this exchange alone.
     ///
     /// # Errors
     ///
-    /// Why none came about: `upgrade.unsupported` where the configuration wants HTTP/2.
+    /// Why no connection could be opened: `upgrade.unsupported` if the configuration requires
+    /// HTTP/2.
     pub(crate) async fn open_for_upgrade(
         self: &Rc<Self>,
         params: &ConnectParams<'_>,
@@ -215,7 +216,7 @@ impl ServerPool {
         let is_told = params.settings.plan.protocol == Protocol::Http2;
         let connection = match turn::uncounted(poll_fn(take)).await {
             Some(connection) => connection,
-            // One more connection would say the same.
+            // One more connection would have the same result.
             None if self.declines.get() && !is_told => return self.open_http1(params).await,
             None => self.open(params, wanted).await?,
         };
@@ -236,7 +237,7 @@ impl ServerPool {
         self.open_http1(params).await
     }
 
-    /// Opens a connection of HTTP/1 that is for one exchange alone.
+    /// Opens an HTTP/1 connection for one exchange alone.
     async fn open_http1(&self, params: &ConnectParams<'_>) -> Result<Connection, Fault> {
         let name = self.name.as_ref();
         let opening = open_http1(
@@ -249,7 +250,7 @@ impl ServerPool {
         opening.await.map(Connection::http1)
     }
 
-    /// Whether a connection that is opened now may carry others too.
+    /// Whether a connection that is opened now may be used by other exchanges too.
     fn may_be_shared(&self, settings: &Settings) -> bool {
         match settings.plan.protocol {
             Protocol::Http1 => false,
@@ -258,8 +259,8 @@ impl ServerPool {
         }
     }
 
-    /// Waits for room on a connection that is being opened; `None`: the server wants to be spoken to
-    /// by HTTP/1, and each exchange opens a connection of its own.
+    /// Waits for room on a connection that is being opened; `None`: the server chose HTTP/1, and
+    /// each exchange opens a connection of its own.
     async fn share(
         self: &Rc<Self>,
         params: &ConnectParams<'_>,
@@ -289,7 +290,8 @@ impl ServerPool {
         }
     }
 
-    /// In a task of its own: it goes on for the other exchanges when the one that began it has ended.
+    /// In a task of its own: it continues for the other exchanges when the one that began it has
+    /// ended.
     fn open_for_all(self: &Rc<Self>, params: &ConnectParams<'_>) {
         let pool = Rc::clone(self);
         let opening = Opening::begin(&self.h2);
@@ -328,21 +330,21 @@ impl ServerPool {
         }
     }
 
-    /// Keeps a connection of HTTP/1 for the next exchange, unless there are enough, or another exchange waits
-    /// for its descriptor.
+    /// Keeps an HTTP/1 connection for the next exchange, unless the pool is full, or another
+    /// exchange waits for its descriptor.
     pub(super) fn keep(&self, connection: H1Connection, limits: &plan::Pool, now: Instant) {
         if !self.is_retired.get() && !connection.is_wanted() {
             self.idle.keep(connection, limits, now);
         }
     }
 
-    /// Closes up to `most` idle connections, and says how many.
+    /// Closes up to `most` idle connections, and returns how many.
     pub(super) fn close_idle(&self, most: usize) -> usize {
         let closed = self.idle.close_oldest(most);
         closed + self.h2.close_idle(most - closed)
     }
 
-    /// Keeps nothing from now on; exchanges that are open go on.
+    /// Keeps no connection from now on; open exchanges continue.
     pub(super) fn retire(&self) {
         self.is_retired.set(true);
         self.idle.clear();
@@ -354,7 +356,7 @@ impl ServerPool {
         self.idle.is_empty() && self.h2.is_empty()
     }
 
-    /// Lets go of connections that are too old, that the server has closed, or that do not answer.
+    /// Drops connections that are too old, that the server has closed, or that do not answer.
     pub(super) fn sweep(
         &self,
         limits: &plan::Pool,

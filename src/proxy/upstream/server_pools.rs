@@ -1,6 +1,6 @@
-//! The pools of connections of one worker to one server: one, or one for each name that it asks for by SNI.
+//! The connection pools of one worker for one server: one, or one for each SNI.
 //!
-//! A connection whose handshake asked for one host is not used for another's request: the server
+//! A connection whose handshake had one host as SNI is not used for another's request: the server
 //! chose its certificate, and perhaps its application, by that name.
 
 use std::cell::RefCell;
@@ -17,13 +17,13 @@ use crate::plan;
 use super::server_pool::ServerPool;
 use super::tls::name_of_host;
 
-/// Names that are kept apart. Clients choose them, so there must be a bound; a request by one more
-/// is served on a connection of its own.
+/// The most names with a pool. Clients choose them, so there must be a bound; a request for one
+/// more gets a connection of its own.
 const MOST_NAMES: usize = 1024;
 
 /// The pools of connections to one server.
 pub struct ServerPools {
-    /// For requests whose host does not matter, or is none.
+    /// For requests whose host does not matter, or is missing.
     one: Rc<ServerPool>,
     /// By the host of the request; `None`: it does not matter.
     named: Option<RefCell<HashMap<ServerName<'static>, Rc<ServerPool>>>>,
@@ -32,17 +32,17 @@ pub struct ServerPools {
 }
 
 impl ServerPools {
-    /// In the clear.
+    /// Without TLS.
     pub fn clear() -> Self {
         Self::of_one(Rc::default(), None)
     }
 
-    /// Under TLS, by this name.
+    /// With TLS and this SNI.
     pub fn by_name(name: ServerName<'static>) -> Self {
         Self::of_one(Rc::new(ServerPool::by(name)), None)
     }
 
-    /// Under TLS, by the host of each request; by `otherwise` where it has none.
+    /// With TLS and the host of each request as SNI; `otherwise` if it has none.
     pub fn by_host(otherwise: ServerName<'static>) -> Self {
         Self::of_one(Rc::new(ServerPool::by(otherwise)), Some(RefCell::default()))
     }
@@ -70,13 +70,13 @@ impl ServerPools {
         }
     }
 
-    /// Sweeps `pool` as all others, for as long as its owner holds it; it came from
+    /// Sweeps `pool` like all others, while its owner holds it; it came from
     /// [`ServerPools::private`].
     pub fn look_after(&self, pool: &Rc<ServerPool>) {
         self.private.borrow_mut().push(Rc::downgrade(pool));
     }
 
-    /// The pool for a request to `host`, which is looked for only where it matters.
+    /// The pool for a request to `host`, which is looked up only if it matters.
     pub fn of<'a>(&self, host: impl FnOnce() -> Option<&'a HeaderValue>) -> Rc<ServerPool> {
         let Some(named) = &self.named else {
             return Rc::clone(&self.one);
@@ -95,7 +95,7 @@ impl ServerPools {
         pool
     }
 
-    /// Closes up to `most` idle connections, and says how many.
+    /// Closes up to `most` idle connections, and returns how many.
     pub fn close_idle(&self, most: usize) -> usize {
         let mut closed = self.one.close_idle(most);
         if let Some(named) = &self.named {
@@ -109,7 +109,7 @@ impl ServerPools {
         closed
     }
 
-    /// Lets go of connections that are too old, that the server has closed, or that do not answer.
+    /// Drops connections that are too old, that the server has closed, or that do not answer.
     pub fn sweep(
         &self,
         limits: &plan::Pool,
@@ -121,7 +121,7 @@ impl ServerPools {
         if let Some(named) = &self.named {
             named.borrow_mut().retain(|_, pool| {
                 pool.sweep(limits, http2, now, cx);
-                // An exchange that is under way holds its pool itself.
+                // An exchange in progress holds its pool itself.
                 !pool.is_empty() || Rc::strong_count(pool) > 1
             });
         }
@@ -134,14 +134,14 @@ impl ServerPools {
             // Its client has left.
             None => false,
         });
-        // Clients come in crowds, and go.
+        // Clients come and leave in large numbers.
         let room = 2 * private.len();
         private.shrink_to(room);
     }
 }
 
 impl Drop for ServerPools {
-    /// What is opened from now on is opened in another way, or not at all. The pools of clients are
+    /// Later connections are opened with other settings, or not at all. The pools of clients are
     /// owned by their client connections.
     fn drop(&mut self) {
         for pool in self.private.borrow().iter().filter_map(Weak::upgrade) {

@@ -1,4 +1,4 @@
-//! What connections to servers are opened and used with.
+//! The settings of connections to servers.
 
 use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
@@ -8,31 +8,32 @@ use http::uri::Scheme;
 use super::server_pools::ServerPools;
 use super::transport::Transport;
 
-/// How much of a request body waits in a stream of HTTP/2 for its turn on the connection.
+/// How many bytes of a request body may wait in an HTTP/2 stream for the connection.
 const SEND_AHEAD_BYTES: usize = 64 << 10;
 
-/// Streams that were given up here, and for how long frames of theirs are expected and not taken
-/// amiss. One that is forgotten costs an answer to each such frame, no more.
+/// How many reset streams h2 remembers, to ignore their late frames. A forgotten one only costs an
+/// answer to each such frame.
 const GIVEN_UP: usize = 1000;
 
-/// The most that a connection's window can be (RFC 9113 §6.9.1).
+/// The largest window of a connection (RFC 9113 §6.9.1).
 const WIDEST_WINDOW: u64 = (1 << 31) - 1;
 
-/// Stands for the number of streams that a server allows while it has not said one. No server can
-/// say it: it does not fit into 32 bits.
+/// Stands for the server's limit of streams before it has sent one. No server can send it: it does
+/// not fit into 32 bits.
 pub(super) const NOT_SAID: usize = usize::MAX - 1;
 
-/// What connections are opened and used with.
+/// The settings of connections.
 #[derive(Clone)]
 pub struct Settings {
     pub(super) http2: ::h2::client::Builder,
-    /// Streams on one connection, whatever the server allows.
+    /// The most streams on one connection, whatever the server allows.
     pub(super) max_streams: usize,
     pub(super) transport: Transport,
     pub(super) plan: OfConnections,
 }
 
-/// What of a plan connections depend on: those opened under equal ones are alike.
+/// The parts of a plan that connections depend on: connections that were opened under equal ones
+/// are alike.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OfConnections {
     pub(super) protocol: Protocol,
@@ -79,17 +80,17 @@ impl Settings {
         self.transport.is_like(&other.transport) && self.plan == other.plan
     }
 
-    /// The scheme of requests, as HTTP/2 says it.
+    /// The scheme of requests, for HTTP/2.
     pub fn scheme(&self) -> Scheme {
         self.transport.scheme()
     }
 
-    /// Whether the server is asked what it wants to speak.
+    /// Whether the server chooses the protocol (ALPN).
     pub(super) fn asks_server(&self) -> bool {
         matches!(self.transport, Transport::Tls(_))
     }
 
-    /// The pools of connections to a server that is called `name` and listens at `address`.
+    /// The pools of connections to a server with the name `name` at `address`.
     pub fn pools(&self, name: &str, address: &Address) -> ServerPools {
         match &self.transport {
             Transport::Tls(tls) => {
@@ -100,12 +101,12 @@ impl Settings {
                     ServerPools::by_name(name)
                 }
             }
-            // None is kept where none can be opened.
+            // None is kept if none can be opened.
             Transport::Clear | Transport::Unusable => ServerPools::clear(),
         }
     }
 
-    /// What the head of an answer by HTTP/1 may have.
+    /// The bounds of the head of an HTTP/1 answer.
     pub(super) fn head_limits(&self) -> HeadLimits {
         HeadLimits {
             bytes: self.plan.limits.head.0 as usize,
@@ -118,20 +119,20 @@ impl Settings {
         self.plan.record_case
     }
 
-    /// How servers are sent field names by HTTP/1.
+    /// The case of field names to HTTP/1 servers.
     pub(super) fn header_case(&self) -> HeaderCase {
         self.plan.header_case
     }
 
-    /// Fields that a response may have.
+    /// The most fields of a response.
     pub fn max_fields(&self) -> usize {
         self.plan.limits.fields
     }
 }
 
 /// The connection's window has room for all of its streams' windows: however many clients do not
-/// take what comes for them, the others' streams go on. That is also the most that a connection can
-/// hold in memory.
+/// read their answers, the other streams continue. That is also the most that a connection can hold
+/// in memory.
 fn http2_builder(backend: &plan::Backend) -> ::h2::client::Builder {
     let plan = &backend.http2;
     let window = plan.stream_window.0.min(WIDEST_WINDOW);
@@ -145,7 +146,7 @@ fn http2_builder(backend: &plan::Backend) -> ::h2::client::Builder {
         .max_header_list_size(backend.limits.head.0 as u32)
         .max_send_buffer_size(SEND_AHEAD_BYTES)
         .max_concurrent_reset_streams(GIVEN_UP)
-        // Clients that go away make many, and none is the server's fault.
+        // Clients that leave cause many of them, and none is the server's fault.
         .max_local_error_reset_streams(None);
     builder
 }

@@ -1,8 +1,8 @@
-//! TLS towards servers: which certificates are trusted, and which name is asked for.
+//! TLS towards servers: trusted certificates, and SNI.
 //!
-//! `control` reads the files and makes one [`Tls`] for all servers and checks of a backend that have equal
-//! settings. All workers share it, and with it the tickets by which a handshake is shortened. It lives
-//! on through reloads for as long as its settings and its files say the same.
+//! `control` reads the files and makes one [`Tls`] for all servers and checks of a backend that
+//! have equal settings. All workers share it, and with it the tickets by which a handshake is
+//! shortened. It is kept over reloads while its settings and the content of its files are the same.
 
 use std::io;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::wire::host::Authority;
 
 use super::trust::verifier;
 
-/// Tickets that are kept, by the name of the server.
+/// The most tickets that are kept, by the name of the server.
 const TICKETS: usize = 1024;
 
-/// What handshakes with servers are made with.
+/// The TLS for handshakes with servers.
 #[derive(Debug)]
 pub struct Tls {
     config: Arc<ClientConfig>,
@@ -34,39 +34,39 @@ pub struct Tls {
     fingerprint: u64,
 }
 
-/// What was read from the files that the plan names.
+/// The content of the files that the plan names.
 pub struct Materials {
-    /// Whose certificates are trusted.
+    /// The certificates that are trusted.
     pub trusted: Trusted,
-    /// What we show, and the key to it.
+    /// Our certificate and its key.
     pub identity: Option<Arc<CertifiedKey>>,
-    /// Of everything in them: another one means that a file says something else.
+    /// A hash of everything in them: another one means that a file has other content.
     pub fingerprint: u64,
 }
 
-/// Which certificates of servers are trusted.
+/// The certificates of servers that are trusted.
 #[derive(Debug)]
 pub enum Trusted {
     /// Any.
     All,
-    /// Those that one of the authorities has signed, and the certificates that stand beside them
-    /// (`ca` may name either). Name and dates are checked in both cases.
+    /// Certificates that one of the authorities has signed, and the certificates beside them (`ca`
+    /// may name either). Name and validity are checked in both cases.
     Signed {
         /// The authorities; may be empty.
         roots: RootCertStore,
         /// Certificates that need no authority.
         certificates: Vec<Fingerprint>,
     },
-    /// Exactly these, whatever stands in them.
+    /// Exactly these, whatever is in them.
     These(Vec<Fingerprint>),
 }
 
 impl Tls {
-    /// What `plan` says, with what was read for it.
+    /// The TLS of `plan`, with the content of its files.
     ///
     /// # Errors
     ///
-    /// That the rules contradict themselves.
+    /// The rules contradict themselves.
     pub fn new(
         plan: &ServerTls,
         protocol: Protocol,
@@ -97,18 +97,17 @@ impl Tls {
         })
     }
 
-    /// Of everything in the files that it was made from.
+    /// A hash of everything in the files that it was made from.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
-    /// Whether the name depends on the request.
+    /// Whether the SNI is the request's host.
     pub(super) fn asks_by_host(&self) -> bool {
         self.sni == Sni::Host
     }
 
-    /// The name to ask a server by that is called `name` and listens at `address`, for a request to
-    /// `host`.
+    /// The SNI for a server with the name `name` at `address`, for a request to `host`.
     pub fn name_of(
         &self,
         host: Option<&HeaderValue>,
@@ -127,7 +126,7 @@ impl Tls {
             .expect("an address says itself as a host")
     }
 
-    /// Shakes hands with the server called `name`, and agrees on what to speak.
+    /// Does the handshake with the server `name`, with ALPN.
     ///
     /// # Errors
     ///
@@ -153,8 +152,8 @@ impl Tls {
         Ok((stream, agreed))
     }
 
-    /// Shakes hands with the server called `name` for what we have decided to speak; for bytes of which
-    /// we know nothing no protocol is agreed on (ALPN).
+    /// Does the handshake with the server `name` for a fixed protocol; for bytes of an unknown
+    /// protocol without ALPN.
     ///
     /// # Errors
     ///
@@ -175,16 +174,16 @@ impl Tls {
     }
 }
 
-/// What we will speak, whatever else the server can.
+/// The fixed protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken {
     /// HTTP/1.1.
     Http1,
-    /// What others say to each other.
+    /// Unknown bytes of client and server.
     Unknown,
 }
 
-/// What both sides will speak.
+/// The result of ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreed {
     /// HTTP/1.1.
@@ -193,7 +192,7 @@ pub enum Agreed {
     Http2,
 }
 
-/// The name that `host`, a request's `Host`, stands for; `None`: it is none that can be asked for.
+/// The SNI for `host`, a request's `Host`; `None`: it is not valid as one.
 pub(super) fn name_of_host(host: &HeaderValue) -> Option<ServerName<'static>> {
     name_in(host.as_bytes())
 }
@@ -231,14 +230,14 @@ pub(super) fn ended_unanswered(error: io::Error) -> Fault {
     refused_certificate(&error).unwrap_or_else(|| Fault::io(Reason::ServerResponseEmpty, error))
 }
 
-/// The fault if `error` is what a server says of our certificate, or that we showed none.
+/// The fault if `error` means that the server refused our certificate, or required one.
 pub(super) fn refused_certificate(error: &io::Error) -> Option<Fault> {
     let is_refusal = error.kind() == CERTIFICATE_REFUSED;
     is_refusal.then(|| Fault::told(Reason::ServerTlsHandshake, error.to_string().into()))
 }
 
-/// Whether what came was not even a TLS record (RFC 8446 §5.1): a server that speaks another
-/// protocol is recognised by the first five bytes.
+/// Whether the bytes were not even a TLS record (RFC 8446 §5.1): a server with another protocol is
+/// recognised by the first five bytes.
 fn is_no_record(error: &rustls::Error) -> bool {
     matches!(
         error,

@@ -1,7 +1,7 @@
-//! How connections to a server are protected: in the clear, or by TLS.
+//! The protection of connections to a server: none, or TLS.
 //!
-//! Exchanges, TCP mode and health checks all pass here, so that one place decides that nothing which was
-//! meant to be encrypted goes in the clear.
+//! Exchanges, TCP mode and health checks all use this, so that one place ensures that nothing is
+//! sent unencrypted that must be encrypted.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::plan::Protocol;
 
 use super::tls::{Agreed, Spoken, Tls};
 
-/// How connections to a server are protected.
+/// The protection of connections to a server.
 #[derive(Clone, Debug)]
 pub enum Transport {
-    /// Not at all.
+    /// None.
     Clear,
-    /// By TLS.
+    /// TLS.
     Tls(Arc<Tls>),
-    /// By TLS whose files were not read: each connection fails.
+    /// TLS whose files could not be read: each connection fails.
     Unusable,
 }
 
@@ -37,7 +37,7 @@ impl Transport {
         }
     }
 
-    /// The scheme of requests, as HTTP/2 says it.
+    /// The scheme of requests, for HTTP/2.
     pub fn scheme(&self) -> Scheme {
         match self {
             Self::Clear => Scheme::HTTP,
@@ -45,8 +45,7 @@ impl Transport {
         }
     }
 
-    /// The name by which the server called `name` at `address` is asked for a request to `host`; `None`:
-    /// no TLS.
+    /// The SNI for the server `name` at `address` and a request to `host`; `None`: no TLS.
     pub fn name_of(
         &self,
         host: Option<&HeaderValue>,
@@ -59,8 +58,8 @@ impl Transport {
         }
     }
 
-    /// Protects `stream` to the server that is asked by `name`, and says what is spoken on it; in the clear
-    /// that is what `protocol` says.
+    /// Secures `stream` to the server with the SNI `name`, and returns the protocol on it; without
+    /// TLS that is `protocol`.
     ///
     /// # Errors
     ///
@@ -75,12 +74,12 @@ impl Transport {
             (Self::Tls(tls), Some(name)) => tls.secure(stream, name.clone()).await,
             (Self::Clear, _) if protocol == Protocol::Http2 => Ok((stream, Agreed::Http2)),
             (Self::Clear, _) => Ok((stream, Agreed::Http1)),
-            // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
+            // In any other case it fails: nothing that must be encrypted is sent without TLS.
             (Self::Tls(_) | Self::Unusable, _) => Err(unusable()),
         }
     }
 
-    /// The same for what we have decided to speak, whatever else the server can.
+    /// The same for a fixed protocol.
     ///
     /// # Errors
     ///

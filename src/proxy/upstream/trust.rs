@@ -1,15 +1,15 @@
-//! Which certificates of servers are accepted in a handshake.
+//! Decides which server certificates are accepted in a handshake.
 //!
-//! rustls verifies what an authority has signed (webpki). Behind a balancer, servers mostly have what
-//! `openssl req -x509` made: a certificate that signs itself, often with CA:TRUE, of version 1, or with
-//! the name in the common name alone. webpki accepts none of these. Where the operator has given
+//! rustls verifies certificates that an authority has signed (webpki). Behind a balancer, servers
+//! mostly have one from `openssl req -x509`: self-signed, often with CA:TRUE, of version 1, or with
+//! the name in the common name alone. webpki accepts none of these. If the operator has given
 //! exactly that certificate, it is trusted as HAProxy (`ca-file`) and nginx
-//! (`proxy_ssl_trusted_certificate`) trust it: nothing needs to have signed it, and its dates are still
-//! checked. So is its name: in the subject alternative names, or in the common name if it has none of
-//! these. HAProxy leaves the name out by default; a certificate that stands in many places, such as a
-//! wildcard, makes that a hole.
+//! (`proxy_ssl_trusted_certificate`) trust it: nothing needs to have signed it, and its dates are
+//! still checked. So is its name: in the subject alternative names, or in the common name if it has
+//! none of these. HAProxy does not check the name by default; with a certificate that many servers
+//! have, such as a wildcard, that is a hole.
 //!
-//! With `fingerprint` the operator names the certificate and nothing else counts.
+//! With `fingerprint` only the certificate counts.
 //!
 //! In each case the server proves that it has the key.
 
@@ -28,11 +28,11 @@ use crate::plan::ServerTls;
 
 use super::tls::Trusted;
 
-/// What rustls asks whether a server's certificate is accepted.
+/// The verifier that rustls calls for a server's certificate.
 ///
 /// # Errors
 ///
-/// That `verify_name` is no name.
+/// `verify_name` is not a valid name.
 pub(super) fn verifier(
     plan: &ServerTls,
     trusted: Trusted,
@@ -76,12 +76,12 @@ pub(super) fn verifier(
 #[derive(Debug)]
 struct Verifier {
     accepted: Accepted,
-    /// The name that certificates must have; `None`: the one that is asked for.
+    /// The name that certificates must have; `None`: the SNI.
     name: Option<ServerName<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// [`Trusted`], ready to verify.
+/// [`Trusted`], prepared for verification.
 #[derive(Debug)]
 enum Accepted {
     All,
@@ -159,8 +159,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Accepts a certificate that the operator has given, if `now` is between its dates and it is for
-/// `name`.
+/// Accepts a certificate that the operator has given, if it is valid `now` and for `name`.
 fn accept_itself(
     der: &CertificateDer<'_>,
     name: &ServerName<'_>,
@@ -207,7 +206,7 @@ fn accept_itself(
     }
 }
 
-/// Whether the common name `common` names `wanted`; a `*` stands for the first label (RFC 9525 §6.3).
+/// Whether the common name `common` covers `wanted`; a `*` covers the first label (RFC 9525 §6.3).
 fn names(common: &str, wanted: &ServerName<'_>) -> bool {
     let wanted = wanted.to_str();
     if common.eq_ignore_ascii_case(&wanted) {
@@ -219,8 +218,8 @@ fn names(common: &str, wanted: &ServerName<'_>) -> bool {
     })
 }
 
-/// The signature of a server of TLS 1.2 by the key in its certificate. The scheme leaves the curve
-/// open there, so each algorithm is tried that it may mean.
+/// Verifies the signature of a TLS 1.2 server by the key in its certificate. The scheme leaves the
+/// curve open there, so each possible algorithm is tried.
 fn verify_tls12_by_key(
     message: &[u8],
     certificate: &CertificateDer<'_>,
@@ -295,7 +294,7 @@ GOEIvnRPPce7UVu66n5sS4ihYxyz2S5s3kecyKWruTJ3W5/Fes6J+pHq
 -----END PRIVATE KEY-----
 ";
 
-    /// Shows the old certificate, which rustls by itself does not load.
+    /// A server with the old certificate, which rustls by itself does not load.
     fn old_server(version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
         let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let chain = vec![CertificateDer::from_pem_slice(OLD.as_bytes()).expect("a certificate")];
@@ -309,7 +308,7 @@ GOEIvnRPPce7UVu66n5sS4ihYxyz2S5s3kecyKWruTJ3W5/Fes6J+pHq
         Arc::new(builder.with_cert_resolver(Arc::new(shown)))
     }
 
-    /// Shakes hands with a server that shows the old certificate.
+    /// Does a handshake with a server that has the old certificate.
     fn shake_hands(
         version: &'static SupportedProtocolVersion,
         trusted: Trusted,
@@ -389,7 +388,7 @@ GOEIvnRPPce7UVu66n5sS4ihYxyz2S5s3kecyKWruTJ3W5/Fes6J+pHq
         }
     }
 
-    /// A certificate that signs itself, good from 2020 to 2021.
+    /// A self-signed certificate, valid from 2020 to 2021.
     fn certificate(common: &str, names: &[&str]) -> CertificateDer<'static> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common);

@@ -7,8 +7,8 @@ use httparse::Status;
 use super::Refusal;
 use super::names::{NameCase, NameWriter};
 
-/// The most bytes that the extensions of all chunks of one body may have together. Extensions have no
-/// known use, and without a bound a sender could go on with them for ever.
+/// The most bytes that the extensions of all chunks of one body may have together. Extensions have
+/// no known use, and without a bound a sender could send them for ever.
 const EXTENSION_BYTES_MAX: usize = 16 << 10;
 
 /// The bounds of a trailer section: bytes, and field lines.
@@ -117,7 +117,8 @@ impl ChunkDecoder {
         Ok(match (self.state, byte) {
             (State::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {
                 let digit = (byte as char).to_digit(16).unwrap_or_default();
-                // As many as `u64` holds; leading zeros count, or they could go on for ever.
+                // A `u64` has at most 16 digits. Leading zeros count, so that their number is
+                // bounded too.
                 if digits == 16 {
                     return Err(Refusal::ChunkSize);
                 }
@@ -201,8 +202,8 @@ fn has_bare_lf(bytes: &[u8]) -> bool {
     ends.any(|end| end == 0 || bytes[end - 1] != b'\r')
 }
 
-/// Appends the line before a chunk of `length` bytes. Not 0: that would be the last chunk. The caller
-/// writes the data and CR LF after it.
+/// Appends the line before a chunk of `length` bytes. `length` must not be 0, which is the last
+/// chunk. The caller writes the data and CR LF after it.
 pub fn write_size(length: usize, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = length.max(1).ilog2() / 4 + 1;
@@ -233,7 +234,7 @@ mod tests {
     /// Data, trailers, and what is left over.
     type Decoded = (Vec<u8>, Option<HeaderMap>, Vec<u8>);
 
-    /// What comes of `text`, when it comes in pieces of `size`.
+    /// Decodes `text`, given in pieces of `size` bytes.
     fn decode(text: &[u8], size: usize) -> Result<Decoded, Refusal> {
         let mut decoder = ChunkDecoder::default();
         let mut bytes = BytesMut::new();

@@ -1,4 +1,4 @@
-//! The fields of a head, in the bytes that they came in.
+//! The fields of a head, as the bytes that were received.
 
 use std::mem::MaybeUninit;
 
@@ -22,7 +22,7 @@ pub struct HeadLimits {
     pub fields: usize,
 }
 
-/// Where the fields of a head are. The memory is used again for the next head.
+/// Where the fields of a head are. Its memory is used again for the next head.
 #[derive(Debug, Default)]
 pub(super) struct FieldList(Vec<FieldAt>);
 
@@ -36,7 +36,7 @@ struct FieldAt {
 }
 
 impl FieldList {
-    /// Notes where `fields`, which were parsed from `bytes`, are.
+    /// Notes where `fields`, parsed from `bytes`, are.
     pub(super) fn note(&mut self, fields: &[Header<'_>], bytes: &[u8]) {
         self.0.clear();
         self.0.extend(fields.iter().map(|field| FieldAt {
@@ -47,7 +47,8 @@ impl FieldList {
         }));
     }
 
-    /// Puts the fields of `head` into `headers`. The values share its memory. `see` gets each of them.
+    /// Puts the fields of `head` into `headers`. The values share its memory. `see` is called with
+    /// each of them.
     #[inline]
     pub(super) fn collect(
         &self,
@@ -68,7 +69,7 @@ impl FieldList {
         Ok(())
     }
 
-    /// Notes in `extensions` how the names of `head` are written, if they are kept.
+    /// Notes the spelling of the names of `head` in `extensions`, if it is to be kept.
     pub(super) fn note_names(&self, head: &Bytes, keep: KeepNames, extensions: &mut Extensions) {
         if keep == KeepNames::No {
             return;
@@ -88,7 +89,7 @@ impl FieldList {
     }
 }
 
-/// Gives `parse` room for as many fields as `limits` allow.
+/// Calls `parse` with room for as many fields as `limits` allow.
 #[inline]
 pub(super) fn with_room<'b, T>(
     limits: HeadLimits,
@@ -103,7 +104,7 @@ pub(super) fn with_room<'b, T>(
     }
 }
 
-/// Where `part` begins in `whole`, of which it is a part.
+/// The offset of `part` within `whole`.
 pub(super) fn offset(part: &[u8], whole: &[u8]) -> usize {
     part.as_ptr().addr() - whole.as_ptr().addr()
 }

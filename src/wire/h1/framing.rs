@@ -1,6 +1,6 @@
 //! How the body of a request is framed.
 
-/// How many bytes follow the head of a request (RFC 9112 §6).
+/// The length of the body of a request (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
     /// This many bytes; 0: there is no body.

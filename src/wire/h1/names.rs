@@ -15,12 +15,12 @@ pub enum NameCase<'a> {
     Preserve(Option<&'a OriginalNames>),
 }
 
-/// Whether a parser keeps the names as they were received.
+/// Whether a parser keeps the field names as received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeepNames {
-    /// It does: as an extension of the message, [`OriginalNames`].
+    /// Yes, as an extension of the message: [`OriginalNames`].
     Yes,
-    /// It does not.
+    /// No.
     #[default]
     No,
 }
@@ -30,17 +30,17 @@ pub enum KeepNames {
 pub struct OriginalNames(HeaderMap<Bytes>);
 
 impl OriginalNames {
-    /// For so many fields.
+    /// With room for this many fields.
     pub(super) fn with_capacity(fields: usize) -> Self {
         Self(HeaderMap::with_capacity(fields))
     }
 
-    /// Notes that the next field called `name` was written as `original`. Too many are not noted.
+    /// Notes that the next field `name` was written as `original`. Too many are not noted.
     pub(super) fn note(&mut self, name: &HeaderName, original: Bytes) {
         let _ = self.0.try_append(name, original);
     }
 
-    /// How the field `index` of those called `name` was written.
+    /// The spelling of the field with this `index` among those called `name`.
     fn get(&self, name: &HeaderName, index: usize) -> Option<&Bytes> {
         self.0.get_all(name).iter().nth(index)
     }
@@ -49,8 +49,8 @@ impl OriginalNames {
 /// Writes the names of one head.
 pub(super) struct NameWriter<'a> {
     case: NameCase<'a>,
-    /// How many fields of the name that was written last came before. A map gives equal names one after
-    /// another.
+    /// How many fields with the last name were written before. A map iterates over equal names one
+    /// after another.
     index: usize,
 }
 
@@ -59,7 +59,7 @@ impl<'a> NameWriter<'a> {
         Self { case, index: 0 }
     }
 
-    /// Appends `name`, a colon and a space. `is_same`: the last name was equal.
+    /// Appends `name`, a colon and a space. `is_same`: the name equals the previous one.
     #[inline]
     pub(super) fn write(&mut self, name: &HeaderName, is_same: bool, out: &mut Vec<u8>) {
         match self.case {

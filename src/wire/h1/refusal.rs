@@ -11,14 +11,14 @@ pub enum Refusal {
     HeadTooLarge,
     /// The head has more fields than are allowed.
     TooManyFields,
-    /// The request line is malformed: no method, target and version, a character that none of them can have
-    /// (RFC 9112 §3).
+    /// The request line is malformed: without method, target and version, or with a character that
+    /// none of them may contain (RFC 9112 §3).
     RequestLine,
-    /// A request of another version than HTTP/1.0 and HTTP/1.1 (RFC 9112 §2.3).
+    /// The version is neither HTTP/1.0 nor HTTP/1.1 (RFC 9112 §2.3).
     Version,
-    /// The target has none of the forms that there are (RFC 9112 §3.2).
+    /// The target has none of the valid forms (RFC 9112 §3.2).
     Target,
-    /// The target has more bytes than can be kept.
+    /// The target is too long to be kept.
     TargetTooLong,
     /// The status line is malformed (RFC 9112 §4).
     StatusLine,

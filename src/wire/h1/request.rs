@@ -53,7 +53,8 @@ fn write_target(head: &Parts, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes all fields but those that frame the body, and says whether there is a length among them.
+/// Writes all fields except those that frame the body, and returns whether there is a length among
+/// them.
 fn write_fields(fields: &HeaderMap, names: &mut NameWriter<'_>, out: &mut Vec<u8>) -> bool {
     let mut last: Option<&HeaderName> = None;
     let mut says_length = false;
@@ -61,7 +62,7 @@ fn write_fields(fields: &HeaderMap, names: &mut NameWriter<'_>, out: &mut Vec<u8
         if *name == header::CONTENT_LENGTH {
             says_length = true;
         } else if *name != header::TRANSFER_ENCODING {
-            // The map gives one name to all of its values.
+            // The map returns one reference for all values of a name.
             let is_same = last.is_some_and(|last| std::ptr::eq(last, name));
             names.write(name, is_same, out);
             out.extend_from_slice(value.as_bytes());

@@ -1,6 +1,7 @@
-//! Parses request heads, and finds out where the body of a request ends.
+//! Parses request heads, and determines where the body of a request ends.
 //!
-//! `conf/reference/refusals.md` has what is refused and why; the tests here walk that table.
+//! `conf/reference/refusals.md` lists the refusals and their reasons; the tests here check that
+//! table.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
@@ -14,14 +15,14 @@ use super::names::KeepNames;
 use crate::wire::content_length::{self, Lists};
 use crate::wire::target;
 
-/// How many bytes of empty lines may stand before a request: RFC 9112 §2.2 asks for one line, old clients
-/// send a few after a body.
+/// How many bytes of empty lines may precede a request: RFC 9112 §2.2 asks for one line, and old
+/// clients send a few after a body.
 pub const BLANK_BYTES_MAX: usize = 64;
 
 /// The longest target that [`Uri`] holds.
 const TARGET_BYTES_MAX: usize = u16::MAX as usize - 1;
 
-/// Room that is left in the map of a request: some fields are added to most of them.
+/// Room that is left in the map of a request, because some fields are added to most requests.
 const ADDED_FIELDS: usize = 4;
 
 /// The head of a request.
@@ -31,9 +32,9 @@ pub struct RequestHead {
     pub request: Request<()>,
     /// Where its body ends.
     pub framing: BodyFraming,
-    /// Whether another request may follow on the connection, as far as the client says.
+    /// Whether the client allows another request on the connection.
     pub keep_alive: bool,
-    /// Whether the client takes trailers (`TE: trailers`, RFC 9110 §10.1.4).
+    /// Whether the client accepts trailers (`TE: trailers`, RFC 9110 §10.1.4).
     pub takes_trailers: bool,
 }
 
@@ -41,7 +42,7 @@ pub struct RequestHead {
 #[derive(Debug, Default)]
 pub struct RequestParser {
     fields: FieldList,
-    /// A map that is used for the next head: its memory is there already.
+    /// A map for the next head, with memory that is already allocated.
     spare: HeaderMap,
 }
 
@@ -53,7 +54,7 @@ struct RequestLine {
     version: Version,
 }
 
-/// What the fields say of the connection and of the end of the body.
+/// The result of the fields for the connection and for the end of the body.
 #[derive(Debug, Default)]
 struct Seen {
     has_length: bool,
@@ -69,8 +70,8 @@ impl RequestParser {
     ///
     /// # Errors
     ///
-    /// [`Refusal`]: the head is malformed, over `limits`, or does not say where its body ends. `bytes` are
-    /// as they were.
+    /// [`Refusal`]: the head is malformed, over `limits`, or ambiguous about the end of its body.
+    /// `bytes` are unchanged.
     pub fn parse(
         &mut self,
         bytes: &mut BytesMut,
@@ -83,7 +84,7 @@ impl RequestParser {
         }
     }
 
-    /// Parses a head in whose target httparse has found what it does not accept: bytes that are not UTF-8.
+    /// Parses a head whose target contains bytes that httparse does not accept: they are not UTF-8.
     #[cold]
     fn parse_escaped(
         &mut self,
@@ -195,7 +196,7 @@ impl RequestParser {
         let framing = framing_of(&mut request, &seen)?;
         let keep_alive = match line.version {
             Version::HTTP_10 => seen.says_keep_alive && !seen.says_close,
-            // RFC 9112 §6.3: a length beside a coding may be an attempt at smuggling.
+            // RFC 9112 §6.3: a length beside a coding may be an attempt at request smuggling.
             _ => !seen.says_close && !is_ambiguous,
         };
         Ok(RequestHead {
@@ -207,7 +208,7 @@ impl RequestParser {
     }
 }
 
-/// How many bytes of empty lines `bytes` begin with. A CR counts where nothing follows it yet.
+/// How many bytes of empty lines `bytes` begin with. A CR counts if it is the last byte so far.
 pub fn blank_bytes(bytes: &[u8]) -> usize {
     let mut blank = 0;
     loop {
@@ -219,7 +220,8 @@ pub fn blank_bytes(bytes: &[u8]) -> usize {
     }
 }
 
-/// Where the body of `request` ends. Leaves one `Content-Length` field at most, and none beside a coding.
+/// Where the body of `request` ends. Leaves at most one `Content-Length` field, and none beside a
+/// coding.
 fn framing_of(request: &mut Request<()>, seen: &Seen) -> Result<BodyFraming, Refusal> {
     let mut length = None;
     if seen.has_length {
@@ -239,7 +241,7 @@ fn framing_of(request: &mut Request<()>, seen: &Seen) -> Result<BodyFraming, Ref
     Ok(BodyFraming::Chunked)
 }
 
-/// The target, with escapes for the characters that [`Uri`] does not hold.
+/// The target, with escapes for characters that [`Uri`] cannot hold.
 fn uri_of(target: Bytes) -> Result<Uri, Refusal> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(Refusal::TargetTooLong);
@@ -252,7 +254,7 @@ fn uri_of(target: Bytes) -> Result<Uri, Refusal> {
     Uri::from_maybe_shared(target).map_err(|_| Refusal::Target)
 }
 
-/// `bytes` with escapes in the target of their first line; `None`: it needs none.
+/// `bytes` with escapes in the target of their first line; `None`: no escape is needed.
 fn with_escapes(bytes: &[u8]) -> Option<BytesMut> {
     let line = bytes.split(|&byte| byte == b'\n').next()?;
     let space = |from: usize| Some(from + memchr::memchr(b' ', &line[from..])?);
@@ -263,7 +265,7 @@ fn with_escapes(bytes: &[u8]) -> Option<BytesMut> {
     Some(BytesMut::from(&parts.concat()[..]))
 }
 
-/// Puts `head` before `bytes`, of which it was a part.
+/// Puts `head` back before `bytes`.
 #[cold]
 fn put_back(head: &[u8], bytes: &mut BytesMut) {
     let mut whole = BytesMut::with_capacity(head.len() + bytes.len());
@@ -362,7 +364,7 @@ mod tests {
                 BodyFraming::Length(i64::MAX as u64),
             ),
             ("transfer-encoding: Chunked\r\n", BodyFraming::Chunked),
-            // Admission refuses it, with a status of its own.
+            // Admission refuses it, with its own status.
             ("transfer-encoding: gzip, chunked\r\n", BodyFraming::Chunked),
             (
                 "content-length: 5\r\ntransfer-encoding: chunked\r\n",
@@ -526,7 +528,7 @@ mod tests {
         let refused = |limits| parse_bytes(text.as_bytes(), limits).expect_err("one past it");
         assert_eq!(refused(limits(bytes - 1, 2)), Refusal::HeadTooLarge);
         assert_eq!(refused(limits(bytes, 1)), Refusal::TooManyFields);
-        // More fields than there is room for on the stack.
+        // More fields than fit on the stack.
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(150));
         let head = parse_bytes(many.as_bytes(), limits(10_000, 150)).expect("understood");
         assert_eq!(head.expect("whole").request.headers().len(), 150);

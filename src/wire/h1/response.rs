@@ -11,8 +11,8 @@ use super::fields::{FieldList, HeadLimits, offset, with_room};
 use super::names::KeepNames;
 use crate::wire::content_length::{self, Lists};
 
-/// For so many fields there is room at least: a map that grows while fields are added, or when it is used
-/// for the next request, costs more.
+/// There is room for at least this many fields: a map that grows while fields are added, or when it
+/// is used for the next request, costs more.
 const ROOM_FIELDS: usize = 12;
 
 /// The first bytes of every response (RFC 9112 §4).
@@ -56,7 +56,7 @@ pub struct ResponseParser {
 }
 
 impl ResponseParser {
-    /// A parser that keeps the field names as they were received, if `keep_names` says so.
+    /// A parser that keeps the field names as received if `keep_names` is `Yes`.
     pub fn new(keep_names: KeepNames) -> Self {
         Self {
             keep_names,
@@ -146,7 +146,8 @@ impl ResponseParser {
         })
     }
 
-    /// Parses the first line, notes where the fields are, and returns the line and the length of the head.
+    /// Parses the first line, notes the positions of the fields, and returns the line and the
+    /// length of the head.
     fn find_fields(
         &mut self,
         bytes: &[u8],
@@ -182,18 +183,18 @@ impl ResponseParser {
     }
 }
 
-/// Which of the fields that frame a body a head has: asking the map for each costs more.
+/// Which of the fields that frame a body a head has: looking up each of them in the map costs more.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     has_length: bool,
     has_coding: bool,
 }
 
-/// What the first line of an answer says.
+/// The first line of an answer.
 struct StatusLine {
     status: StatusCode,
     version: Version,
-    /// Where the reason phrase stands, and its length.
+    /// The offset and the length of the reason phrase.
     unusual_reason: Option<(usize, usize)>,
 }
 
@@ -230,8 +231,8 @@ fn framing_of(
     };
     let has_length = length != Ok(None) && length != Ok(Some(0));
     if status.is_informational() {
-        // A body here would be read as the response itself. Some servers write into a 103 what they are
-        // going to say of the response, its length too, and no body.
+        // A body here would be read as the response itself. Some servers write fields of the later
+        // response into a 103, its length too, and no body.
         let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS;
         return match is_chunked {
             true => Err(Refusal::InterimBody),
@@ -263,8 +264,8 @@ fn framing_of(
     })
 }
 
-/// Whether the body is chunked. Any other coding is refused: it would have to be decoded here, because the
-/// field is not passed on, and the client would take coded bytes for the content.
+/// Whether the body is chunked. Any other coding is refused: it would have to be decoded here,
+/// because the field is not passed on, and the client would take the coded bytes for the content.
 fn is_chunked(headers: &HeaderMap) -> Result<bool, Refusal> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -528,7 +529,7 @@ x";
                 }
             }
             match (parts, whole) {
-                // What is wrong with a head may be found out when it has come whole, and not before.
+                // A mistake in a head may be found when it is complete, and not before.
                 (Ok(None) | Err(_), Err(_)) => {}
                 (parts, whole) => prop_assert_eq!(parts, whole),
             }

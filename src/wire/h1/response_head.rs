@@ -10,8 +10,8 @@ use super::names::{NameCase, NameWriter};
 /// How the body of a response is framed (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
-    /// There is none: the request was HEAD, or the status has none (RFC 9110 §6.4.1). A number is the length
-    /// that a GET would have got, for a head that does not say it itself.
+    /// There is none: the request was HEAD, or the status has none (RFC 9110 §6.4.1). A number is
+    /// the length that a GET would have received, for a head that does not contain it.
     NoBody(Option<u64>),
     /// After this many bytes.
     Length(u64),
@@ -21,14 +21,14 @@ pub(crate) enum BodyEnd {
     Close,
 }
 
-/// What is added to the `Connection` field.
+/// An addition to the `Connection` field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionField {
     /// Nothing.
     AsWritten,
-    /// It becomes `close`.
+    /// The field becomes `close`.
     Close,
-    /// `keep-alive`, if there is no such field: for a client of HTTP/1.0.
+    /// `keep-alive`, if there is no such field: for an HTTP/1.0 client.
     KeepAlive,
 }
 
@@ -43,22 +43,22 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) fields: &'a HeaderMap,
     pub(crate) body: BodyEnd,
     pub(crate) connection: ConnectionField,
-    /// The `Date` of a head that has none.
+    /// The `Date` of a head without one.
     pub(crate) date: Option<&'a [u8]>,
     pub(crate) case: NameCase<'a>,
 }
 
-/// What a head that was written says of the connection.
+/// What a written head announces about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
-    /// Its fields have `Connection: close`.
+    /// Its fields contain `Connection: close`.
     Close,
-    /// Nothing of the kind.
+    /// Nothing.
     Nothing,
 }
 
-/// Appends `head` and the empty line after it to `out`. The fields that frame the body are written from
-/// `head.body`.
+/// Appends `head` and the empty line after it to `out`. The fields that frame the body are written
+/// from `head.body`.
 pub(crate) fn write_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Says {
     write_status_line(head, out);
     let mut names = NameWriter::new(head.case);
@@ -66,7 +66,7 @@ pub(crate) fn write_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Says {
     let (mut has_length, mut has_connection, mut has_date) = (false, false, false);
     let mut says = Says::Nothing;
     for (name, value) in head.fields {
-        // The map gives one name to all of its values.
+        // The map returns one reference for all values of a name.
         let is_same = last.is_some_and(|last| ptr::eq(last, name));
         last = Some(name);
         let mut value = value.as_bytes();

@@ -1,21 +1,22 @@
 //! Least connections: the server with the fewest exchanges in flight for its weight.
 //!
-//! Load is what is in flight divided by the weight. HAProxy's `leastconn` counts the exchange that
-//! is being placed too, but not on an idle server; without that special case the heaviest server
-//! would get everything while little is going on, and with it a light server at load 1 would be
-//! given another only when a heavy one is at twice its load. Counting what is there has neither:
-//! idle servers are equals and take turns, so that all of them are used and stay warm.
+//! Load is the number of exchanges in flight divided by the weight. HAProxy's `leastconn` also
+//! counts the exchange that is being placed, but not on an idle server; without that special case
+//! the heaviest server would get everything under little traffic, and with it a light server at
+//! load 1 would get another exchange only when a heavy one is at twice its load. Counting only what
+//! is in flight avoids both: idle servers are equal and take turns, so that all of them are used
+//! and stay warm.
 //!
 //! A server that has just come up has nothing in flight and would get every new exchange until it
-//! has caught up: with cold caches, the surest way to have it fail again. So it carries a
-//! [`handicap`] at first. Prior art: HAProxy `slowstart`, Envoy "slow start mode"; those lower the
-//! weight for a while, but below a weight of 1 there is no step left, and a load always has one.
+//! has caught up: with cold caches, it would most likely fail again. So it has a [`handicap`] at
+//! first. Prior art: HAProxy `slowstart`, Envoy "slow start mode"; those lower the weight for a
+//! while, but below a weight of 1 there is no step left, and a load always has one.
 
 use std::time::Duration;
 
 /// How long a server that has come up is held back. Long enough for connections to open and the
-/// first caches to fill at any usual rate; short enough that a server's return is felt while
-/// an operator is still watching.
+/// first caches to fill at any usual rate; short enough that a server takes its share while an
+/// operator still watches its return.
 pub const HANDICAP_WINDOW: Duration = Duration::from_secs(10);
 
 /// A server that may be chosen.
@@ -30,8 +31,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Whether it has less in flight for its weight than `other`. Exact: the cross multiplication of a `u32`
-    /// and a `u16` fits into a `u64`. Both weights must be positive.
+    /// Whether it has fewer exchanges in flight for its weight than `other`. Exact: the cross
+    /// multiplication of a `u32` and a `u16` fits into a `u64`. Both weights must be positive.
     fn is_less_than(&self, other: &Self) -> bool {
         u64::from(self.in_flight) * u64::from(other.weight)
             < u64::from(other.in_flight) * u64::from(self.weight)
@@ -41,8 +42,8 @@ impl Load {
 /// The server with the least load; among equals they take turns by `turn`, a number that rises by
 /// one with each choice. `None` when no server has a weight.
 ///
-/// `loads` is gone through a second time when there are equals. Other workers may have changed it by
-/// then: the choice is one that was best at some moment of the call.
+/// `loads` is iterated a second time if there are equals. Other workers may have changed it by
+/// then: the choice was the best at some moment of the call.
 pub fn least(loads: impl Iterator<Item = Load> + Clone, turn: u64) -> Option<usize> {
     let mut candidates = loads.clone().filter(|load| load.weight > 0);
     let mut best = candidates.next()?;
@@ -66,9 +67,9 @@ pub fn least(loads: impl Iterator<Item = Load> + Clone, turn: u64) -> Option<usi
         .map_or(Some(best.server), |load| Some(load.server))
 }
 
-/// The handicap of a server of `weight` at the moment when it comes up: as many exchanges as give it
-/// the load of the least loaded of `others`, rounded up. 0 when one of them is idle or there are
-/// none: then it does not get all new exchanges.
+/// The handicap of a server of `weight` when it comes up: as many exchanges as give it the load of
+/// the least loaded of `others`, rounded up. 0 if one of them is idle or there are none: then it
+/// does not get all new exchanges anyway.
 pub fn handicap_on_coming_up(others: impl Iterator<Item = Load>, weight: u16) -> u32 {
     let least = others
         .filter(|load| load.weight > 0)
@@ -81,8 +82,8 @@ pub fn handicap_on_coming_up(others: impl Iterator<Item = Load>, weight: u16) ->
     u32::try_from(exchanges).unwrap_or(u32::MAX)
 }
 
-/// What is left, at `age` after coming up, of the handicap that was `at_first`: to be added to what
-/// is in flight. Shrinks evenly, is rounded up, and is 0 from [`HANDICAP_WINDOW`] on.
+/// The rest, at `age` after coming up, of the handicap that was `at_first`: to be added to the
+/// exchanges in flight. Shrinks evenly, is rounded up, and is 0 from [`HANDICAP_WINDOW`] on.
 ///
 /// It never excludes a server: it only adds to the load, and a single server always has the least.
 pub fn handicap(at_first: u32, age: Duration) -> u32 {
@@ -192,8 +193,8 @@ mod tests {
         assert_eq!(handicap(u32::MAX, Duration::ZERO), u32::MAX);
     }
 
-    /// How many of each hundred exchanges a server gets that comes up beside ten which have a hundred
-    /// in flight each. One exchange arrives each millisecond and takes one second.
+    /// How many of each hundred exchanges go to a server that comes up beside ten servers with a
+    /// hundred in flight each. One exchange arrives each millisecond and takes one second.
     fn shares_of_a_new_server(at_first: u32) -> Vec<u32> {
         let mut in_flight = [100_u32; 11];
         in_flight[10] = 0;
@@ -232,7 +233,7 @@ mod tests {
         let at_first = handicap_on_coming_up(loads(&[(100, 1); 10]), 1);
         let shares = shares_of_a_new_server(at_first);
         assert!(shares.iter().all(|&share| share <= 15), "{shares:?}");
-        // Nor is it starved, and in the end it has what is its due: a hundred in eleven.
+        // Nor does it get too few, and in the end it has its share: a hundred in eleven.
         let settled: u32 = shares[120..].iter().sum();
         assert!((250..=300).contains(&settled), "{shares:?}");
     }

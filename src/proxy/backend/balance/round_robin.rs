@@ -5,9 +5,9 @@
 //! it exact across workers: no worker has turns of its own, and none waits for another.
 //!
 //! A server of weight *w* has its *j*-th turn (from 0) at the time (2j + 1) / 2w of the period, so
-//! that its turns lie 1 / w apart and the first is half of that from the start: weights 4, 2, 1 give
-//! `a b a c a b a`, not `a a a a b b c`. What nginx's smooth weighted round robin and HAProxy's
-//! `roundrobin` work out at each step, with a lock, is here worked out beforehand.
+//! that its turns lie 1 / w apart and the first is half of that from the start: weights 4, 2, 1
+//! give `a b a c a b a`, not `a a a a b b c`. nginx's smooth weighted round robin and HAProxy's
+//! `roundrobin` compute each step at run time, with a lock; here the steps are computed in advance.
 
 /// One period of turns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Turns {
             .filter(|&(_, &weight)| weight > 0)
             .flat_map(|(server, &weight)| Turn::all_of(server, weight / shared))
             .collect();
-        // Stable: what falls on the same time stays in the order of the servers.
+        // Stable: turns at the same time stay in the order of the servers.
         turns.sort_by(|one, other| one.compare_times(other));
         Self {
             period: turns.iter().map(|turn| turn.server).collect(),

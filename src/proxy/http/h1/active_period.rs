@@ -1,8 +1,8 @@
-//! A period in which something happens on a client connection: requests are read, answered one after another,
-//! and their answers written. It ends with the connection, or when nothing has happened for a while.
+//! An active period of a client connection: requests are read, answered one after another, and
+//! their answers written. It ends with the connection, or after a while without requests.
 //!
-//! All of it happens in one task: the handler, the body of the request and that of the response are polled
-//! here, beside the socket and the clock. `reading`, `writing` and `due` have the parts.
+//! One task does all of it: it polls the handler, the body of the request and the body of the
+//! response beside the socket and the timer. `reading`, `writing` and `due` contain the parts.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ use super::session::Session;
 use super::terms::Terms;
 use super::verdict::{Due, Ended, Verdict};
 
-/// One period of activity.
+/// One active period.
 pub(super) struct ActivePeriod<'a> {
     pub(super) session: &'a mut Session,
     pub(super) registration: &'a Registration,
@@ -37,28 +37,28 @@ pub(super) struct ActivePeriod<'a> {
     pub(super) socket: ClientSocket,
     pub(super) terms: Terms,
     pub(super) parser: RequestParser,
-    /// The head of the next request. Kept here because it is large, and would be moved by each function
-    /// that hands it on.
+    /// The head of the next request. It is a field because it is large, and each function that
+    /// passed it on would move it.
     pub(super) head: Option<RequestHead>,
     pub(super) outgoing: Outgoing,
-    /// Whether all that the socket has taken has left it (TLS).
+    /// Whether the TLS layer has sent everything that the socket accepted.
     pub(super) is_flushed: bool,
-    /// Whether the client takes what we want to send.
+    /// Whether the client takes our output.
     pub(super) blocked: Blocked,
-    /// The response to the present request.
+    /// The response to the current request.
     pub(super) responding: Responding,
     /// Whether the client waits for `100 Continue`.
     pub(super) asks_first: bool,
-    /// How many bytes of empty lines have come in a row where a request should begin.
+    /// How many bytes of empty lines have come in a row before the next request.
     pub(super) blank_bytes: usize,
-    /// When to look whether the client has gone, while its upload waits for the server.
+    /// When to check whether the client has closed, while its upload waits for the server.
     pub(super) look_at: Option<Instant>,
-    /// Where its exchange stands among those that may have to make room.
+    /// The entry of its exchange among those that may be ended to free descriptors.
     pub(super) stalled: Option<StalledEntry>,
 }
 
 impl<'a> ActivePeriod<'a> {
-    /// A period on the connection `stream`, of which `prefix` was read already.
+    /// A period on the connection `stream`, from which `prefix` has already been read.
     pub(super) fn begin(
         stream: Stream,
         prefix: Bytes,
@@ -91,7 +91,7 @@ impl<'a> ActivePeriod<'a> {
         }
     }
 
-    /// Serves the connection until the period is over.
+    /// Serves the connection until the period ends.
     pub(super) async fn run(mut self) -> Ended {
         let verdict = self.serve().await;
         self.ended(verdict)
@@ -131,7 +131,7 @@ impl<'a> ActivePeriod<'a> {
         }
     }
 
-    /// Opens the exchange of the request with `head`, and begins to answer it.
+    /// Opens the exchange for the request with `head`, and starts the handler.
     fn open<K: FnOnce(OpenTunnel)>(
         &mut self,
         head: RequestHead,
@@ -164,7 +164,7 @@ impl<'a> ActivePeriod<'a> {
         active.answer(request, keep)
     }
 
-    /// The answer of the handler.
+    /// Polls the handler for its answer.
     fn poll_answer<F>(
         &mut self,
         cx: &mut Context<'_>,
@@ -193,7 +193,7 @@ impl<'a> ActivePeriod<'a> {
         }
     }
 
-    /// Writes the response. Ready when all of it has left; with what follows if it has broken off.
+    /// Writes the response. Ready when all of it is sent; with a verdict if it broke off.
     fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Option<Verdict>> {
         loop {
             if self.note_shutdown(cx) == Shutdown::Abort {
@@ -218,8 +218,8 @@ impl<'a> ActivePeriod<'a> {
         }
     }
 
-    /// Whether the client has gone while it is answered. Seen only where it can have no more to say: behind
-    /// the end of its request, and with nothing of the next one.
+    /// Whether the client has closed while its request is answered. Known only when nothing of it
+    /// is unread: its request has ended, and no byte of the next one has come.
     fn has_client_left(&self, cx: &mut Context<'_>) -> bool {
         if self.terms.outlives_half_close()
             || !self.socket.is_request_read()
@@ -246,7 +246,7 @@ impl<'a> ActivePeriod<'a> {
         shutdown
     }
 
-    /// Ends the exchange that is open before its time.
+    /// Ends the open exchange early.
     pub(super) fn cut(&mut self, reason: Reason) -> Verdict {
         let Some(exchange) = self.session.exchange() else {
             return Verdict::Over;
@@ -267,7 +267,7 @@ impl<'a> ActivePeriod<'a> {
         let logged = || logged_line(&read).map(Box::new);
         match verdict {
             Verdict::Idle => Ended::Idle(stream, read),
-            // A copy: what was read is a view of a buffer that may be larger.
+            // A copy, because the bytes are a view of a buffer that may be larger.
             Verdict::HalfHead => Ended::HalfHead(stream, read.to_vec()),
             Verdict::Unread(reason) => {
                 self.session.is_dirty = true;
@@ -281,13 +281,13 @@ impl<'a> ActivePeriod<'a> {
                 self.session.refuse(reason, 0, None, request);
                 over(stream, self.session, &read)
             }
-            // What frames a response says that it was cut.
+            // The framing of a response shows that it was cut.
             Verdict::Over | Verdict::Cut => over(stream, self.session, &read),
         }
     }
 }
 
-/// The end of a connection on which all is said.
+/// Ends a connection with nothing left to send.
 fn over(stream: Stream, session: &Session, read_too_far: &Bytes) -> Ended {
     if session.is_dirty || !read_too_far.is_empty() {
         Ended::Refused(stream)

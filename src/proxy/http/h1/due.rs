@@ -1,4 +1,4 @@
-//! The deadlines of a connection of HTTP/1 while an exchange is open on it.
+//! The deadlines of an HTTP/1 connection while an exchange is open on it.
 
 use std::task::{Context, Poll, ready};
 
@@ -9,11 +9,11 @@ use crate::proxy::io::Look;
 use super::active_period::ActivePeriod;
 use super::verdict::{Due, Verdict};
 
-/// How often it is looked whether a client has gone whose upload waits for the server.
+/// How often a check is made whether a client has closed, while its upload waits for the server.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl ActivePeriod<'_> {
-    /// Ready when a deadline of the exchange that is open has passed.
+    /// Ready when a deadline of the open exchange has passed.
     pub(super) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
         if self.is_told_to_make_room(cx) {
             return Poll::Ready(Due::End(self.cut(Reason::ProxyDescriptors)));
@@ -33,13 +33,13 @@ impl ActivePeriod<'_> {
         };
         let waiting = match session.exchange() {
             Some(exchange) if exchange.ended().is_none() => exchange.deadlines.earliest(),
-            // The last bytes of the response are on their way.
+            // The last bytes of the response are being sent.
             _ => None,
         };
         [stalled, waiting, self.look_at].into_iter().flatten().min()
     }
 
-    /// A deadline of [`ActivePeriod::due`] has passed.
+    /// Handles a passed deadline of [`ActivePeriod::due`].
     fn passed(&mut self, now: Instant, cx: &Context<'_>) -> Due {
         let body = self.session.client.timeouts().body;
         match self.blocked.look(now, body, || self.socket.progress()) {
@@ -69,7 +69,7 @@ impl ActivePeriod<'_> {
         }
     }
 
-    /// Ends the response before its time, when what there is of it has been written.
+    /// Ends the response early, after the bytes gathered before are written.
     fn break_off(&mut self, reason: Reason) -> Due {
         if self.is_all_sent() {
             return Due::End(self.cut(reason));
@@ -81,8 +81,8 @@ impl ActivePeriod<'_> {
         Due::Told
     }
 
-    /// While a request is not there as a whole, it is read only as fast as the server takes it, and it is not
-    /// seen that the client has gone. So this looks, now and then.
+    /// While a request is incomplete, it is read only as fast as the server takes it, and a client
+    /// that closes is not noticed. So this checks from time to time.
     fn plan_look(&mut self) {
         let is_uploading = self
             .session
@@ -95,7 +95,8 @@ impl ActivePeriod<'_> {
         }
     }
 
-    /// Whether the exchange shall end because its client takes nothing and others need its descriptors.
+    /// Whether the exchange must end because its client takes nothing and others need its
+    /// descriptors.
     fn is_told_to_make_room(&mut self, cx: &Context<'_>) -> bool {
         let Some(entry) = &self.stalled else {
             return false;
@@ -107,7 +108,7 @@ impl ActivePeriod<'_> {
         entry.is_told(cx)
     }
 
-    /// Enters it among those that may have to make room: it was looked, and nothing was taken.
+    /// Enters the exchange among those that may be ended: a check found that nothing was taken.
     fn may_make_room(&mut self, since: Instant, cx: &Context<'_>) {
         let session = &self.session;
         let is_open = session

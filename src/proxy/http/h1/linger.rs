@@ -1,5 +1,5 @@
-//! How a connection to a client ends that may still be sending, or that must notice that it did not
-//! get all.
+//! Ends the connection to a client that may still be sending, or that must notice that its response
+//! is incomplete.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,13 +17,14 @@ use crate::proxy::reply::{ReplyBody, raw_reply};
 use super::super::linger::Linger;
 use super::session::Session;
 
-/// How long a client may take to take the answer to a head that was not read.
+/// How long a client may take to receive the answer to a head that was not read.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// What is read at a time and thrown away.
+/// How many bytes are read at a time and discarded.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// Says why a request was not read: its head is malformed or too large, or came too late.
+/// Answers a request that was not read, with the reason: its head is malformed, too large or too
+/// late.
 pub(super) async fn answer_unread(
     mut stream: Stream,
     session: &Session,
@@ -55,8 +56,9 @@ pub(super) async fn answer_unread(
     }
 }
 
-/// Says that nothing more comes, and reads what the client is still sending: a socket that is closed
-/// with bytes unread resets the connection, and the client loses the answer (RFC 9112 §9.6).
+/// Announces the end of the connection, and reads what the client is still sending: a socket that
+/// is closed with unread bytes resets the connection, and the client loses the answer (RFC 9112
+/// §9.6).
 pub(super) async fn linger(stream: Stream, registration: &Registration, linger: Linger) {
     let mut timer = Timer::new();
     let mut discarding = Discarding {
@@ -64,21 +66,22 @@ pub(super) async fn linger(stream: Stream, registration: &Registration, linger: 
         has_said: false,
         linger,
     };
-    // However it goes, the connection ends here.
+    // Whatever the outcome, the connection ends here.
     unless_aborted(registration, poll_fn(|cx| discarding.poll(cx, &mut timer))).await;
 }
 
-/// Closes the connection so that the client notices that it did not get all of a response which ends
-/// with the connection.
+/// Closes the connection so that the client notices an incomplete response which ends with the
+/// connection.
 pub(super) async fn cut(stream: Stream, registration: &Registration) {
     unless_aborted(registration, reset_when_taken(stream)).await;
 }
 
-/// Lets `ending` be, unless the connection has to end at once.
+/// Runs `ending`, unless the connection must end at once.
 async fn unless_aborted(registration: &Registration, ending: impl Future<Output = ()>) {
     let mut ending = pin!(ending);
     poll_fn(|cx| {
-        // Before the shutdown is looked at: what can be done at once is done.
+        // Polled before the shutdown is checked, so that everything that can be done at once is
+        // done.
         let polled = ending.as_mut().poll(cx);
         match registration.shutdown(cx) {
             Shutdown::Abort => Poll::Ready(()),
@@ -88,16 +91,17 @@ async fn unless_aborted(registration: &Registration, ending: impl Future<Output 
     .await;
 }
 
-/// Reads and throws away.
+/// Reads and discards.
 struct Discarding {
     stream: Stream,
-    /// Whether the client has been told that nothing more comes.
+    /// Whether the sending side is closed.
     has_said: bool,
     linger: Linger,
 }
 
 impl Discarding {
-    /// Ready when the client has closed its side or broken the connection, or when it was enough.
+    /// Ready when the client has closed its sending side or broken the connection, or when the
+    /// limits are reached.
     fn poll(&mut self, cx: &mut Context<'_>, timer: &mut Timer) -> Poll<()> {
         if !self.has_said {
             match Pin::new(&mut self.stream).poll_shutdown(cx) {

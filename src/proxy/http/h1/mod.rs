@@ -1,11 +1,11 @@
-//! A client connection that speaks HTTP/1, from its first byte to its last.
+//! An HTTP/1 client connection, from its first byte to its last.
 //!
-//! It alternates between two states. While something happens it is *active*: one task reads requests, has
-//! them answered and writes the answers, with the codec of `wire::h1`. When nothing has happened for a second
-//! it is *parked*: all of that is dropped, and a few hundred bytes wait for the next request. Of a head that
-//! comes in parts only those parts are kept until it is whole.
+//! It alternates between two states. While it is *active*, one task reads requests, has them
+//! answered and writes the answers, with the codec of `wire::h1`. After a second without requests
+//! it is *parked*: all of that is dropped, and a few hundred bytes wait for the next request. Of a
+//! head that comes in parts, only the parts are kept until it is complete.
 //!
-//! One timer runs for the connection, for whichever deadline comes first.
+//! The connection has one timer, for the deadline that comes first.
 
 mod active_period;
 mod due;
@@ -40,15 +40,14 @@ use linger::{answer_unread, cut, linger};
 use session::Session;
 use verdict::Ended;
 
-/// What all parts of a connection have.
+/// The parts that every state of a connection needs.
 struct Link {
     session: Session,
     registration: Registration,
     timer: Timer,
 }
 
-/// Serves a connection until it ends, or until it becomes something else. `prefix` was read from it
-/// already.
+/// Serves a connection until it ends or becomes a tunnel. `prefix` has already been read from it.
 pub(super) fn serve(
     stream: Stream,
     prefix: Bytes,
@@ -65,7 +64,7 @@ pub(super) fn serve(
 }
 
 impl Link {
-    /// Serves the connection until nothing happens on it.
+    /// Serves the connection until it is idle.
     async fn active(mut self, stream: Stream, prefix: Bytes) -> Option<Run> {
         let ended = {
             let Self {
@@ -147,7 +146,7 @@ impl Link {
         }
     }
 
-    /// Waits for what follows `head`, the first part of a head.
+    /// Waits for the rest of a head that begins with `head`.
     async fn rest_of_head(mut self, mut stream: Stream, mut head: Vec<u8>) -> Option<Run> {
         let most = self
             .session
@@ -195,7 +194,7 @@ impl Link {
         answer_unread(stream, &self.session, &self.registration, reason, request).await;
     }
 
-    /// Runs the tunnel that the connection has become.
+    /// Runs the tunnel that follows the HTTP exchange.
     async fn tunnel(mut self, client: (End, Bytes), open_tunnel: Box<OpenTunnel>) {
         let session = &self.session;
         if let Some(exchange) = session.exchange() {

@@ -1,4 +1,4 @@
-//! What is on its way to the client: bytes that the socket has not taken yet.
+//! Output to the client: bytes that the socket has not accepted yet.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,46 +8,46 @@ use bytes::{Buf, Bytes};
 
 use crate::proxy::io::ClientSocket;
 
-/// How much of a response is gathered before the client has to take it.
+/// How much of a response is gathered before the client must take some of it.
 const WRITE_AHEAD_BYTES: usize = 64 << 10;
 
-/// And in how many parts: as many as one system call takes them here.
+/// And in how many parts: as many as one system call accepts here.
 const PARTS: usize = 16;
 
-/// Pieces up to this size are copied behind what stands before them.
+/// Pieces up to this size are copied behind the bytes before them.
 const SMALL_BYTES: usize = 1 << 10;
 
-/// Heads, pieces of bodies and what frames them, in their order.
+/// Heads, pieces of bodies and their framing, in order.
 #[derive(Default)]
 pub(super) struct Outgoing {
-    /// What was written here: heads, sizes of chunks, small pieces.
+    /// The bytes that are written here: heads, sizes of chunks, small pieces.
     own: Vec<u8>,
-    /// How many bytes of `own` the socket has taken.
+    /// How many bytes of `own` the socket has accepted.
     own_taken: usize,
     parts: VecDeque<Part>,
-    /// All that the socket has not taken.
+    /// All bytes that the socket has not accepted.
     bytes: usize,
 }
 
 enum Part {
-    /// The next bytes of `own`, as many.
+    /// The next bytes of `own`: this many.
     Own(usize),
     /// A piece of a body.
     Piece(Bytes),
 }
 
 impl Outgoing {
-    /// Whether the socket has taken all.
+    /// Whether the socket has accepted everything.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Whether more is to be gathered.
+    /// Whether more may be gathered.
     pub(super) fn has_room(&self) -> bool {
         self.bytes < WRITE_AHEAD_BYTES && self.parts.len() < PARTS - 2
     }
 
-    /// Appends what `write` writes, and returns its length and what `write` gives.
+    /// Appends the output of `write`, and returns its length and the result of `write`.
     pub(super) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> (usize, T) {
         let before = self.own.len();
         let given = write(&mut self.own);
@@ -70,7 +70,7 @@ impl Outgoing {
         }
     }
 
-    /// Writes once; there must be something to write.
+    /// Writes once; there must be output.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -104,7 +104,7 @@ impl Outgoing {
         written
     }
 
-    /// Notes that the socket has taken `length` bytes.
+    /// Notes that the socket has accepted `length` bytes.
     fn take(&mut self, mut length: usize) {
         self.bytes -= length;
         if self.bytes == 0 {
@@ -136,35 +136,36 @@ impl Outgoing {
     }
 }
 
-/// How many bytes of a body have not left us, for a response that is cut.
+/// Counts the bytes of a body that are not sent, for a response that is cut.
 #[derive(Debug, Default)]
 pub(super) struct Unsent {
-    /// Bytes of the body that were gathered since all had left.
+    /// Bytes of the body that were gathered since nothing was unsent.
     body: u64,
-    /// Bytes before and around them.
+    /// Bytes of heads and framing, likewise.
     framing: u64,
-    /// What the connection took of both.
+    /// How many bytes of both the connection accepted.
     written: u64,
-    /// Under TLS: what had left when nothing was held back.
+    /// With TLS: the value of `sent` when nothing was unsent.
     sent_before: u64,
-    /// And what has left now.
+    /// The value of `sent` now.
     sent: Option<u64>,
 }
 
 impl Unsent {
-    /// Notes that so many bytes of a body are gathered, and `around` with them.
+    /// Notes that `body` bytes of a body are gathered, and `around` bytes of framing with them.
     pub(super) fn add(&mut self, body: usize, around: usize) {
         self.body += body as u64;
         self.framing += around as u64;
     }
 
-    /// Notes what the connection took; under TLS, `sent` has left in all.
+    /// Notes that the connection accepted `written` bytes; with TLS, it has sent `sent` bytes in
+    /// all.
     pub(super) fn note_written(&mut self, written: usize, sent: Option<u64>) {
         self.written += written as u64;
         self.sent = sent;
     }
 
-    /// Notes that nothing is held back.
+    /// Notes that nothing is unsent.
     pub(super) fn clear(&mut self, sent: Option<u64>) {
         *self = Self {
             sent_before: sent.unwrap_or(0),
@@ -173,11 +174,11 @@ impl Unsent {
         };
     }
 
-    /// How many bytes of the body the socket has not taken. Not too few, and too many only by the frames
-    /// of chunks: all of them are taken to stand before the body.
+    /// How many bytes of the body the socket has not accepted. Never too few; too many by the
+    /// framing of chunks at most, because all framing is assumed to precede the body.
     pub(super) fn body(&self) -> u64 {
         let left = self.sent.map_or(self.written, |sent| {
-            // Records are longer than what is in them.
+            // Records are longer than their content.
             self.written.min(sent.saturating_sub(self.sent_before))
         });
         self.body - left.saturating_sub(self.framing).min(self.body)
@@ -196,7 +197,8 @@ mod tests {
     #[test]
     fn what_was_not_taken_of_a_body_is_known() {
         let head = 19;
-        // Nothing was taken, then a part of the head, then all of it and some of the body.
+        // First nothing is accepted, then a part of the head, then all of it and a part of the
+        // body.
         for (taken, left) in [(0, 100), (10, 100), (head + 40, 60), (head + 100, 0)] {
             let mut unsent = Unsent::default();
             unsent.add(0, head);
@@ -204,7 +206,7 @@ mod tests {
             unsent.note_written(taken, None);
             assert_eq!(unsent.body(), left);
         }
-        // Under TLS, what was taken may still be here.
+        // With TLS, accepted bytes may still be unsent.
         let mut unsent = Unsent::default();
         unsent.clear(Some(1000));
         unsent.add(100, 0);

@@ -1,4 +1,4 @@
-//! The head of the next request on a connection of HTTP/1.
+//! Reads the head of the next request on an HTTP/1 connection.
 
 use std::task::{Context, Poll, ready};
 
@@ -15,12 +15,12 @@ use crate::wire::preface;
 use super::active_period::ActivePeriod;
 use super::verdict::Verdict;
 
-/// How long buffers are kept after an exchange. A client that asks again within a second is served at no
-/// cost; one that does not has most likely gone for longer.
+/// How long buffers are kept after an exchange. A client that asks again within a second costs
+/// nothing more; one that does not is probably idle for longer.
 const PARK_AFTER: Duration = Duration::from_secs(1);
 
 impl ActivePeriod<'_> {
-    /// Ready when there is the head of the next request.
+    /// Ready when the head of the next request is complete.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Verdict>> {
         let shutdown = self.note_shutdown(cx);
         if shutdown == Shutdown::Abort {
@@ -35,7 +35,7 @@ impl ActivePeriod<'_> {
         if self.socket.has_read() {
             return Poll::Ready(Err(Verdict::HalfHead));
         }
-        // A connection that was never served has been promised an answer, as far as its client knows.
+        // The client of a connection that has not been served yet expects an answer.
         if shutdown == Shutdown::Drain && self.session.has_served {
             return Poll::Ready(Err(Verdict::Over));
         }
@@ -45,7 +45,7 @@ impl ActivePeriod<'_> {
         Poll::Ready(Err(Verdict::Idle))
     }
 
-    /// Reads until there is a head, or nothing more to be read now.
+    /// Reads until there is a head, or nothing more to read now.
     fn read_head(&mut self, cx: &mut Context<'_>) -> Result<(), Verdict> {
         loop {
             self.parse_head()?;
@@ -54,7 +54,7 @@ impl ActivePeriod<'_> {
             }
             match self.socket.poll_read(cx) {
                 Poll::Ready(Ok(count)) if count > 0 => {}
-                // The end, or a reset.
+                // The end of the stream, or a reset.
                 Poll::Ready(_) if self.socket.has_read() => {
                     return Err(Verdict::Unanswered(Reason::ClientLeft));
                 }
@@ -64,7 +64,7 @@ impl ActivePeriod<'_> {
         }
     }
 
-    /// Takes a head out of what was read, if it is there.
+    /// Takes a head from the bytes that were read, if it is complete.
     fn parse_head(&mut self) -> Result<(), Verdict> {
         let Self {
             parser,
@@ -108,7 +108,7 @@ impl ActivePeriod<'_> {
     }
 }
 
-/// Why a head is refused.
+/// The reason for the refusal of a head.
 fn reason_of(refusal: Refusal) -> Reason {
     match refusal {
         Refusal::HeadTooLarge | Refusal::TooManyFields => Reason::RequestHeadTooLarge,

@@ -1,4 +1,4 @@
-//! A response on its way to a client of HTTP/1: its head, and its body piece by piece.
+//! Writes a response to an HTTP/1 client: its head, and its body piece by piece.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,25 +16,25 @@ use crate::wire::h1::{NameCase, chunks};
 
 use super::outgoing::{Outgoing, Unsent};
 
-/// What of a request the writing of its response depends on.
+/// The parts of a request that its response depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) version: Version,
     pub(super) is_head: bool,
-    /// Whether another request may follow, as far as the client says.
+    /// Whether the client allows another request on the connection.
     pub(super) keep_alive: bool,
-    /// Whether the client takes trailers.
+    /// Whether the client accepts trailers.
     pub(super) takes_trailers: bool,
 }
 
-/// A response of which not all was given to the connection.
+/// A response that is not completely written.
 pub(super) struct Responding {
-    /// `None`: nothing more of it is to be written.
+    /// `None`: no more of it will be written.
     body: Option<ResponseBody>,
     end: BodyEnd,
-    /// Bytes still to come by its length.
+    /// Bytes that its length still announces.
     left: u64,
-    /// Whether it has broken off: what there is of it is written, and then the connection ends.
+    /// Whether it broke off: the bytes gathered so far are written, and then the connection ends.
     is_broken: bool,
     asked: Asked,
     case: HeaderCase,
@@ -43,14 +43,14 @@ pub(super) struct Responding {
 /// Whether the body has more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gathered {
-    /// There is no more, or no room for more.
+    /// Nothing: all is gathered, or there is no room.
     All,
-    /// It has nothing yet.
+    /// Yes, but not yet.
     Waiting,
 }
 
 impl Responding {
-    /// Nothing that was asked for is being answered yet.
+    /// No response yet, to a request with `asked`.
     pub(super) fn none(asked: Asked) -> Self {
         Self {
             body: None,
@@ -62,7 +62,7 @@ impl Responding {
         }
     }
 
-    /// Writes the head of `response`. Says whether another request may follow.
+    /// Writes the head of `response`, and returns whether another request may follow.
     pub(super) fn begin(
         &mut self,
         response: Response<ResponseBody>,
@@ -114,7 +114,7 @@ impl Responding {
         (headers, keep_alive && says == Says::Nothing)
     }
 
-    /// Takes what there is of the body, as far as there is room.
+    /// Takes pieces of the body, as long as there is room.
     pub(super) fn gather(
         &mut self,
         cx: &mut Context<'_>,
@@ -127,7 +127,7 @@ impl Responding {
             match Pin::new(body).poll_frame(cx) {
                 Poll::Pending => return Gathered::Waiting,
                 Poll::Ready(Some(Ok(frame))) => self.push(frame, out, unsent),
-                // Why is among the facts of the exchange.
+                // The exchange records the reason.
                 Poll::Ready(Some(Err(_))) => self.break_off(),
                 Poll::Ready(None) => self.end_body(None, out, unsent),
             }
@@ -135,24 +135,24 @@ impl Responding {
         Gathered::All
     }
 
-    /// Ends the response before its time: what was gathered of it is still written.
+    /// Ends the response early; the bytes gathered so far are still written.
     pub(super) fn break_off(&mut self) {
         self.is_broken = true;
-        // The server lets go.
+        // This releases the server.
         self.body = None;
     }
 
-    /// Whether nothing more of the response is to be gathered.
+    /// Whether everything of the response is gathered.
     pub(super) fn is_gathered(&self) -> bool {
         self.body.is_none()
     }
 
-    /// Whether the response has broken off.
+    /// Whether the response broke off.
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken
     }
 
-    /// Whether the client knows the end of the body only by the end of the connection.
+    /// Whether only the end of the connection marks the end of the body.
     pub(super) fn ends_with_connection(&self) -> bool {
         self.end == BodyEnd::Close
     }
@@ -169,7 +169,7 @@ impl Responding {
         match self.end {
             BodyEnd::Length(_) => {
                 let Some(left) = self.left.checked_sub(length as u64) else {
-                    // The client would take the rest for the next response.
+                    // The client would read the rest as the next response.
                     return self.break_off();
                 };
                 self.left = left;
@@ -193,7 +193,7 @@ impl Responding {
         }
     }
 
-    /// The body has ended, with `last` if there is such a frame.
+    /// Ends the body, with `last` if there is such a frame.
     fn end_body(&mut self, last: Option<Frame<Bytes>>, out: &mut Outgoing, unsent: &mut Unsent) {
         match self.end {
             BodyEnd::Length(_) if self.left > 0 => return self.break_off(),
@@ -215,7 +215,7 @@ impl Responding {
     }
 }
 
-/// How names are written that came with `extensions`.
+/// The case of the field names of a message with `extensions`.
 pub(super) fn case_of(case: HeaderCase, extensions: &http::Extensions) -> NameCase<'_> {
     match case {
         HeaderCase::Lower => NameCase::Lower,
@@ -224,7 +224,7 @@ pub(super) fn case_of(case: HeaderCase, extensions: &http::Extensions) -> NameCa
     }
 }
 
-/// How a client knows where `body` ends (RFC 9112 §6.3).
+/// How the end of `body` is marked for the client (RFC 9112 §6.3).
 fn end_of(status: StatusCode, asked: Asked, body: &ResponseBody) -> BodyEnd {
     let length = body.size_hint().exact();
     let has_none = status.is_informational()
@@ -232,7 +232,7 @@ fn end_of(status: StatusCode, asked: Asked, body: &ResponseBody) -> BodyEnd {
         || status == StatusCode::NOT_MODIFIED;
     match length {
         _ if has_none => BodyEnd::NoBody(None),
-        // A server says itself how long it would have been.
+        // A server announces the length itself.
         _ if asked.is_head => BodyEnd::NoBody(body.own_length().filter(|&length| length > 0)),
         Some(length) => BodyEnd::Length(length),
         None if asked.version == Version::HTTP_10 => BodyEnd::Close,

@@ -1,5 +1,5 @@
-//! What is known of a client connection of HTTP/1 while it is active: the exchange that is open on it, if one
-//! is, and what was left by the one before.
+//! The state of an HTTP/1 client connection while it is active: its open exchange, if there is one,
+//! and the remains of the previous one.
 
 use std::rc::Rc;
 
@@ -10,29 +10,29 @@ use crate::proxy::io::Exchange;
 
 use super::outgoing::Unsent;
 
-/// A client connection that speaks HTTP/1.
+/// An HTTP/1 client connection.
 pub(super) struct Session {
     pub(super) client: Rc<Client>,
-    /// The exchange under way, or over and not yet settled.
+    /// The current exchange, or one that is over and not yet settled.
     open: Option<Rc<Exchange>>,
-    /// What of its response has not left us.
+    /// The bytes of its response that are not sent.
     pub(super) unsent: Unsent,
-    /// When a head was first seen that is not there as a whole. Most heads come in one piece, and
-    /// then it costs no look at the clock.
+    /// When an incomplete head was first seen. Most heads come in one piece, and then the clock is
+    /// not read.
     pub(super) head_began: Option<Instant>,
     /// When the last exchange ended, or the connection was accepted.
     pub(super) idle_since: Instant,
-    /// Whether a request was answered before it was there as a whole, or its head was malformed. Never
-    /// reset, also when the rest is read and thrown away: such an answer says `close`
+    /// Whether a request was answered before it was complete, or its head was malformed. Never
+    /// reset, even if the rest is read and discarded: such an answer contains `close`
     /// (`hop::say_close`), and no request follows.
     pub(super) is_dirty: bool,
-    /// Whether it has carried an exchange.
+    /// Whether the connection has carried an exchange.
     pub(super) has_served: bool,
-    /// Whether the client was slow to take something of the present response.
+    /// Whether the client was slow to take a part of the current response.
     pub(super) was_slow: bool,
 }
 
-/// What is kept of a session while nothing happens on its connection.
+/// The part of a session that is kept while its connection is parked.
 pub(super) struct Parked {
     pub(super) client: Rc<Client>,
     idle_since: Instant,
@@ -40,7 +40,7 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    /// The session, when bytes have come.
+    /// The session, after bytes have come.
     pub(super) fn woken(self) -> Session {
         let mut session = Session::new(self.client, self.idle_since);
         session.has_served = self.has_served;
@@ -62,7 +62,7 @@ impl Session {
         }
     }
 
-    /// What is to be kept while nothing happens. No exchange is open then.
+    /// The part to keep while the connection is parked. No exchange is open then.
     pub(super) fn parked(&self) -> Parked {
         Parked {
             client: Rc::clone(&self.client),
@@ -71,8 +71,8 @@ impl Session {
         }
     }
 
-    /// Until when the next request is waited for. A connection that was never used has only the
-    /// time of a head.
+    /// The deadline for the next request. A connection that was never used has only the time of a
+    /// head.
     pub(super) fn idle_until(&self) -> Instant {
         let timeouts = self.client.timeouts();
         let timeout = if self.has_served {
@@ -83,25 +83,25 @@ impl Session {
         self.idle_since + timeout
     }
 
-    /// Until when the rest of a head is waited for that has begun.
+    /// The deadline for the rest of a head.
     pub(super) fn head_until(&self) -> Instant {
         let began = self.head_began.unwrap_or_else(clock::now);
         began + self.client.timeouts().head
     }
 
-    /// An exchange begins; the one before is settled.
+    /// Opens an exchange; the previous one is settled.
     pub(super) fn open(&mut self, exchange: Rc<Exchange>) {
         self.has_served = true;
         self.open = Some(exchange);
     }
 
-    /// The exchange that is under way or not settled.
+    /// The exchange that is open or not yet settled.
     #[inline]
     pub(super) fn exchange(&self) -> Option<&Rc<Exchange>> {
         self.open.as_ref()
     }
 
-    /// Counts and logs the exchange that is open, whatever became of it.
+    /// Counts and logs the open exchange, whatever its outcome.
     pub(super) fn settle(&mut self) {
         let Some(exchange) = self.open.take() else {
             return;
@@ -110,12 +110,12 @@ impl Session {
         if !exchange.request_complete.get() {
             self.is_dirty = true;
         }
-        // A client that was slow to take the last bytes has not been idle meanwhile.
+        // A client that was slow to take the last bytes was not idle meanwhile.
         let was_slow = std::mem::take(&mut self.was_slow);
         self.idle_since = if was_slow { clock::now() } else { ended };
     }
 
-    /// Ends the exchange that is open before its time, and settles it.
+    /// Ends the open exchange early, and settles it.
     pub(super) fn cut(&mut self, reason: Reason) {
         if let Some(exchange) = &self.open {
             exchange.cut(reason);
@@ -125,8 +125,8 @@ impl Session {
         }
     }
 
-    /// Counts and logs a request that no exchange was opened for. `id`: what the client was told;
-    /// `request`: as much of it as was read.
+    /// Counts and logs a request without an exchange. `id`: the request id in the answer;
+    /// `request`: the part of it that was read.
     pub(super) fn refuse(
         &self,
         reason: Reason,

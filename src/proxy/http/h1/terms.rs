@@ -1,26 +1,26 @@
-//! What the frontend's configuration says of a connection of HTTP/1, as it is now.
+//! The configuration of a frontend for an HTTP/1 connection, as of now.
 
 use crate::net::HalfClose;
 use crate::plan::{self, HeaderCase};
 use crate::proxy::http::client::Client;
 use crate::wire::h1::{HeadLimits, KeepNames};
 
-/// Settings for the next request.
+/// The settings for the next request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
-    /// Of the snapshot that they are from.
+    /// The generation of their snapshot.
     generation: u64,
     pub(super) limits: HeadLimits,
-    /// What the end of the client's sending side means.
+    /// What a client means that closes its sending side.
     pub(super) half_close: HalfClose,
-    /// How field names are written to the client.
+    /// The case of field names that are sent to the client.
     pub(super) case: HeaderCase,
-    /// Whether the field names of requests are kept as they came.
+    /// Whether the field names of requests are kept as received.
     pub(super) keep_names: KeepNames,
 }
 
 impl Terms {
-    /// Those of the frontend of `client`.
+    /// The terms of the frontend of `client`.
     pub(super) fn of(client: &Client) -> Self {
         let (view, index) = client.view();
         let usual = plan::FrontendLimits::default();
@@ -28,7 +28,7 @@ impl Terms {
         if let Some(index) = index {
             client.note_timeouts(&view, index as usize);
         }
-        // A frontend that has just been removed has none: the connection is about to end.
+        // A frontend that was just removed has none: the connection is about to end.
         let limits = plan.map_or(&usual, |plan| &plan.limits);
         Self {
             generation: view.snapshot.generation,
@@ -48,7 +48,7 @@ impl Terms {
         }
     }
 
-    /// Takes what a reload has changed since.
+    /// Takes over changes of a reload.
     #[inline]
     pub(super) fn renew(&mut self, client: &Client) {
         if client.context.views.current().snapshot.generation != self.generation {
@@ -56,7 +56,7 @@ impl Terms {
         }
     }
 
-    /// Whether an exchange goes on after the client has closed its sending side.
+    /// Whether an exchange continues after the client has closed its sending side.
     pub(super) fn outlives_half_close(&self) -> bool {
         self.half_close == HalfClose::IsFine
     }

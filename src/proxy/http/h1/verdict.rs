@@ -1,4 +1,4 @@
-//! What becomes of a connection of HTTP/1 when a period of activity is over.
+//! The fate of an HTTP/1 connection after an active period.
 
 use bytes::Bytes;
 
@@ -6,45 +6,46 @@ use crate::exchange::{LoggedRequest, Reason};
 use crate::net::Stream;
 use crate::proxy::http::upgrade::OpenTunnel;
 
-/// How a period of activity ended.
+/// The result of an active period.
 pub(super) enum Ended {
-    /// Nothing happens; the socket and what was read too far.
+    /// Nothing happens: the socket and the bytes that were read too far.
     Idle(Stream, Bytes),
-    /// A part of a head is here, and nothing else; the socket and that part.
+    /// Only a part of a head has come: the socket and that part.
     HalfHead(Stream, Vec<u8>),
-    /// The connection is over, and all is said.
+    /// The connection is over, with nothing left to send.
     Over(Stream),
     /// The last answer is written; the client may still be sending.
     Refused(Stream),
-    /// No request could be read, for this reason, and the client was not answered; what was read.
+    /// The request could not be read, for this reason, and the client is not answered yet; the log
+    /// entry.
     Unread(Stream, Reason, Option<Box<LoggedRequest>>),
-    /// In the middle of a response that ends with the connection: the client must notice.
+    /// In the middle of a response that ends with the connection: the client must notice the cut.
     Cut(Stream),
-    /// The client has gone, or takes nothing.
+    /// The client has closed, or takes nothing.
     Broken(Stream),
-    /// HTTP is over, and something else begins; the socket and what was read too far.
+    /// The connection leaves HTTP: the socket, the bytes that were read too far, and the tunnel.
     Upgraded(Stream, Bytes, Box<OpenTunnel>),
 }
 
-/// What is to be done with the connection.
+/// The next step for the connection.
 pub(super) enum Verdict {
     Idle,
     HalfHead,
     Over,
-    /// No request could be read, for this reason; the client has to be answered.
+    /// The request could not be read, for this reason; the client must be answered.
     Unread(Reason),
-    /// The same where it cannot be answered.
+    /// As `Unread`, but the client cannot be answered.
     Unanswered(Reason),
-    /// The response has broken off, and what there was of it is written.
+    /// The response broke off, and the bytes gathered before are written.
     Cut,
-    /// The client has gone, or takes nothing.
+    /// The client has closed, or takes nothing.
     Broken,
     Upgraded(Box<OpenTunnel>),
 }
 
-/// What the passing of a deadline means.
+/// The meaning of a passed deadline.
 pub(super) enum Due {
-    /// The handler or a body has been told; they must be polled.
+    /// The handler or a body was notified; they must be polled.
     Told,
     End(Verdict),
 }

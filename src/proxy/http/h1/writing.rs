@@ -1,4 +1,4 @@
-//! Responses of HTTP/1 on their way into the socket: interim ones, and the parts of the final one.
+//! Writes HTTP/1 responses to the socket: interim responses, and the parts of the final one.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -15,7 +15,8 @@ use super::responding::{Gathered, case_of};
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl ActivePeriod<'_> {
-    /// Tells the client what stands before the answer: that its body is wanted, and what the server said.
+    /// Sends the messages before the answer: `100 Continue`, if the body is wanted, and interim
+    /// responses of the server.
     pub(super) fn say_before_answer(&mut self) {
         let Some(exchange) = self.session.exchange() else {
             return;
@@ -46,7 +47,7 @@ impl ActivePeriod<'_> {
         }
     }
 
-    /// Writes the head of `response`. Says whether another request may follow.
+    /// Writes the head of `response`, and returns whether another request may follow.
     pub(super) fn begin_response(&mut self, response: Response<ResponseBody>) -> bool {
         self.is_flushed = false;
         let context = &self.session.client.context;
@@ -62,7 +63,7 @@ impl ActivePeriod<'_> {
         keep_alive
     }
 
-    /// Gathers the body and writes it. Ready when all of it has left, or what there was of it.
+    /// Gathers the body and writes it. Ready when all of it is sent, or all that there was.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let unsent = &mut self.session.unsent;
@@ -80,7 +81,7 @@ impl ActivePeriod<'_> {
         }
     }
 
-    /// Writes what was gathered. Ready when all of it has left.
+    /// Writes the gathered bytes. Ready when all are sent.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
             let written = self.outgoing.poll_write(cx, &self.socket);
@@ -110,7 +111,7 @@ impl ActivePeriod<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether all that was gathered has left.
+    /// Whether all gathered bytes are sent.
     pub(super) fn is_all_sent(&self) -> bool {
         self.is_flushed && self.outgoing.is_empty()
     }

@@ -1,10 +1,9 @@
-//! How much of what costs a client nothing it may do.
+//! Bounds actions that cost the client nothing and us something.
 //!
-//! Three buckets that leak: streams that it resets (Rapid Reset, CVE-2023-44487) or breaks so that
-//! they are reset (MadeYouReset, CVE-2025-8671), frames that ask for nothing (floods of settings,
-//! pings, empty frames: CVE-2019-9511 to -9518), and grants of window beyond what was sent. An honest
-//! client stays far below; one that does not is sent away with GOAWAY (`ENHANCE_YOUR_CALM`, RFC 9113
-//! §7).
+//! Three leaky buckets: streams that it resets (Rapid Reset, CVE-2023-44487) or breaks so that they
+//! are reset (MadeYouReset, CVE-2025-8671), frames without effect (floods of settings, pings, empty
+//! frames: CVE-2019-9511 to -9518), and window updates for more bytes than were sent. An honest client
+//! stays far below; above, the connection ends with GOAWAY (`ENHANCE_YOUR_CALM`, RFC 9113 §7).
 //!
 //! Pure: counts and the time come in, a verdict comes out. Prior art: HAProxy's
 //! `tune.h2.fe.glitches-threshold`, Envoy's `max_inbound_priority_frames_per_stream` and its kin.
@@ -14,14 +13,13 @@ use crate::plan::Http2;
 
 use super::frames::Counts;
 
-/// A bucket holds what leaks out of it in so many seconds.
+/// A bucket holds as much as leaks out of it in so many seconds.
 const DEPTH_SECONDS: u64 = 5;
 
-/// Of each so many bytes that went out, one grant of window is no excess: the smallest frame that is
-/// worth a grant.
+/// One grant of window for so many sent bytes is normal: the smallest frame that is worth a grant.
 const BYTES_FOR_A_GRANT: u64 = 1024;
 
-/// What is left to one client connection.
+/// The rest of one client connection's budget.
 #[derive(Debug)]
 pub(super) struct Budget {
     resets: Bucket,
@@ -29,7 +27,7 @@ pub(super) struct Budget {
     grants: Bucket,
 }
 
-/// Fills by what happens, and leaks at a steady rate.
+/// Is filled by events, and leaks at a steady rate.
 #[derive(Debug)]
 struct Bucket {
     level: u64,
@@ -38,7 +36,7 @@ struct Bucket {
 }
 
 impl Budget {
-    /// The budget that `limits` give a connection at `now`.
+    /// The budget of a connection with `limits` from `now` on.
     pub(super) fn new(limits: &Http2, now: Instant) -> Self {
         let bucket = |leak_per_second| Bucket {
             level: 0,
@@ -48,13 +46,13 @@ impl Budget {
         Self {
             resets: bucket(u64::from(limits.resets_per_second)),
             idle_frames: bucket(u64::from(limits.idle_frames_per_second)),
-            // They let something go, or they ask for nothing either.
+            // A grant lets bytes be sent, or has no effect either.
             grants: bucket(u64::from(limits.idle_frames_per_second)),
         }
     }
 
-    /// Takes what was counted; whether it is still within the budget. `now` is only asked for when
-    /// there is something to take.
+    /// Subtracts the counts; returns whether they were within the budget. `now` is called only if a
+    /// count is not zero.
     pub(super) fn takes(&mut self, counts: &Counts, now: impl Fn() -> Instant) -> bool {
         let resets = counts.resets.take();
         let idle_frames = counts.idle_frames.take();
@@ -77,7 +75,7 @@ impl Bucket {
         let leaked = (passed.as_millis() as u64).saturating_mul(self.leak_per_second) / 1000;
         if leaked > 0 {
             self.level = self.level.saturating_sub(leaked);
-            // What leaked, and not what passed: the rest of a drop is not lost.
+            // Only by the leaked amount, not by the elapsed time: the rest of a drop is not lost.
             self.at += Duration::from_millis(leaked * 1000 / self.leak_per_second);
         }
         self.level = self.level.saturating_add(number);

@@ -1,10 +1,10 @@
-//! The frames of a connection as they pass, told apart and counted.
+//! Counts the frames of a connection, by kind.
 //!
-//! h2 answers for the protocol; what it does not bound is how often a client may do what costs it
-//! nothing and us something: reset streams, ping, change settings, send frames that are empty or say
-//! nothing. Nor does it say which streams it has reset by itself, and why. This walks over the bytes
-//! that pass, looks at the nine bytes of each frame header (RFC 9113 §4.1) and skips the rest.
-//! `budget` decides what is too much.
+//! h2 checks the protocol, but does not bound how often a client may do what costs it nothing and
+//! us something: reset streams, ping, change settings, send frames that are empty or have no
+//! effect. Nor does it report which streams it has reset by itself, and why. This reads the nine
+//! bytes of each frame header (RFC 9113 §4.1) in the passing bytes and skips the rest. `budget`
+//! decides what is too much.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -23,11 +23,12 @@ const PREFACE_BYTES: usize = 24;
 
 const HEADER_BYTES: usize = 9;
 
-/// What is looked at beyond a header: the stream and the code in a GOAWAY.
+/// The bytes of a payload that are read: the stream and the code in a GOAWAY.
 const LOOKED_AT_BYTES: usize = 8;
 
-/// What is read and thrown away after our last frame, so that the client can read that: closed with
-/// bytes unread, a socket resets the connection. A client that floods is not listened to for longer.
+/// How many bytes are read and discarded after our last frame, so that the client can read it: a
+/// socket that is closed with unread bytes resets the connection. A client that floods is not read
+/// for longer.
 const LINGER_BYTES: usize = 1 << 20;
 
 // RFC 9113 §6.
@@ -41,67 +42,67 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Faults whose streams are kept until they are looked at; more come in one go only from an attacker.
+/// The most faults that are kept until they are looked at; only an attacker causes more at once.
 const FAULTS_KEPT: usize = 128;
 
-/// What was seen on a connection since it was last looked at. Written by [`CountedStream`].
+/// The counts of a connection since the last look. Written by [`CountedStream`].
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Streams that the client reset, or made h2 reset.
     pub(super) resets: Cell<u32>,
-    /// Frames that ask for nothing: settings, pings, priorities, continuations, empty data, frames
-    /// of unknown types.
+    /// Frames without effect: settings, pings, priorities, continuations, empty data, frames of
+    /// unknown types.
     pub(super) idle_frames: Cell<u32>,
     /// Grants of window.
     pub(super) window_updates: Cell<u32>,
-    /// Bytes that went out: each grant of window should have let some go.
+    /// Bytes that were sent: each grant of window should have allowed some.
     pub(super) bytes_out: Cell<u64>,
-    /// Since when a head is being sent whose end has not come.
+    /// Since when the end of a head is missing.
     pub(super) head_since: Cell<Option<Instant>>,
-    /// Whether the client takes what we want to send.
+    /// Whether the client takes our bytes.
     pub(super) blocked: Blocked,
-    /// Since when everything has been said, and only the client's end is waited for.
+    /// Since when everything has been sent, and only the client's end is missing.
     pub(super) parting_since: Cell<Option<Instant>>,
-    /// The code with which h2 has sent the client away, for a fault of the client's.
+    /// The code of h2's GOAWAY for a fault of the client.
     pub(super) sent_away: Cell<Option<u32>>,
-    /// What h2 has reset because the client broke the rules on it.
+    /// Streams that h2 has reset because the client violated the protocol.
     pub(super) faults: RefCell<Vec<StreamFault>>,
-    /// The last stream that an exchange was opened for. Written by the session.
+    /// The last stream with an exchange. Written by the session.
     pub(super) accepted: Cell<u32>,
-    /// The last stream whose head was more than h2 keeps.
+    /// The last stream whose head was larger than h2 accepts.
     too_large: Cell<u32>,
 }
 
-/// A stream that h2 has reset because the client broke the rules on it.
+/// A stream that h2 has reset because the client violated the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StreamFault {
     pub(super) stream: u32,
     pub(super) kind: FaultKind,
 }
 
-/// What was wrong with it.
+/// The kind of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FaultKind {
-    /// A request that is no request, or a body that breaks its promise.
+    /// A malformed request, or a body of another length than announced.
     Malformed,
-    /// A head that was larger than h2 keeps; the client was told so before.
+    /// A head that was larger than h2 accepts; the client got a 431 before.
     TooLarge,
-    /// A frame that was not allowed.
+    /// A frame that is not allowed.
     Other,
 }
 
-/// Where in a frame the next byte is.
+/// The position of the next byte in a frame.
 #[derive(Debug)]
 struct Walk {
     /// Bytes to skip: of the preface, or of a payload.
     skip: usize,
     /// The header, and the beginning of some payloads.
     seen: [u8; HEADER_BYTES + LOOKED_AT_BYTES],
-    /// How many of them are there.
+    /// How many of them have been read.
     have: usize,
-    /// How many of them are wanted of this frame.
+    /// How many of them are needed of this frame.
     wanted: usize,
-    /// Whether a head has begun that has not ended.
+    /// Whether a head has begun and not ended.
     in_head: bool,
 }
 
@@ -111,7 +112,7 @@ struct Beginning<'a> {
     flags: u8,
     stream: u32,
     length: usize,
-    /// Of RST_STREAM and GOAWAY.
+    /// The read part of the payload of RST_STREAM and GOAWAY.
     payload: &'a [u8],
 }
 
@@ -120,7 +121,7 @@ pub(super) struct CountedStream {
     stream: CorkedStream,
     incoming: Walk,
     outgoing: Walk,
-    /// What may still be thrown away; `None`: not everything has been said yet.
+    /// How many bytes may still be discarded; `None`: not everything has been sent yet.
     linger: Option<usize>,
     counts: Rc<Counts>,
 }
@@ -136,7 +137,7 @@ impl CountedStream {
         }
     }
 
-    /// Tells what the client has taken.
+    /// Reports what the client has taken.
     pub(super) fn tracker(&self) -> SocketTracker {
         self.stream.get_ref().tracker()
     }
@@ -160,7 +161,7 @@ impl CountedStream {
         }
     }
 
-    /// Reads on and throws away, until the client has closed its side or that was enough.
+    /// Reads and discards, until the client has closed its side or the bound is reached.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut room = [0; 4096];
         while let Some(left @ 1..) = self.linger {
@@ -188,7 +189,7 @@ impl Walk {
         }
     }
 
-    /// Walks over `bytes`.
+    /// Reads the frames in `bytes`.
     fn over(&mut self, mut bytes: &[u8], mut note: impl FnMut(&Beginning<'_>)) {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -213,7 +214,7 @@ impl Walk {
         }
     }
 
-    /// All that is wanted of a frame, or its header, is there.
+    /// The needed part of a frame, or its header, is complete.
     fn begin(&mut self, note: &mut impl FnMut(&Beginning<'_>)) {
         let [a, b, c, kind, flags, s, t, u, v, ..] = self.seen;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
@@ -251,7 +252,7 @@ impl Walk {
 }
 
 impl Counts {
-    /// A stream was reset here because of what the client did.
+    /// A stream was reset here because of the client.
     pub(super) fn reset_for_client(&self) {
         bump(&self.resets);
     }
@@ -267,7 +268,7 @@ impl Counts {
         }
     }
 
-    /// A frame of ours. What h2 does by itself is nowhere else to be seen.
+    /// A frame of ours. Frames that h2 sends by itself are visible only here.
     fn note_sent(&self, frame: &Beginning<'_>) {
         match frame.kind {
             // A stream that was not accepted is answered by h2 itself.
@@ -292,7 +293,7 @@ impl Counts {
             h2::Reason::PROTOCOL_ERROR if self.too_large.get() == frame.stream => return,
             h2::Reason::PROTOCOL_ERROR => FaultKind::Malformed,
             h2::Reason::FLOW_CONTROL_ERROR | h2::Reason::FRAME_SIZE_ERROR => FaultKind::Other,
-            // A frame that crossed with the end of its stream, or what we had reason to.
+            // A frame that crossed with the end of its stream, or a code that we chose.
             _ => return,
         };
         self.note_fault(frame.stream, kind);
@@ -306,7 +307,7 @@ impl Counts {
         }
     }
 
-    /// Whether a head is under way, as of now.
+    /// Whether a head is incomplete, as of now.
     fn note_head(&self, in_head: bool) {
         if !in_head {
             self.head_since.set(None);
@@ -320,7 +321,7 @@ fn bump(counter: &Cell<u32>) {
     counter.set(counter.get().saturating_add(1));
 }
 
-/// Of what is cut short h2 makes a connection error.
+/// The code of a truncated frame, which h2 makes a connection error.
 fn code_of(payload: &[u8]) -> u32 {
     payload.first_chunk().copied().map_or(0, u32::from_be_bytes)
 }
@@ -376,7 +377,7 @@ impl AsyncWrite for CountedStream {
         flushed
     }
 
-    /// Everything has been said; the client is given time to hear it.
+    /// Everything has been sent; the client gets time to read it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.counts.parting_since.get().is_none() {

@@ -1,17 +1,17 @@
-//! How large the heads of all open requests of a connection are together.
+//! The size of the heads of all open requests of a connection together.
 //!
-//! HPACK lets a byte stand for a field of kilobytes (RFC 7541 §6.1), and a client that grants no
-//! window keeps its requests open for as long as it likes. What a head occupies on its way to a
-//! server is not given back before its request is over, so that the sum over all open requests is
-//! bounded. `limits.head` bounds each of them by itself.
+//! In HPACK a byte may stand for a field of kilobytes (RFC 7541 §6.1), and a client that grants no
+//! window keeps its requests open for any time. The memory of a head on its way to a server is
+//! released only when its request is over, so the sum over all open requests is bounded.
+//! `limits.head` bounds each of them.
 //!
-//! Pure: the session asks before it opens an exchange, and says when one is over.
+//! Pure: the session asks before it opens an exchange, and reports when one is over.
 
 use std::cell::Cell;
 
 use http::Request;
 
-/// What a field counts beside its name and its value (RFC 9113 §6.5.2).
+/// The bytes that a field counts beside its name and its value (RFC 9113 §6.5.2).
 const FIELD_BYTES: usize = 32;
 
 /// The heads of the open requests of one connection.
@@ -27,7 +27,7 @@ pub(super) struct OpenHeads {
 pub(super) struct HeadSize(u64);
 
 impl OpenHeads {
-    /// None yet, and no more than `bound` bytes together.
+    /// No heads yet, and at most `bound` bytes together.
     pub(super) fn new(bound: u64) -> Self {
         Self {
             bound,
@@ -35,8 +35,8 @@ impl OpenHeads {
         }
     }
 
-    /// Counts a head in; `false`: together with the others it would be more than the bound. One by
-    /// itself is always admitted: whether it is too large for `limits.head` is not asked here.
+    /// Counts a head; `false`: the sum would be over the bound. A single head is always admitted:
+    /// `limits.head` is checked elsewhere.
     pub(super) fn admit(&self, HeadSize(bytes): HeadSize) -> bool {
         let held = self.bytes.get();
         let is_admitted = held == 0 || held.saturating_add(bytes) <= self.bound;
@@ -53,7 +53,7 @@ impl OpenHeads {
 }
 
 impl HeadSize {
-    /// Of the head of `request`, as RFC 9113 §6.5.2 counts it.
+    /// The size of the head of `request`, as RFC 9113 §6.5.2 counts it.
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         let uri = request.uri();
         let target = uri

@@ -1,13 +1,14 @@
-//! A client connection that speaks HTTP/2 (RFC 9113), from its preface to its last frame.
+//! A client connection with HTTP/2 (RFC 9113), from its preface to its last frame.
 //!
-//! h2 is driven directly and not by way of hyper. hyper's server shows neither frames nor resets, can
-//! only end a connection gracefully, and sends no interim answers; here each of these is needed: a
-//! client that floods is sent away at once, a stream that stalls is reset by itself, and `100
-//! Continue` goes out when the server asks for the body. It costs about the same (`benches/h2_server`):
-//! an answer of 12 bytes takes 0.90 of the CPU that hyper takes for it, one of 100 kB 1.05.
+//! h2 is driven directly and not by way of hyper. hyper's server shows neither frames nor resets,
+//! can only end a connection gracefully, and sends no interim answers; here each of these is
+//! needed: the connection of a client that floods ends at once, a stream that stalls is reset by
+//! itself, and `100 Continue` goes out when the server asks for the body. It costs about the same
+//! (`benches/h2_server`): an answer of 12 bytes takes 0.90 of the CPU that hyper takes for it, one
+//! of 100 kB 1.05.
 //!
-//! The connection is a task, and each stream is one (`stream`): they meet in [`Shared`](shared). When the
-//! connection ends, its streams notice and end too.
+//! The connection is a task, and each stream is one (`stream`): they share [`Shared`](shared). When
+//! the connection ends, its streams notice and end too.
 
 mod budget;
 mod frames;
@@ -43,12 +44,12 @@ use session::{Session, Stage};
 use shared::Shared;
 use unacked::Unacked;
 
-/// How much of a response a stream gathers before it waits for the client to take it. What a
-/// connection can make us hold is this and its window, for each of its streams.
+/// How many bytes of a response a stream gathers before it waits for the client to take them. A
+/// connection can make us hold this and its window, for each of its streams.
 const WRITE_AHEAD_BYTES: usize = 64 << 10;
 
-/// How many streams may be reset before they were looked at (h2 gives up on the connection then). A
-/// browser that leaves a page resets what it has asked for, seldom within one round trip.
+/// How many streams may be reset before the session has seen them (then h2 ends the connection). A
+/// browser that leaves a page resets its requests, seldom within one round trip.
 const UNSEEN_RESETS: usize = 50;
 
 /// Serves a connection until it ends. `prefix` was read from it already.
@@ -104,7 +105,7 @@ pub(super) async fn serve(
     poll_fn(|cx| session.poll(cx)).await;
     session.shared.cut.take();
     if session.counts.blocked.is_so() {
-        // The system would keep what the client does not take, for minutes.
+        // Else the kernel would keep bytes that the client does not take for minutes.
         session.shared.tracker.reset();
     }
 }
@@ -123,13 +124,13 @@ fn builder(plan: &plan::Frontend) -> Builder {
         .initial_window_size(stream_window.0 as u32)
         .initial_connection_window_size(connection_window.0 as u32)
         .max_send_buffer_size(WRITE_AHEAD_BYTES)
-        // h2 counts a small piece that is not taken yet as 256 bytes, and lets all of them weigh
-        // half the window: four thousand messages that wait for a slow server would be an attack.
-        // Not more: such a piece costs us up to three times what it is taken for.
+        // h2 counts a small piece that is not taken yet as 256 bytes, and lets all of them take
+        // half of the window: four thousand messages that wait for a slow server would count as an
+        // attack. No larger budget: such a piece costs us up to three times its count.
         .data_frame_budget(connection_window.0 as usize)
         .max_pending_accept_reset_streams(UNSEEN_RESETS)
-        // Twice what is let in: `handle` refuses what is too large and says so, which h2 would do
-        // without a word to the log. What is larger still, h2 does not keep.
+        // Twice the limit: `handle` refuses a head that is too large and logs it, which h2 would
+        // not. h2 does not keep even larger heads.
         .max_header_list_size(u32::try_from(plan.limits.head.0 * 2).unwrap_or(u32::MAX));
     if !plan.upgrades.is_empty() {
         builder.enable_connect_protocol();

@@ -1,4 +1,4 @@
-//! A connection of a client of HTTP/2 while it runs: frames in both directions, its deadlines, and its end.
+//! A running HTTP/2 connection of a client: frames in both directions, its deadlines, and its end.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -23,10 +23,10 @@ use super::shared::Shared;
 use super::stream;
 use super::unacked::{Found, Unacked};
 
-/// How long the last frames of a connection that ends are waited for.
+/// The longest wait for the last frames of a connection that ends.
 const PARTING: Duration = Duration::from_secs(2);
 
-/// A connection at work.
+/// A running connection.
 pub(super) struct Session<'a> {
     pub(super) connection: Connection<CountedStream, Bytes>,
     pub(super) shared: Rc<Shared>,
@@ -35,15 +35,15 @@ pub(super) struct Session<'a> {
     pub(super) counts: Rc<Counts>,
     pub(super) budget: Budget,
     pub(super) stage: Stage,
-    /// What the client was seen to take of its last answers.
+    /// Acknowledgements of its last answers.
     pub(super) unacked: Unacked,
 }
 
-/// How far it is from its end.
+/// The stage of its end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Open,
-    /// GOAWAY was sent at this moment; open exchanges go on.
+    /// GOAWAY was sent at this moment; open exchanges continue.
     Draining(Instant),
     /// It ends at this moment at the latest, whatever is open.
     Parting(Instant),
@@ -80,28 +80,28 @@ impl Session<'_> {
                 self.shared.client.is_leaving.set(true);
                 self.drain(clock::now());
             }
-            // An exchange found that no other may follow it.
+            // Only what the socket takes at once.
             (Shutdown::Run, Stage::Open) if self.shared.client.is_leaving.get() => {
                 self.drain(clock::now());
             }
             (Shutdown::Abort, Stage::Open | Stage::Draining(_)) => {
                 self.send_away(Reason::ProxyStopped, h2::Reason::NO_ERROR);
-                // What the socket takes at once, and no more.
+                // An exchange found that it is the last one.
                 self.stage = Stage::Parting(clock::now());
             }
             _ => {}
         }
     }
 
-    /// Tells the streams that wait for it, once what there was to send has been sent.
+    /// Notifies the streams that wait for it, once all frames have been sent.
     fn let_go_of_cut(&self) {
         if !self.counts.blocked.is_so() {
-            // Dropped, each tells its stream.
+            // The drop notifies their streams.
             self.shared.cut.take();
         }
     }
 
-    /// Lets frames flow both ways and begins what was asked for; ready when the connection is over.
+    /// Moves frames both ways and begins new requests; ready when the connection is over.
     fn advance(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
             match ready!(self.connection.poll_accept(cx)) {
@@ -109,13 +109,13 @@ impl Session<'_> {
                     self.counts.accepted.set(respond.stream_id().as_u32());
                     let head = HeadSize::of(&request);
                     if !self.takes_requests() {
-                        // The client was sent GOAWAY, and has had the time to read it.
+                        // The client was sent GOAWAY, and has had time to read it.
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
                     } else if self.shared.heads.admit(head) {
                         self.begin(request, head, respond);
                     } else {
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
-                        // One that asks again and again is sent away.
+                        // A client that asks again and again gets GOAWAY.
                         self.counts.reset_for_client();
                         self.shared.refuse(Reason::RequestHeadsTooLarge, 0, None);
                     }
@@ -137,8 +137,8 @@ impl Session<'_> {
         tasks::spawn_local(serving);
     }
 
-    /// A client that is drained may have asked before it heard of it. One that never says that it
-    /// heard must not stay for ever.
+    /// A drained client may send requests before it reads the GOAWAY. But a client that never
+    /// acknowledges it must not stay for ever.
     fn takes_requests(&self) -> bool {
         match self.stage {
             Stage::Open => true,
@@ -147,8 +147,8 @@ impl Session<'_> {
         }
     }
 
-    /// What h2 has done by itself because of what the client did: it says so to the client, and to
-    /// us only here.
+    /// Streams that h2 has reset by itself because of the client: h2 notifies the client, and only
+    /// this shows it to us.
     fn look_at_faults(&mut self) {
         let shared = &self.shared;
         let faults = self.counts.faults.take();
@@ -176,20 +176,20 @@ impl Session<'_> {
         }
     }
 
-    /// Says that no new streams are taken; those that are open go on.
+    /// Refuses new streams; open ones continue.
     fn drain(&mut self, now: Instant) {
         self.connection.graceful_shutdown();
         self.stage = Stage::Draining(now);
     }
 
-    /// Says why it ends, and ends all streams.
+    /// Notes why it ends, and ends all streams.
     fn send_away(&mut self, reason: Reason, code: h2::Reason) {
         self.shared.ending.set(Some(reason));
         self.connection.abrupt_shutdown(code);
         self.stage = Stage::Parting(clock::now() + PARTING);
     }
 
-    /// The connection broke, or h2 has ended it because of what the client did.
+    /// The connection broke, or h2 has ended it because of the client.
     fn failed(&self, error: &h2::Error) {
         let shared = &self.shared;
         let client = &shared.client;
@@ -198,7 +198,7 @@ impl Session<'_> {
             return;
         }
         if error.is_library() {
-            // The client did not take what would have told it.
+            // The client did not take the GOAWAY.
             let code = error.reason().unwrap_or(h2::Reason::PROTOCOL_ERROR);
             shared.end_for(code.into());
         } else if let Some(began) = self.counts.head_since.get() {
@@ -206,14 +206,15 @@ impl Session<'_> {
         }
     }
 
-    /// The first deadline of the connection's present state, if it has one; those of its streams are theirs.
+    /// The first deadline of the connection's present state, if it has one; its streams have their
+    /// own.
     fn due(&self) -> Option<Instant> {
         let timeouts = self.shared.client.timeouts();
         let since = |cell: &Cell<Option<Instant>>, timeout| Some(cell.get()? + timeout);
         let looks = self.unacked.due(timeouts.body);
         let looks = looks.filter(|_| self.waits_for_unacked());
         let with_unacked = |at: Instant| looks.map_or(at, |look| look.max(at));
-        // Nothing else counts any more.
+        // No other deadline counts any more.
         if let Some(at) = self.parts_at() {
             return Some(with_unacked(at));
         }
@@ -233,7 +234,7 @@ impl Session<'_> {
         .min()
     }
 
-    /// When it ends at the latest, once everything has been said.
+    /// The latest moment of its end, once everything has been sent.
     fn parts_at(&self) -> Option<Instant> {
         let h2s = self.counts.parting_since.get().map(|since| since + PARTING);
         match self.stage {
@@ -242,12 +243,12 @@ impl Session<'_> {
         }
     }
 
-    /// A client that has been sent away does not get more time by reading.
+    /// A client that got GOAWAY gets no more time by reading.
     fn waits_for_unacked(&self) -> bool {
         !matches!(self.stage, Stage::Parting(_)) && self.shared.ending.get().is_none()
     }
 
-    /// Whether the client still takes what is left of its last answers; asked when its time is over.
+    /// Whether the client still takes the rest of its last answers; checked when its time is over.
     fn is_tail_under_way(&mut self, now: Instant) -> bool {
         if !self.waits_for_unacked() {
             return false;
@@ -259,7 +260,7 @@ impl Session<'_> {
             .unacked
             .look(now, shared.idle_since.get(), progress, timeout);
         if found == Found::LastTaken {
-            // It has been idle only since it had all of them.
+            // It is idle only since it got all of them.
             shared.idle_since.set(now);
             let parting = &self.counts.parting_since;
             parting.set(parting.get().map(|_| now));
@@ -267,7 +268,7 @@ impl Session<'_> {
         found != Found::Nothing
     }
 
-    /// A deadline of [`Session::due`] has passed; ready when that ends the connection.
+    /// A deadline of [`Session::due`] has passed; ready if that ends the connection.
     fn passed(&mut self, now: Instant) -> Poll<()> {
         let timeouts = self.shared.client.timeouts();
         let is_late = |cell: &Cell<Option<Instant>>, timeout| {
@@ -288,7 +289,7 @@ impl Session<'_> {
             Look::NotDue => {}
             Look::Taking | Look::Waiting(_) => return Poll::Pending,
             Look::Stalled => {
-                // It takes no frame that would tell it.
+                // It takes no frames, so a GOAWAY would not reach it.
                 if !self.shared.is_busy() {
                     self.shared.refuse(Reason::ClientStalled, 0, None);
                 }

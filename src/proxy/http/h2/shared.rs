@@ -1,4 +1,5 @@
-//! What a connection of a client of HTTP/2 and its streams share: the exchanges that are open, and why it ends.
+//! The state that an HTTP/2 client connection and its streams share: the open exchanges, and why it
+//! ends.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,10 +14,10 @@ use crate::proxy::io::{SocketTracker, Timer};
 
 use super::heads::{HeadSize, OpenHeads};
 
-/// What a connection and its streams share.
+/// The state that a connection and its streams share.
 pub(super) struct Shared {
     pub(super) client: Rc<Client>,
-    /// The streams with an open exchange. Few enough to be looked through. Written by
+    /// The streams with an open exchange. Few enough for a linear search. Written by
     /// [`Shared::begin`], [`Shared::end`] and `Session::look_at_faults`.
     pub(super) open: RefCell<Vec<OpenStream>>,
     /// How large the heads of these are together.
@@ -25,28 +26,28 @@ pub(super) struct Shared {
     pub(super) idle_since: Cell<Instant>,
     /// Whether it has carried an exchange.
     pub(super) has_served: Cell<bool>,
-    /// Why streams end that are still open when the connection does.
+    /// The reason for streams that are still open when the connection ends.
     pub(super) ending: Cell<Option<Reason>>,
-    /// Timers that streams have left behind; still armed, which makes the next use cheap.
+    /// Timers of ended streams; still armed, which makes the next use cheap.
     pub(super) timers: RefCell<Vec<Timer>>,
     /// The connection's task, to be woken when the last exchange ends. Written by that task.
     pub(super) waker: RefCell<Waker>,
-    /// Streams that wait until what they have handed to the connection is sent. Written by
+    /// Streams that wait until their data, which was handed to the connection, is sent. Written by
     /// [`Shared::all_sent`], emptied by the connection's task.
     pub(super) cut: RefCell<Vec<oneshot::Sender<()>>>,
-    /// What the client has taken.
+    /// Reports what the client has taken.
     pub(super) tracker: SocketTracker,
 }
 
 pub(super) struct OpenStream {
     pub(super) id: u32,
     pub(super) head: HeadSize,
-    /// h2 has reset it because the client broke the rules on it.
+    /// The reason, if h2 has reset it because the client violated the protocol.
     pub(super) fault: Option<Reason>,
 }
 
 impl Shared {
-    /// The exchange of stream `id`, whose head is so large, begins.
+    /// The exchange of stream `id`, with a head of this size, begins.
     pub(super) fn begin(&self, id: u32, head: HeadSize) {
         let fault = None;
         self.open.borrow_mut().push(OpenStream { id, head, fault });
@@ -65,7 +66,8 @@ impl Shared {
         }
     }
 
-    /// Ready when all that was handed to the connection before is sent, or the connection has ended.
+    /// Ready when all that was handed to the connection before is sent, or the connection has
+    /// ended.
     pub(super) fn all_sent(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.cut.borrow_mut().push(sender);
@@ -79,8 +81,8 @@ impl Shared {
         !self.open.borrow().is_empty()
     }
 
-    /// Until when the next request is waited for. A connection that was never used has only the
-    /// time of a head.
+    /// The latest moment for the next request. A connection that was never used has only the time
+    /// of a head.
     pub(super) fn idle_until(&self) -> Instant {
         let timeouts = self.client.timeouts();
         let timeout = if self.has_served.get() {
@@ -91,12 +93,12 @@ impl Shared {
         self.idle_since.get() + timeout
     }
 
-    /// Why an exchange is cut that is still open: the connection's reason, or else `otherwise`.
+    /// The reason for cutting an open exchange: the connection's, or else `otherwise`.
     pub(super) fn reason_or(&self, otherwise: Reason) -> Reason {
         self.ending.get().unwrap_or(otherwise)
     }
 
-    /// Why the exchange of stream `id` is cut whose stream was reset.
+    /// The reason for cutting the exchange of stream `id`, which was reset.
     pub(super) fn reason_of_reset(&self, id: u32) -> Reason {
         let open = self.open.borrow();
         let fault = open.iter().find(|open| open.id == id);
@@ -104,7 +106,7 @@ impl Shared {
         self.reason_or(fault.unwrap_or(Reason::ClientLeft))
     }
 
-    /// Notes, counts and logs that h2 has sent the client away with `code`.
+    /// Notes, counts and logs that h2 has ended the connection with `code`.
     pub(super) fn end_for(&self, code: u32) {
         let reason = if code == u32::from(h2::Reason::ENHANCE_YOUR_CALM) {
             Reason::ClientFlood
@@ -115,7 +117,7 @@ impl Shared {
         self.ending.set(Some(reason));
     }
 
-    /// Counts and logs a request that no exchange was opened for, with the status that the client got.
+    /// Counts and logs a request without an exchange, with the status that the client got.
     pub(super) fn refuse(&self, reason: Reason, status: u16, began: Option<Instant>) {
         self.client.refuse(reason, status, began, None, None);
     }

@@ -1,8 +1,8 @@
-//! One exchange on a connection of HTTP/2: a stream, and its task.
+//! One exchange on an HTTP/2 connection: a stream, and its task.
 //!
-//! The request is answered as any other (`handle`); here its stream is listened to meanwhile: a
-//! client that resets it has left, and what was begun for it is cancelled. A client that takes no
-//! byte of one stream holds up that stream alone, and not for longer than `timeout.body`.
+//! The request is answered as any other (`handle`); meanwhile the stream is polled: if the client
+//! resets it, it has left, and the exchange is cancelled. A client that takes no byte of one stream
+//! delays that stream alone, and not for longer than `timeout.body`.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -40,7 +40,7 @@ use super::shared::Shared;
 /// Timers that a connection keeps for its next streams.
 const TIMERS_KEPT: usize = 8;
 
-/// An exchange that is open. Whatever ends it, it is settled when this is dropped.
+/// An open exchange. However it ends, it is settled when this is dropped.
 struct ClientStream {
     /// Of the stream.
     id: u32,
@@ -51,11 +51,11 @@ struct ClientStream {
     timer: Timer,
 }
 
-/// An answer that has broken off, and of which the rest is on its way.
+/// An answer that has broken off, and whose sent part is on its way.
 struct Cut {
     /// Ready when the client's socket has taken it.
     sent: oneshot::Receiver<()>,
-    /// Until when the client has time to take the rest.
+    /// The deadline for the client to take it.
     until: Instant,
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn serve(
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
     let tunnel = RefCell::new(None);
     let response = {
-        // Boxed: a stream that is long open does not carry the room for how it came to its answer.
+        // Boxed: a stream that is open for long does not carry the state of making its answer.
         let mut answer = Box::pin(active.answer(request, |open_tunnel| {
             tunnel.replace(Some(open_tunnel));
         }));
@@ -90,21 +90,21 @@ pub(super) async fn serve(
         return;
     };
     match tunnel.into_inner() {
-        // Boxed: exchanges, which are many, do not carry the room for it.
+        // Boxed: other exchanges, which are many, do not carry its state.
         Some(open_tunnel) => Box::pin(client_stream.go_on(response, respond, open_tunnel)).await,
         None => client_stream.deliver(response, respond).await,
     }
     // Boxed: few clients are still sending when they have their answer.
     if let Some(stream) = unread.and_then(|unread| unread.take()) {
         let shared = Rc::clone(&client_stream.shared);
-        // It is over, and is accounted for now.
+        // It is over, and is counted and logged now.
         drop(client_stream);
         Box::pin(hear_out(stream, &shared)).await;
     }
 }
 
-/// `request`, with escapes for the characters in its target that HTTP/1 is not sent with. Those that
-/// h2 refuses are not seen here.
+/// `request`, with escapes for the characters in its target that must not be sent by HTTP/1.
+/// Targets that h2 refuses never come here.
 fn with_escapes(mut request: Request<RecvStream>) -> Request<RecvStream> {
     let target = request.uri().path_and_query();
     let escaped = target.and_then(|target| target::escaped(target.as_str().as_bytes()));
@@ -120,9 +120,9 @@ fn with_escapes(mut request: Request<RecvStream>) -> Request<RecvStream> {
     request
 }
 
-/// Reads and throws away what a client is still sending when it has its answer, as long as
-/// `timeout.linger` and up to `limits.linger`. Then it is told to stop (RFC 9113 §8.1); told at once,
-/// many lose the answer.
+/// Reads and discards what a client still sends when it has its answer, for `timeout.linger` and up
+/// to `limits.linger`. Then the stream is reset (RFC 9113 §8.1); with an immediate reset, many
+/// clients lose the answer.
 async fn hear_out(mut stream: RecvStream, shared: &Shared) {
     let bounds = |plan: &plan::Frontend| Linger::of(plan, clock::now());
     let Some(mut linger) = shared.client.with_plan(bounds) else {
@@ -185,15 +185,15 @@ impl ClientStream {
                     say_continue(respond);
                 }
                 let due = self.exchange.deadlines.earliest();
-                // The handler sees what has fired.
+                // The handler sees which deadline has fired.
                 ready!(self.poll_due(cx, due));
             }
         })
         .await
     }
 
-    /// Tells the client what the server has said before its answer. If it cannot be told, the stream
-    /// is over, which is noticed elsewhere.
+    /// Sends the client the server's interim answers. If that fails, the stream is over, which is
+    /// noticed elsewhere.
     fn pass_interims(&self, respond: &mut SendResponse<Bytes>) {
         for mut interim in self.exchange.interims.take() {
             let client = &self.shared.client;
@@ -210,7 +210,7 @@ impl ClientStream {
     ) {
         let (mut head, body) = response.into_parts();
         complete(&mut head, &body);
-        // A server's answer to HEAD has no body, and its end is waited for.
+        // A server's answer to HEAD has no body, but its end is waited for.
         let is_whole = body.is_end_stream() || self.is_head && body.own_length().is_some();
         let Ok(stream) = respond.send_response(Response::from_parts(head, ()), is_whole) else {
             return self.head_not_sent(&mut respond);
@@ -221,7 +221,7 @@ impl ClientStream {
         let mut pump = Pump::new(body, stream).through(self.shared.tracker.clone());
         let mut stall = Stall::default();
         let mut cut: Option<Cut> = None;
-        // Where it stands among those that may have to make room.
+        // Its entry among those that may have to make room.
         let mut entry: Option<StalledEntry> = None;
         poll_fn(|cx| {
             if let Some(cut) = &mut cut {
@@ -229,7 +229,7 @@ impl ClientStream {
                 if !is_sent && self.timer.poll(cx, cut.until).is_pending() {
                     return Poll::Pending;
                 }
-                // Its reason is among the facts; the client must not take it for the end.
+                // Its reason is in the record; the client must not take it for the end.
                 pump.reset(h2::Reason::INTERNAL_ERROR);
                 return Poll::Ready(());
             }
@@ -237,7 +237,7 @@ impl ClientStream {
                 match pump.poll(cx) {
                     Poll::Ready(Ok(())) => return Poll::Ready(()),
                     Poll::Ready(Err(Stopped::Body(_))) => {
-                        // A reset takes back what is not on its way yet.
+                        // A reset drops bytes that are not sent yet.
                         let timeout = self.shared.client.timeouts().body;
                         cut = Some(Cut {
                             sent: self.shared.all_sent(),
@@ -271,7 +271,7 @@ impl ClientStream {
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
                 }
-                // It was looked, and nothing was taken since before that.
+                // It was checked, and nothing was taken since before that.
                 if let Look::Waiting(since) = look
                     && entry.is_none()
                     && pump.body_mut().holds_connection()
@@ -285,7 +285,7 @@ impl ClientStream {
         bytes.set(bytes.get().saturating_sub(pump.unsent()));
     }
 
-    /// Agrees, and runs the tunnel that the stream is from now on.
+    /// Accepts the upgrade, and runs the tunnel that the stream becomes.
     async fn go_on(
         &mut self,
         response: Response<ResponseBody>,
@@ -301,7 +301,7 @@ impl ClientStream {
             return self.head_not_sent(&mut respond);
         };
         let client = &self.shared.client;
-        // A registration of its own: a connection that drains leaves its streams to themselves.
+        // A registration of its own: a connection that drains leaves its streams alone.
         let registration = client
             .context
             .connections
@@ -313,7 +313,8 @@ impl ClientStream {
             .await;
     }
 
-    /// Ready when `due` has passed, or something else that the exchange waits for: then with what.
+    /// Ready when `due` has passed, or another condition that the exchange waits for: then with its
+    /// result.
     fn poll_due(
         &mut self,
         cx: &mut TaskContext<'_>,
@@ -339,15 +340,15 @@ impl ClientStream {
     }
 }
 
-/// Tells the client that its body is wanted (RFC 9110 §10.1.1). If it cannot be told, the stream is
-/// over, which is noticed elsewhere.
+/// Sends `100 Continue`: the body is wanted (RFC 9110 §10.1.1). If that fails, the stream is over,
+/// which is noticed elsewhere.
 fn say_continue(respond: &mut SendResponse<Bytes>) {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::CONTINUE;
     let _ = respond.send_informational(response);
 }
 
-/// Adds what an answer of ours lacks: its date (RFC 9110 §6.6.1) and its length.
+/// Adds the fields that our own answer lacks: its date (RFC 9110 §6.6.1) and its length.
 fn complete(head: &mut response::Parts, body: &ResponseBody) {
     if !head.headers.contains_key(header::DATE) {
         let date = httpdate::fmt_http_date(clock::wall());

@@ -1,44 +1,44 @@
-//! The last answers that a client has not acknowledged, when no exchange is open any more: minutes of a
-//! slow client's time may lie in the socket.
+//! The last answers that a client has not acknowledged, when no exchange is open any more: with a
+//! slow client, the socket may hold data for minutes.
 //!
-//! The connection asks before it ends as idle, and says what the client has taken; clocks and sockets
-//! are not known here.
+//! The connection asks before it ends as idle, and passes in what the client has taken; no clock
+//! and no socket here.
 
 use crate::base::clock::{Duration, Instant};
 use crate::proxy::io::{ProgressProbe, SendProgress};
 
-/// How long they may take in all. No exchange has them any more, so nothing else bounds a client that takes
-/// a byte now and then; and what it makes us hold are the 4 MiB that Linux lets lie in a socket.
-/// A client that needs longer for them has less than 7 kB/s.
+/// The longest time for all of them. No exchange bounds them any more, so nothing else bounds a
+/// client that takes a byte now and then; they occupy at most the 4 MiB that Linux allows in a
+/// socket. A client that needs longer for them reads less than 7 kB/s.
 const UNACKED_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// What the client was seen to take of them.
+/// What the client has taken of them, as far as it was seen.
 #[derive(Debug, Default)]
 pub(super) struct Unacked {
-    /// When the client was last seen to take some; `None`: it was not looked yet.
+    /// When the client was last seen to take some; `None`: not checked yet.
     since: Option<Instant>,
     probe: ProgressProbe,
 }
 
-/// What a look found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// There is nothing to wait for.
     Nothing,
-    /// The client has the last of them now.
+    /// The client has taken the last of them now.
     LastTaken,
-    /// The client takes them.
+    /// The client still takes them.
     UnderWay,
 }
 
 impl Unacked {
-    /// When the next look is due; `None`: none were found under way.
+    /// When the next check is due; `None`: there was nothing to wait for.
     pub(super) fn due(&self, timeout: Duration) -> Option<Instant> {
         self.since.map(|since| self.probe.due(since, timeout))
     }
 
-    /// Looks. No exchange has been open since `idle_since`, and a client that takes nothing is waited for
-    /// as long as `timeout`.
+    /// Checks. No exchange has been open since `idle_since`, and a client that takes nothing is
+    /// waited for as long as `timeout`.
     pub(super) fn look(
         &mut self,
         now: Instant,
@@ -76,8 +76,8 @@ mod tests {
         Some(SendProgress { sent, taken: bytes })
     }
 
-    /// Looks when it is due for as long as some are under way, and says how long that was. `taken_by`:
-    /// what the client has taken by the look of this number.
+    /// Checks when due, while the client takes some, and returns how long that was. `taken_by`:
+    /// what the client has taken at the check of this number.
     fn watched(taken_by: impl Fn(i64) -> Option<SendProgress>) -> (Duration, Found) {
         let began = clock::now();
         let mut unacked = Unacked::default();

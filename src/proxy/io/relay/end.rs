@@ -15,8 +15,8 @@ use crate::net::{Pipe, Stream};
 use crate::proxy::io::parting::reset_when_taken;
 use crate::proxy::io::send_progress::SendProgress;
 
-/// How much is read at a time where room is cleared before it is filled, and what a TLS record or a frame
-/// of HTTP/2 holds.
+/// How many bytes are read at a time if the buffer is zeroed first; also the size of a TLS record
+/// and an HTTP/2 frame.
 pub(super) const SMALL_PIECE_BYTES: usize = 16 << 10;
 
 /// One end of a relay.
@@ -31,16 +31,16 @@ pub enum End {
 pub struct H2End {
     send: SendStream<Bytes>,
     recv: RecvStream,
-    /// Received, and not yet given back to the peer's window.
+    /// Received, and not yet returned to the peer's window.
     owed: usize,
-    /// What stands for its place on the connection. Last: the place is free when the stream is gone.
+    /// Holds its place on the connection. Last: the place is free when the stream is dropped.
     _place: Option<Box<dyn Any>>,
 }
 
-/// How an end has stopped listening.
+/// How an end has stopped reading.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deaf {
-    /// It has said all, and wants no more (RFC 9113 §8.1).
+    /// It has sent all, and reads no more (RFC 9113 §8.1).
     Content,
     Broken,
 }
@@ -56,7 +56,7 @@ impl End {
         }))
     }
 
-    /// The same; `place` is let go with it.
+    /// The same; `place` is dropped with it.
     pub fn h2_at(place: impl Any, send: SendStream<Bytes>, recv: RecvStream) -> Self {
         Self::H2(Box::new(H2End {
             send,
@@ -66,7 +66,7 @@ impl End {
         }))
     }
 
-    /// Closes it so that the peer sees that it did not get all.
+    /// Closes it so that the peer sees that it did not get everything.
     pub(super) fn reset(self) {
         match self {
             Self::Connection(stream) => stream.reset(),
@@ -74,8 +74,8 @@ impl End {
         }
     }
 
-    /// The same, once the peer's system has taken what was passed on. Of a stream, its connection's
-    /// task has one turn to send that.
+    /// The same, once the peer's system has taken what was passed on. For a stream, its
+    /// connection's task has one turn to send that.
     pub(super) async fn reset_when_taken(self) {
         match self {
             Self::Connection(stream) => reset_when_taken(stream).await,
@@ -86,7 +86,7 @@ impl End {
         }
     }
 
-    /// Closes it after all has been said.
+    /// Closes it after everything was sent.
     pub(super) fn close(self) {
         match self {
             Self::Connection(stream) => stream.close(),
@@ -94,7 +94,7 @@ impl End {
         }
     }
 
-    /// Writes as much of `data` as it takes now, and takes it off.
+    /// Writes as much of `data` as it takes now, and removes that.
     pub(super) fn poll_give(
         &mut self,
         cx: &mut Context<'_>,
@@ -110,7 +110,7 @@ impl End {
         }
     }
 
-    /// The same of what is in `pipe`; says how much that was.
+    /// The same for the bytes in `pipe`; returns how many.
     pub(super) fn poll_drain(
         &mut self,
         cx: &mut Context<'_>,
@@ -118,7 +118,7 @@ impl End {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Connection(stream) => pipe.poll_drain(cx, stream),
-            // Nothing is spliced towards it.
+            // HTTP/2 streams are not spliced.
             Self::H2(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
@@ -130,7 +130,7 @@ impl End {
         }
     }
 
-    /// Says that nothing more comes.
+    /// Sends the end.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Connection(stream) => Pin::new(stream).poll_shutdown(cx),
@@ -141,7 +141,7 @@ impl End {
         }
     }
 
-    /// How far the `written` bytes have come that it took; not known of a stream.
+    /// How far the `written` bytes have come; unknown for a stream.
     pub(super) fn progress(&self, written: u64) -> Option<SendProgress> {
         match self {
             Self::Connection(stream) => SendProgress::of(stream, written),
@@ -149,7 +149,7 @@ impl End {
         }
     }
 
-    /// Ready when it has stopped listening, where reading would not tell.
+    /// Ready when it has stopped reading, if reading from it would not show that.
     pub(super) fn poll_deaf(&mut self, cx: &mut Context<'_>) -> Poll<Deaf> {
         match self {
             Self::Connection(_) => Poll::Pending,
@@ -162,7 +162,7 @@ impl End {
 }
 
 impl H2End {
-    /// The next piece; `None` at the end. Asking for it makes room for more than the last.
+    /// The next piece; `None` at the end. Polling it returns the room of the last one.
     pub(super) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         let owed = std::mem::take(&mut self.owed);
         if owed > 0 {
@@ -195,7 +195,7 @@ impl H2End {
     }
 }
 
-/// Writes some of `data`. A connection that takes nothing and says that this is fine is broken.
+/// Writes some of `data`. A connection that takes 0 bytes and reports success is broken.
 pub(super) fn poll_write(
     stream: &mut Stream,
     cx: &mut Context<'_>,
@@ -207,7 +207,7 @@ pub(super) fn poll_write(
     }
 }
 
-/// Reads what is not wanted any more; 0 at the end.
+/// Reads and discards; 0 at the end.
 pub(super) fn poll_discard(cx: &mut Context<'_>, source: &mut End) -> Poll<io::Result<usize>> {
     match source {
         End::Connection(stream) => {

@@ -15,19 +15,19 @@ use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
 
 use super::end::{Deaf, End, SMALL_PIECE_BYTES, poll_discard, poll_write};
 
-/// How much is read at a time: what a TCP socket gives at once when it is busy.
+/// How many bytes are read at a time: what a busy TCP socket returns at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// How much of what consists of WebSocket's frames counts as one step of a turn.
+/// How many bytes of WebSocket frames count as one step of a turn.
 const FRAMES_STEP_BYTES: usize = 1 << 10;
 
-/// How many pieces of one direction are moved before others have their turn.
+/// How many pieces of one direction are moved before other tasks run.
 const PIECES_A_TURN: usize = 16;
 
-/// What is spoken through a relay, as far as that matters.
+/// The protocol in a relay, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken {
-    /// Frames of WebSocket, from the first byte on.
+    /// WebSocket frames, from the first byte on.
     WebSocket,
     /// Anything.
     Anything,
@@ -37,19 +37,19 @@ pub enum Spoken {
 pub(super) struct Flow {
     stage: Stage,
     pub(super) waiting: Waiting,
-    /// Taken.
+    /// Bytes that were taken by the sink.
     pub(super) bytes: u64,
     /// Whether the sink may hold some of it back.
     is_unflushed: bool,
     pub(super) splice_heuristic: SpliceHeuristic,
-    /// How far WebSocket's frames have come.
+    /// The position in WebSocket frames.
     frames: Option<Frames>,
 }
 
-/// Read and not yet taken.
+/// Bytes that were read and not yet taken.
 pub(super) enum Waiting {
     Here(Bytes),
-    /// Never empty, between two TCP sockets; its bytes are not looked at.
+    /// Never empty, between two TCP sockets; its bytes are not read.
     In(Pipe),
 }
 
@@ -57,17 +57,17 @@ pub(super) enum Waiting {
 enum Stage {
     /// The source is read.
     Open,
-    /// The source has said all: the sink is to be told.
+    /// The source has ended: the end must be sent to the sink.
     Ending,
-    /// The source is not listened to any more: the sink is to be told.
+    /// The source is not read any more: the end must be sent to the sink.
     Parting,
-    /// The sink has been told, or wants no more; the source is read for its end alone: a socket that is
-    /// closed with bytes unread resets the connection, and the peer loses what was said to it last.
+    /// The sink has got the end, or reads no more; the source is read only for its end: a socket
+    /// that is closed with unread bytes resets the connection, and the peer loses the last bytes.
     Discarding,
     Over,
 }
 
-/// Whose fault an error of one direction is.
+/// The side of an error of one direction.
 pub(super) enum Side {
     Source,
     Sink,
@@ -80,20 +80,20 @@ impl Flow {
             frames.advance(&read_already);
             frames
         });
-        // What is empty may still hold the buffer that it was cut from.
+        // An empty one may still hold the buffer that it was cut from.
         let waiting = Some(read_already).filter(|bytes| !bytes.is_empty());
         Self {
             stage: Stage::Open,
             waiting: Waiting::Here(waiting.unwrap_or_default()),
             bytes: 0,
-            // The layer before may have left something: the head of a 101, under TLS.
+            // The layer above may have left unflushed bytes: the head of a 101, under TLS.
             is_unflushed: true,
             splice_heuristic: SpliceHeuristic::default(),
             frames,
         }
     }
 
-    /// Moves what can be moved; ready when the source has said all and the sink has been told.
+    /// Moves what can be moved; ready when the source has ended and the sink has got the end.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -138,7 +138,7 @@ impl Flow {
             }
             match self.stage {
                 Stage::Open => match (&*source, &*sink) {
-                    // Frames have to be seen.
+                    // The frames must be read.
                     (End::Connection(source @ Stream::Tcp(_)), End::Connection(Stream::Tcp(_)))
                         if self.splice_heuristic.is_large() && self.frames.is_none() =>
                     {
@@ -192,7 +192,7 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads one piece into a pipe, which is then what waits.
+    /// Reads one piece into a pipe, in which it then waits.
     fn poll_splice(
         &mut self,
         cx: &mut Context<'_>,
@@ -220,7 +220,7 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads one piece and gives it on as far as the sink takes it.
+    /// Reads one piece and writes as much as the sink takes.
     fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
@@ -254,7 +254,7 @@ impl Flow {
         }
         self.note_read(piece);
         if self.frames.is_some() {
-            // They are looked at one by one, and may be small.
+            // They are read one by one, and may be small.
             turn::spend(cx, piece.len() / FRAMES_STEP_BYTES);
         }
         self.splice_heuristic.copied(match piece.len() == limit {

@@ -1,18 +1,18 @@
-//! Bytes both ways between two ends, unread, until both have said all.
+//! Relays bytes both ways between two ends, unread, until both have ended.
 //!
-//! An end that says that it is done (FIN, END_STREAM) is passed on as such, and the other may go on:
-//! half-close is kept. What breaks is broken on the other side, too.
+//! The end of one side (FIN, END_STREAM) is passed on, and the other may continue: half-close is
+//! kept. An error on one side is an error on the other, too.
 //!
-//! Nothing is held while nothing moves. A piece is read into room on the stack and written at once;
-//! only what the other end does not take is kept, and nothing more is read until it is gone. So an
-//! idle tunnel is two sockets and this struct, and a stalled one holds a piece.
+//! Nothing is held while nothing moves. A piece is read into a buffer on the stack and written at
+//! once; only bytes that the other end does not take are kept, and nothing more is read until they
+//! are written. So an idle tunnel is two sockets and this struct, and a stalled one holds a piece.
 //!
-//! Where both ends are TCP in the clear and a flow carries much, its pieces pass through a pipe of the
-//! kernel ([`Pipes`]) and are not copied. It is borrowed for one piece at a time, and when none is to
-//! be had, the piece is copied.
+//! If both ends are TCP without TLS and a flow carries much, its pieces pass through a pipe of the
+//! kernel ([`Pipes`]) and are not copied. It is borrowed for one piece at a time; if there is none,
+//! the piece is copied.
 //!
-//! Where WebSocket passes, its frames are counted along: [`Relay::part`] puts a close frame between
-//! two of them.
+//! The frames of a WebSocket are followed: [`Relay::part`] writes a close frame between two of
+//! them.
 
 mod end;
 mod flow;
@@ -32,7 +32,7 @@ use flow::{Flow, Side};
 pub use end::End;
 pub use flow::Spoken;
 
-/// Two ends and what is between them.
+/// Two ends and the bytes between them.
 pub struct Relay {
     client: End,
     server: End,
@@ -43,7 +43,7 @@ pub struct Relay {
     has_moved: bool,
 }
 
-/// Which end broke, or stopped listening.
+/// Which end broke, or stopped reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// The client's.
@@ -53,7 +53,7 @@ pub enum Broken {
 }
 
 impl Relay {
-    /// Between `client` and `server`, each with what was read from it already.
+    /// Between `client` and `server`, each with bytes that were read from it already.
     pub fn new(client: (End, Bytes), server: (End, Bytes), spoken: Spoken) -> Self {
         Self {
             up: Flow::new(client.1, spoken),
@@ -64,7 +64,7 @@ impl Relay {
         }
     }
 
-    /// Moves what can be moved, much of it through `pipes`; ready when both ends have said all.
+    /// Moves what can be moved, much of it through `pipes`; ready when both ends have ended.
     ///
     /// # Errors
     ///
@@ -93,12 +93,13 @@ impl Relay {
         }
     }
 
-    /// Whether a byte has passed since this was asked last.
+    /// Whether a byte has passed since the last call.
     pub fn has_moved(&mut self) -> bool {
         std::mem::take(&mut self.has_moved)
     }
 
-    /// How far what was passed on has come at both ends, where that is known. A system call for each.
+    /// How far the relayed bytes have come at both ends, as far as it is known. One system call for
+    /// each end.
     pub fn progress(&self) -> Option<SendProgress> {
         let client = self.client.progress(self.down.bytes);
         let server = self.server.progress(self.up.bytes);
@@ -118,28 +119,28 @@ impl Relay {
         self.down.bytes
     }
 
-    /// Passes on nothing more that comes, and tells both ends that this is the end: peers of
-    /// WebSocket that we go away (1001), if that can be said between two frames. `mask`: chance.
+    /// Relays nothing more, and ends both sides: with a WebSocket close frame (1001) if one fits
+    /// between two frames. `mask`: random.
     pub fn part(&mut self, mask: [u8; 4]) {
         self.up.part(Masking::Key(mask));
         self.down.part(Masking::None);
     }
 
-    /// Lets both ends see that this is the end.
+    /// Closes both ends in order.
     pub fn close(self) {
         self.client.close();
         self.server.close();
     }
 
-    /// Lets both ends see that they did not get all. The one that did not break gets what was passed on
-    /// to it before.
+    /// Closes both ends so that they see that they did not get everything. The one that did not
+    /// break gets the bytes that were relayed before.
     pub async fn reset(self, broken: Broken) {
         let (broken, other) = match broken {
             Broken::Client => (self.client, self.server),
             Broken::Server => (self.server, self.client),
         };
         broken.reset();
-        // What is kept for it now comes to nothing: a pipe goes back to where it came from.
+        // The kept bytes are of no use any more: a pipe is returned.
         drop((self.up, self.down));
         other.reset_when_taken().await;
     }
@@ -158,7 +159,7 @@ mod tests {
     use crate::net::Stream;
     use crate::wire::websocket::{GOING_AWAY, Masking, close_frame};
 
-    /// A relay and the two peers that it is between; each side's socket holds `room` bytes.
+    /// A relay and its two peers; each side's socket holds `room` bytes.
     fn relay(room: usize, spoken: Spoken) -> (Relay, DuplexStream, DuplexStream) {
         let (client, near) = duplex(room);
         let (far, server) = duplex(room);
@@ -322,7 +323,7 @@ mod tests {
         server.read_to_end(&mut heard).await.expect("an end");
         let goodbye = close_frame(GOING_AWAY, Masking::Key([9; 4]));
         assert_eq!(heard, [&ping[..], &goodbye].concat());
-        // What they say now is read and not passed on.
+        // Their later bytes are read and not relayed.
         client.write_all(b"bye").await.expect("taken");
         drop((client, server));
         assert_eq!(turn(&mut relay), Poll::Ready(Ok(())));

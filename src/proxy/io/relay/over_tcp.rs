@@ -17,7 +17,7 @@ use crate::net::Stream;
 
 const MIB: usize = 1 << 20;
 
-/// Far more than any of these tests takes.
+/// Far more than any of these tests needs.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -204,7 +204,7 @@ async fn a_sink_that_takes_nothing_stalls_the_flow_and_a_turn_is_taken_only_when
         down_before < sent as u64,
         "what waits in the pipe is not taken"
     );
-    // The other direction goes on.
+    // The other direction continues.
     client.write_all(b"meanwhile").await.expect("taken");
     let mut server = server;
     let mut meanwhile = [0; 9];
@@ -331,7 +331,7 @@ async fn what_a_server_said_before_it_broke_reaches_a_client_that_had_not_taken_
     assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset));
 }
 
-/// Sends 8 MiB down through `relay` and hears them.
+/// Sends 8 MiB down through `relay` and reads them.
 async fn eight_down(relay: &mut Relay, pipes: &Pipes, client: TcpStream, server: TcpStream) {
     let down = random_bytes(8 * MIB, 7);
     let (outcome, received, _) = in_time(async {

@@ -3,7 +3,7 @@
 use crate::base::clock::{self, Duration, Instant};
 use crate::plan;
 
-/// What the limits of a pool are compared with.
+/// The values to compare with the limits of a pool.
 pub(in super::super) struct History {
     opened: Instant,
     requests: u64,

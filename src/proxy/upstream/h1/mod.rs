@@ -30,7 +30,7 @@ use own::OwnConnection;
 
 pub(super) use history::History;
 
-/// A connection that was open when it was last looked at. Boxed, because it is moved several times for each
+/// A connection that was open at the last check. Boxed, because it is moved several times for each
 /// request.
 pub(super) struct H1Connection(Box<Inner>);
 
@@ -47,13 +47,13 @@ pub(super) struct Waiting<'a> {
     listener: Option<Listener>,
     /// How many bytes of interim responses may still come.
     interim_left: u64,
-    /// How many bytes the socket had been given before the request.
+    /// How many bytes the socket had accepted before the request.
     written_before: u64,
     /// `None`: the request has no body.
     upload_progress: Option<UploadProgress>,
 }
 
-/// Why there is no answer, and what is left of the request.
+/// The reason why there is no answer, and the rest of the request.
 struct Failure {
     fault: Fault,
     left: Leftover,
@@ -68,8 +68,8 @@ impl H1Connection {
         }))
     }
 
-    /// Begins a request, which [`H1Connection::poll_answer`] sends. `host` becomes the `Host` field; it must be
-    /// `None` if `head` has one.
+    /// Begins a request, which [`H1Connection::poll_answer`] sends. `host` becomes the `Host`
+    /// field; it must be `None` if `head` contains one.
     // Not one `async fn` for both: its future would hold the body, which is large, more than once.
     pub(super) fn begin<'a>(
         &mut self,
@@ -106,7 +106,7 @@ impl H1Connection {
         })
     }
 
-    /// The next piece of the answer's body. Also writes what is left of the request.
+    /// The next piece of the answer's body. Also writes the rest of the request.
     ///
     /// # Errors
     ///
@@ -119,17 +119,17 @@ impl H1Connection {
         self.0.own.poll_frame(cx)
     }
 
-    /// Whether the request that was answered could be sent once more, body and all.
+    /// Whether the answered request could be sent once more, body and all.
     pub(super) fn keeps_request(&self) -> bool {
         self.0.own.keeps_request()
     }
 
-    /// The body of the request that was answered, to be sent once more; `None`: it is not kept.
+    /// The body of the answered request, to be sent once more; `None`: it is not kept.
     pub(super) fn take_request(&mut self) -> Option<RequestBody> {
         self.0.own.take_request()
     }
 
-    /// Keeps nothing of the request that was answered: it will not be sent again.
+    /// Drops the kept part of the answered request: it will not be sent again.
     #[inline]
     pub(super) fn forget_request(&mut self) {
         self.0.own.forget_request();
@@ -141,7 +141,7 @@ impl H1Connection {
         self.0.own.is_end_stream()
     }
 
-    /// How much of the answer's body is still to come.
+    /// How many bytes of the answer's body are still to come.
     #[inline]
     pub(super) fn size_hint(&self) -> SizeHint {
         self.0.own.size_hint()
@@ -182,7 +182,7 @@ impl H1Connection {
         &self.0.history
     }
 
-    /// Whether it has carried a request before.
+    /// Whether the connection has carried a request before.
     pub(super) fn was_used(&self) -> bool {
         self.0.history.was_used()
     }

@@ -51,7 +51,7 @@ pub(super) struct OwnConnection {
     case: HeaderCase,
 }
 
-/// What comes next from the server.
+/// The expected next part of an answer.
 enum Expected {
     /// Nothing: its answer has ended, or no request was sent yet.
     Nothing,
@@ -136,7 +136,7 @@ impl OwnConnection {
             })
     }
 
-    /// What is left of the request that was not answered.
+    /// The part of the unanswered request that can be sent again.
     fn leftover(&mut self, waiting: &Waiting<'_>) -> Leftover {
         let is_unseen = self.stream.written() == waiting.written_before;
         match self.upload.rewound() {

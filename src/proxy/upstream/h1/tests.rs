@@ -1,4 +1,4 @@
-//! What may follow on a connection, where the server's timing cannot be had from a real one.
+//! Cases that depend on the server's timing, which a real one does not control.
 
 use std::future::poll_fn;
 use std::io;
@@ -22,7 +22,7 @@ use crate::wire::h1::HeadLimits;
 use super::Failure;
 use super::own::OwnConnection;
 
-/// A connection that the server has just closed: it is found out by writing.
+/// A connection that the server has just closed: only a write shows it.
 struct Dead;
 
 impl AsyncRead for Dead {

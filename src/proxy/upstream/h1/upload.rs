@@ -1,7 +1,7 @@
 //! Writes a request to the server: its head, and its body piece by piece.
 //!
-//! The next piece is asked for only when the last one has been written. Otherwise the client could send
-//! more while earlier pieces still wait here, and memory would grow.
+//! The next piece is polled only when the last one has been written. Otherwise the client could
+//! send more while earlier pieces still wait here, and memory would grow.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -22,8 +22,8 @@ use crate::wire::h1::{BodyFraming, NameCase, chunks};
 /// Pieces up to this size are copied into the output buffer.
 const SMALL_BYTES: usize = 1 << 10;
 
-/// What the client has sent is gathered up to this size, to be written by one system call. An upload that
-/// its server does not take holds that much, and one piece more.
+/// The client's bytes are gathered up to this size, to be written by one system call. An upload
+/// that its server does not take holds that much, and one piece more.
 const GATHERED_BYTES: usize = 16 << 10;
 
 /// And in about this many pieces.
@@ -50,7 +50,7 @@ struct Outgoing {
     left: Option<u64>,
     /// Whether all of it has been taken from the body.
     is_taken: bool,
-    /// Why the body ended early; the pieces that came before are written first.
+    /// The reason why the body ended early; the pieces before its end are written first.
     broken: Option<Reason>,
 }
 
@@ -97,7 +97,7 @@ impl Upload {
         });
     }
 
-    /// Writes what there is; ready when the whole request has been written and flushed.
+    /// Writes what is available; ready when the whole request has been written and flushed.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -128,7 +128,8 @@ impl Upload {
         }
         match &self.body {
             Some(outgoing) if !outgoing.is_taken => Poll::Pending,
-            // Of what the socket threw away the server has seen nothing: it may be sent to another.
+            // The server has read nothing of the bytes that the socket discarded: they may be sent
+            // to another.
             _ if stream.is_write_closed() => Poll::Ready(Ok(())),
             Some(outgoing) if outgoing.body.is_kept_until_answered() => Poll::Ready(Ok(())),
             _ => {
@@ -160,7 +161,7 @@ impl Upload {
         self.body.take()?.body.rewound()
     }
 
-    /// Keeps nothing of the body any more, unless it is kept until the request is answered.
+    /// Drops the kept part of the body, unless it is kept until the request is answered.
     pub(super) fn forget_unless_kept(&mut self) {
         if !self.is_kept()
             && let Some(outgoing) = &mut self.body
@@ -169,7 +170,7 @@ impl Upload {
         }
     }
 
-    /// Keeps nothing of the body any more: the request will not be sent again.
+    /// Drops the kept part of the body: the request will not be sent again.
     #[inline]
     pub(super) fn forget(&mut self) {
         let Some(outgoing) = &mut self.body else {

@@ -1,4 +1,4 @@
-//! A request on a stream of HTTP/2 that is not answered yet, and how that ends.
+//! A request on an HTTP/2 stream that is not answered yet, and its end.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -23,14 +23,14 @@ use super::not_http2;
 use super::rest::{Rest, Unjudged};
 use super::stream::StreamPermit;
 
-/// A request that is on its way and not answered. Dropping it resets its stream, and nothing else on the
-/// connection.
+/// A request on its way, without an answer so far. Dropping it resets its stream, and nothing else
+/// on the connection.
 pub(in super::super) struct Call {
     response: ResponseFuture,
     pump: Pump<RequestBody>,
     /// `None`: there is no body.
     upload_progress: Option<UploadProgress>,
-    /// What the server may still say before its answer.
+    /// How many bytes of interim answers may still come.
     interim_left: u64,
     /// Whether its stream stays open for a tunnel.
     connects: bool,
@@ -43,15 +43,15 @@ pub(in super::super) type Answered = (Response<()>, H2Incoming);
 /// Why a call ends without an answer.
 pub(in super::super) enum Ended {
     Deadline(Reason),
-    /// The client broke off, or sent nonsense.
+    /// The client broke off, or sent a malformed body.
     Body(Reason),
-    /// The server says more before its answer than it may.
+    /// The server sent too many interim answers.
     Interim,
     Stream(::h2::Error),
 }
 
 impl Call {
-    /// Begins a request. The stream of a CONNECT stays open for what follows.
+    /// Begins a request. The stream of a CONNECT stays open for the tunnel.
     ///
     /// # Errors
     ///
@@ -74,7 +74,8 @@ impl Call {
         let (response, stream) = match sender.send_request(head, is_whole && !connects) {
             Ok(both) => both,
             Err(error) if takes_requests(&mut sender) => {
-                // A bug here: a field that no request in HTTP/2 may have. Others are not concerned.
+                // A bug here: a field that no request in HTTP/2 may have. Other requests are not
+                // affected.
                 return Err(Unanswered {
                     fault: Fault::http2(Reason::ProxyPanic, error),
                     end: RequestEnd::Other,
@@ -105,8 +106,8 @@ impl Call {
         })
     }
 
-    /// Sends the request; ready when it is answered, or will not be. Then [`Call::over`] says what came of it.
-    /// A deadline that passes gives its reason.
+    /// Sends the request; ready when it is answered, or will not be. Then [`Call::over`] returns
+    /// the result. A deadline that passes yields its reason.
     pub(in super::super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -116,8 +117,8 @@ impl Call {
             return Poll::Ready(Err(Ended::Deadline(reason)));
         }
         loop {
-            // What else may stop it is told with the answer, or is no fault: a server may answer
-            // before it has seen the whole request.
+            // Other reasons to stop come with the answer, or are no fault: a server may answer
+            // before it has read the whole request.
             if let Poll::Ready(Err(Stopped::Body(BodyFault(reason)))) = self.pump.poll(cx) {
                 self.pump.reset(Code::CANCEL);
                 return Poll::Ready(Err(Ended::Body(reason)));
@@ -143,11 +144,11 @@ impl Call {
         std::future::Future::poll(Pin::new(&mut self.response), cx).map_err(Ended::Stream)
     }
 
-    /// What came of the request, whose answer may have up to `max_fields`.
+    /// The result of the request, whose answer may have up to `max_fields`.
     ///
     /// # Errors
     ///
-    /// There is no answer, or none that a client may have.
+    /// There is no answer, or none that a client may get.
     #[expect(
         clippy::result_large_err,
         reason = "the error holds the body, and is passed on once"
@@ -182,7 +183,7 @@ impl Call {
         if !self.pump.body().is_kept_until_answered() {
             self.pump.body_mut().forget();
         }
-        // A server that has said everything wants no more of the request.
+        // A server that has sent everything needs no more of the request.
         let wants_more = !self.pump.is_over() && !stream.is_end_stream();
         let body = StreamBody::new(stream, &head.headers);
         let rest = match wants_more || self.pump.body().is_kept_until_answered() {
@@ -204,7 +205,7 @@ impl Call {
         let rest = if head.status.is_success() {
             Rest::Tunnel(send)
         } else {
-            // Nothing follows. It fails only where the server wants nothing.
+            // Nothing follows. It fails only if the server needs nothing.
             let _ = send.send_data(Bytes::new(), true);
             Rest::Nothing
         };
@@ -224,7 +225,7 @@ impl Call {
             }
             Ended::Body(reason) => (Fault::new(reason), RequestEnd::Other),
             Ended::Interim => {
-                // It goes on saying so. Others are not sent there.
+                // It would refuse again. Other requests are not sent there.
                 permit.leave();
                 (Fault::new(Reason::ServerResponseInterim), RequestEnd::Other)
             }
@@ -256,10 +257,10 @@ fn takes_requests(sender: &mut SendRequest<Bytes>) -> bool {
     matches!(sender.poll_ready(&mut cx), Poll::Ready(Ok(())))
 }
 
-/// What the end of a stream says of the request that it carried, on a connection that `was_used` before.
+/// What the end of a stream means for its request, on a connection that `was_used` before.
 fn judged(error: &::h2::Error, was_used: bool) -> (Reason, RequestEnd) {
     if error.is_remote() && error.is_go_away() {
-        // h2 says this only of streams that the server has not looked at (RFC 9113 §6.8).
+        // h2 reports this only for streams that the server has not processed (RFC 9113 §6.8).
         (Reason::ServerStreamRefused, RequestEnd::LeftOut)
     } else if error.is_remote() && error.reason() == Some(Code::REFUSED_STREAM) {
         (Reason::ServerStreamRefused, RequestEnd::Refused)

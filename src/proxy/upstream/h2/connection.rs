@@ -1,7 +1,7 @@
-//! One connection of HTTP/2 to a server, and the task that moves its frames.
+//! One HTTP/2 connection to a server, and the task that moves its frames.
 //!
-//! The task is the only one that reads and writes the socket. Exchanges and the pool's sweep leave
-//! their questions here and wake it.
+//! Only the task reads and writes the socket. Exchanges and the pool's sweep leave their requests
+//! here and wake it.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -27,43 +27,43 @@ use super::pool::H2Pool;
 
 /// A connection as its exchanges see it.
 pub(in super::super) struct H2Connection {
-    /// `None` once it takes no more streams; it ends with the last of those it has.
+    /// `None` once it takes no more streams; it ends with the last open one.
     sender: RefCell<Option<SendRequest<Bytes>>>,
-    /// Streams that exchanges have. Written by [`H2Connection::enter`] and [`H2Connection::exit`].
+    /// Streams of exchanges. Written by [`H2Connection::enter`] and [`H2Connection::exit`].
     in_flight: Cell<usize>,
-    /// Streams that the server allows; `None` while it has not said so. Written by the task.
+    /// The server's limit of streams; `None` until it has sent one. Written by the task.
     allowed: Cell<Option<usize>>,
-    /// What we allow ourselves.
+    /// Our own limit of streams.
     max_streams: usize,
-    /// What the server has taken.
+    /// Reports what the server has taken.
     tracker: SocketTracker,
     opened: Instant,
     idle_since: Cell<Instant>,
     requests: Cell<u64>,
-    /// The question whether the other end is alive. Written by exchanges that doubt it, and by the task.
+    /// The state of the PING. Written by exchanges that doubt the connection, and by the task.
     question: Cell<Question>,
-    /// When the last answer came, or the connection.
+    /// When the last PING was answered, or the connection opened.
     alive_at: Cell<Instant>,
     is_broken: Cell<bool>,
     task: RefCell<Option<Waker>>,
 }
 
-/// Whether the other end was asked if it is alive (RFC 9113 §6.7).
+/// Whether a PING was sent (RFC 9113 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     None,
-    /// To be asked, since then.
+    /// To be sent, since then.
     Wanted(Why, Instant),
-    /// Asked and not answered; since then, from when it was wanted.
+    /// Sent and not answered; since then, from when it was wanted.
     Asked(Why, Instant),
 }
 
-/// Why it is asked.
+/// Why a PING is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
-    /// It is time.
+    /// The interval has passed.
     Routine,
-    /// An answer is late: until the question is answered, no other exchange is sent there.
+    /// An answer is late: until the PING is answered, no other exchange is sent there.
     Doubt,
 }
 
@@ -75,7 +75,7 @@ pub(in super::super) struct NewH2Connection {
     max_streams: usize,
 }
 
-/// What moves the frames.
+/// Moves the frames.
 struct Task {
     connection: Rc<H2Connection>,
     driver: client::Connection<CorkedStream, Bytes>,
@@ -141,8 +141,7 @@ impl NewH2Connection {
 impl H2Connection {
     /// Whether another exchange may begin on it.
     pub(super) fn has_room(&self) -> bool {
-        // While the server has not said how many streams it allows, one: more would be a guess that
-        // it may have to refuse.
+        // Until the server has sent its limit of streams, one: more might be refused.
         let allowed = self
             .allowed
             .get()
@@ -155,7 +154,7 @@ impl H2Connection {
         self.sender.borrow().is_some()
     }
 
-    /// Whether the server has said what it allows.
+    /// Whether the server has sent its settings.
     pub(super) fn is_greeted(&self) -> bool {
         self.allowed.get().is_some()
     }
@@ -182,18 +181,18 @@ impl H2Connection {
         self.requests.get() > 1
     }
 
-    /// One more exchange.
+    /// One more exchange uses it.
     pub(super) fn enter(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
         self.requests.set(self.requests.get() + 1);
     }
 
-    /// The one that has entered last sends nothing.
+    /// The last exchange that has entered sends nothing.
     pub(super) fn was_not_used(&self) {
         self.requests.set(self.requests.get() - 1);
     }
 
-    /// One less.
+    /// One exchange less uses it.
     pub(super) fn exit(&self) {
         self.in_flight.set(self.in_flight.get() - 1);
         if self.is_idle() {
@@ -201,7 +200,7 @@ impl H2Connection {
         }
     }
 
-    /// Tells what the server has taken.
+    /// Reports what the server has taken.
     pub(super) fn tracker(&self) -> SocketTracker {
         self.tracker.clone()
     }
@@ -211,8 +210,7 @@ impl H2Connection {
         self.sender.borrow().clone()
     }
 
-    /// Whether the server lets a stream go on in another protocol (RFC 8441 §3); not known before it
-    /// has greeted.
+    /// Whether the server accepts extended CONNECT (RFC 8441 §3); not known before its settings.
     pub(super) fn takes_connect(&self) -> bool {
         let sender = self.sender.borrow();
         sender
@@ -220,14 +218,14 @@ impl H2Connection {
             .is_some_and(SendRequest::is_extended_connect_protocol_enabled)
     }
 
-    /// Takes no more streams, and ends when those it has have ended.
+    /// Takes no more streams, and ends with the last open one.
     pub(super) fn leave(&self) {
         // h2 sends GOAWAY when all senders are dropped and no stream is open.
         drop(self.sender.borrow_mut().take());
     }
 
-    /// Asks whether the other end is alive: an answer is late. Until that is known, others are sent
-    /// on other connections.
+    /// Requests a PING: an answer is late. Until it is answered, other exchanges use other
+    /// connections.
     pub(super) fn doubt(&self) {
         let now = clock::now();
         match self.question.get() {
@@ -267,7 +265,7 @@ impl H2Connection {
                 .is_none_or(|max| self.requests.get() < max)
     }
 
-    /// Looks whether the other end has answered in time, and asks again when that is due.
+    /// Checks whether the PING was answered in time, and requests another when that is due.
     pub(super) fn look_after(&self, plan: &plan::BackendHttp2, now: Instant) {
         match self.question.get() {
             Question::Wanted(_, at) | Question::Asked(_, at) => {
@@ -339,7 +337,7 @@ impl Task {
         }
     }
 
-    /// A server that has said GOAWAY takes no new streams, though it may go on with those it has.
+    /// After a GOAWAY the server takes no new streams, though open ones may continue.
     fn note_goodbye(&self, cx: &mut Context<'_>) {
         let mut sender = self.connection.sender.borrow_mut();
         let has_left = sender
@@ -365,14 +363,14 @@ impl Task {
             pool,
             ..
         } = self;
-        // Exchanges that are still on it fail by this.
+        // This fails the exchanges that are still on it.
         drop(driver);
         connection.leave();
         let Some(pool) = pool.upgrade() else {
             return;
         };
         if !connection.is_greeted() {
-            // It never was one: exchanges that wait for it must not wait on.
+            // It never worked: exchanges that wait for it must not wait any longer.
             let fault = match ended {
                 Err(error) if error.is_io() => Fault::http2(Reason::ServerConnectFailed, error),
                 Err(error) => not_http2(&error)

@@ -15,7 +15,7 @@ use super::stream::StreamPermit;
 /// The stream of an answer. The permit goes last: the stream is free when it has ended.
 pub(in super::super) struct H2Incoming {
     body: StreamBody,
-    /// What is left of the request: dropping it cancels that.
+    /// The rest of the request: dropping it cancels that.
     rest: Rest,
     permit: StreamPermit,
 }
@@ -62,7 +62,7 @@ impl H2Incoming {
         self.rest.deliver();
     }
 
-    /// Says that the body is late: it is looked whether the connection is dead.
+    /// Notes that the body is late: a PING tests the connection.
     pub(in super::super) fn doubt(&self) {
         self.permit.doubt();
     }

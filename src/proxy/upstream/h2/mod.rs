@@ -1,7 +1,8 @@
 //! HTTP/2 towards a server: connections that carry many exchanges at a time.
 //!
-//! The h2 crate is driven directly and not by way of hyper: with our own pump we know whether any of
-//! a request's body was taken from the client, so that what a server refused can be sent again whole.
+//! The h2 crate is driven directly and not by way of hyper: with our own pump we know whether any
+//! of a request's body was taken from the client, so that a refused request can be sent again
+//! whole.
 //!
 //! An [`H2Connection`](connection::H2Connection) is one connection, with a task that moves its frames; an
 //! [`H2Pool`] is all of a worker's connections to one server; a [`StreamPermit`] allows one exchange one
@@ -9,7 +10,7 @@
 //!
 //! A stream may become a tunnel (RFC 8441), and holds its permit like any other until it ends.
 //!
-//! RFC 9113; §6.8 (GOAWAY) and §8.7 (what may be sent again) where it matters most.
+//! RFC 9113, mainly §6.8 (GOAWAY) and §8.7 (requests that may be sent again).
 
 mod call;
 mod connection;
@@ -31,9 +32,8 @@ use ::h2::Reason as Code;
 
 use crate::exchange::{Fault, Http2InWords, Reason};
 
-/// The fault of a server that does not speak HTTP/2, if that is what `error` shows, which came before
-/// anything else from it: what is no frame, or is another one than the first has to be (RFC 9113
-/// §3.4).
+/// The fault of a server that does not speak HTTP/2, if `error` shows that, which came before
+/// anything else from it: bytes that are no frame, or not the first frame (RFC 9113 §3.4).
 pub(crate) fn not_http2(error: &::h2::Error) -> Option<Fault> {
     let is_ours = error.is_library() && error.is_go_away();
     let code = error.reason();

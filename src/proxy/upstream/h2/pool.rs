@@ -1,8 +1,8 @@
-//! The connections of HTTP/2 of one worker to one server.
+//! The HTTP/2 connections of one worker to one server.
 //!
-//! The first that has room is taken, so that under falling load the last ones grow old and are let
-//! go. When none has room one more is opened, and exchanges that come meanwhile wait for it: as many are
-//! opened at a time as they will fill.
+//! The first one with room is taken, so that under falling load the last ones become too old and
+//! are closed. If none has room one more is opened, and exchanges that come meanwhile wait for it:
+//! as many are opened at a time as will be filled.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,9 +24,9 @@ pub(in super::super) struct H2Pool {
     opening: Cell<usize>,
     /// How many exchanges wait for room. Written by [`Waiting`].
     waiting: Cell<usize>,
-    /// Why the last one could not be opened.
+    /// The error of the last one that could not be opened.
     failure: RefCell<Option<Failure>>,
-    /// Notified when there may be room, or will be none.
+    /// Notified when there may be room, or when there will be none.
     changed: Notify,
 }
 
@@ -39,11 +39,11 @@ struct Failure {
 /// An exchange that waits for room. Dropping it stops the wait.
 pub(in super::super) struct Waiting {
     pool: Rc<H2Pool>,
-    /// Failures up to here happened to others.
+    /// Later failures concern this exchange.
     seen: u64,
 }
 
-/// A connection that is being opened. Dropping it says that it is there, or will not be.
+/// A connection that is being opened. Dropping it ends the wait for it, with or without success.
 pub(in super::super) struct Opening(Rc<H2Pool>);
 
 impl H2Pool {
@@ -55,7 +55,7 @@ impl H2Pool {
         now: Instant,
     ) -> Option<Rc<H2Connection>> {
         let mut connections = self.connections.borrow_mut();
-        // One that is left by all but a tunnel or two is still looked after.
+        // A connection with only a tunnel or two left is still tested.
         connections.retain(|connection| connection.is_open() || !connection.is_idle());
         for connection in connections.iter() {
             let is_kept = limits.max_idle > 0 || !connection.is_idle() || !connection.was_used();
@@ -83,7 +83,7 @@ impl H2Pool {
             .iter()
             .filter(|connection| connection.is_open() && !connection.is_greeted());
         let coming = coming.count() + self.opening.get();
-        // Unknown: one is enough, until it says otherwise.
+        // Unknown: one is enough, until its settings have come.
         let each = connections
             .iter()
             .rev()
@@ -98,7 +98,7 @@ impl H2Pool {
         self.notify();
     }
 
-    /// All exchanges that wait fail.
+    /// Fails all waiting exchanges.
     pub(in super::super) fn fail(&self, fault: &Fault) {
         let number = self.failures() + 1;
         *self.failure.borrow_mut() = Some(Failure {
@@ -109,7 +109,7 @@ impl H2Pool {
         self.notify();
     }
 
-    /// Wakes the exchanges that wait, which look again.
+    /// Wakes the waiting exchanges, which look again.
     pub(super) fn notify(&self) {
         self.changed.notify_waiters();
     }
@@ -125,7 +125,7 @@ impl H2Pool {
         self.failure.borrow().as_ref().map_or(0, |last| last.number)
     }
 
-    /// Lets go of what is too old, and looks whether the others are alive.
+    /// Drops connections that are too old, and tests the others.
     pub(in super::super) fn sweep(
         &self,
         limits: &plan::Pool,
@@ -143,7 +143,7 @@ impl H2Pool {
         }
     }
 
-    /// Ends up to `most` connections that carry nothing, and says how many.
+    /// Ends up to `most` connections without streams, and returns how many.
     pub(in super::super) fn close_idle(&self, most: usize) -> usize {
         let connections = self.connections.borrow();
         let idle = connections
@@ -152,7 +152,7 @@ impl H2Pool {
         idle.take(most).map(|connection| connection.leave()).count()
     }
 
-    /// Takes no new streams; those that are open go on.
+    /// Takes no new streams; open ones continue.
     pub(in super::super) fn leave(&self) {
         for connection in self.connections.borrow().iter() {
             connection.leave();
@@ -194,7 +194,7 @@ impl Waiting {
         }
     }
 
-    /// Ready after the next change; to be made before looking.
+    /// Ready after the next change; to be created before the check.
     pub(in super::super) fn changed(&self) -> Notified<'_> {
         self.pool.changed.notified()
     }

@@ -1,4 +1,4 @@
-//! The head of a request as HTTP/2 has it.
+//! Request heads for HTTP/2.
 
 use ::h2::ext::Protocol;
 use http::uri::{Authority, Scheme, Uri};
@@ -6,15 +6,14 @@ use http::{Method, Request, Version, header, request};
 
 use crate::proxy::io::UpgradeRequest;
 
-/// The head of a request as HTTP/2 has it, for the server that is called `authority` if the request
-/// does not say.
+/// The head of a request for HTTP/2; `authority` is the host if the request has none.
 ///
-/// What was said of the connection before is not passed on (RFC 9113 §8.2.2), and the host stands in
-/// `:authority` (§8.3.1).
+/// Fields of the connection are not passed on (RFC 9113 §8.2.2), and the host is in `:authority`
+/// (§8.3.1).
 ///
 /// # Errors
 ///
-/// That the host is none that a URI can have.
+/// The host is not valid in a URI.
 pub(crate) fn head_of(
     head: &request::Parts,
     scheme: Scheme,
@@ -49,7 +48,7 @@ pub(crate) fn head_of(
     Ok(request)
 }
 
-/// Makes a request in HTTP/1's way to go on in another protocol one in HTTP/2's (RFC 8441 §4, §5).
+/// Turns an upgrade request of HTTP/1 into that of HTTP/2 (RFC 8441 §4, §5).
 pub(crate) fn ask_for_tunnel(request: &mut Request<()>, upgrade: &UpgradeRequest) {
     *request.method_mut() = Method::CONNECT;
     request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);

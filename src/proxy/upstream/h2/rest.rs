@@ -1,4 +1,4 @@
-//! What is left of a request in HTTP/2 when its answer has come.
+//! The rest of an HTTP/2 request when its answer has come.
 
 use std::future::poll_fn;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::base::tasks::{self, JoinHandle};
 use crate::proxy::io::{Pump, RequestBody, Stopped};
 
-/// What is left of a request that has been answered. Dropping it resets the stream if there is any.
+/// The rest of an answered request. Dropping it resets the stream if there is any.
 pub(super) enum Rest {
     /// Nothing, or nothing that matters.
     Nothing,
@@ -17,7 +17,7 @@ pub(super) enum Rest {
     Unjudged(Box<Unjudged>),
     /// Some of its body.
     Upload(#[expect(dead_code, reason = "what it does is to be dropped")] Upload),
-    /// Whatever the client says from now on: the answer to a CONNECT was 2xx.
+    /// The client's further bytes: the answer to a CONNECT was 2xx.
     Tunnel(SendStream<Bytes>),
 }
 
@@ -53,7 +53,7 @@ impl Rest {
     }
 }
 
-/// What is left of a request, until it is known whether its answer goes to the client.
+/// The rest of a request, until it is certain that its answer goes to the client.
 pub(super) struct Unjudged {
     pub(super) pump: Pump<RequestBody>,
     /// Whether the server gets the rest.
@@ -65,7 +65,7 @@ pub(super) struct Unjudged {
 pub(super) struct Upload(JoinHandle<()>);
 
 impl Upload {
-    /// In a task of its own: a client that does not read the answer may go on sending.
+    /// In a task of its own: a client that does not read the answer may continue to send.
     fn of(mut pump: Pump<RequestBody>) -> Self {
         Self(tasks::spawn_local(async move {
             let sent = poll_fn(|cx| pump.poll(cx)).await;

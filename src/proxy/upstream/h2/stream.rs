@@ -1,4 +1,4 @@
-//! The permit for one exchange on a connection of HTTP/2.
+//! The permit for one exchange on an HTTP/2 connection.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,7 +12,8 @@ use crate::proxy::io::SocketTracker;
 use super::connection::H2Connection;
 use super::pool::{H2Pool, Waiting};
 
-/// Allows one exchange one stream on a connection. Dropping it gives the stream to the next.
+/// Permission for one exchange to use one stream of a connection. Dropping it gives the stream to
+/// the next.
 pub(in super::super) struct StreamPermit {
     connection: Rc<H2Connection>,
     pool: Rc<H2Pool>,
@@ -35,7 +36,7 @@ impl StreamPermit {
         self.was_used
     }
 
-    /// Says that an answer on this connection is late: it is looked whether the connection is dead.
+    /// Notes that an answer on this connection is late: a PING tests the connection.
     pub(super) fn doubt(&self) {
         self.connection.doubt();
     }
@@ -45,31 +46,31 @@ impl StreamPermit {
         self.connection.sender()
     }
 
-    /// Tells what the server has taken.
+    /// Reports what the server has taken.
     pub(super) fn tracker(&self) -> SocketTracker {
         self.connection.tracker()
     }
 
-    /// Sends no other exchange on this connection.
+    /// Makes the connection take no other exchange.
     pub(super) fn leave(&self) {
         self.connection.leave();
     }
 
-    /// Whether the server has said what it allows.
+    /// Whether the server has sent its settings.
     pub(super) fn is_greeted(&self) -> bool {
         self.connection.is_greeted()
     }
 
-    /// Says that no request was sent after all, and gives the stream back.
+    /// Notes that no request was sent after all, and gives the stream back.
     pub(in super::super) fn leave_unused(self) {
         self.connection.was_not_used();
     }
 
-    /// Whether a stream may become a tunnel. Waits until the server has said what it allows.
+    /// Whether a stream may become a tunnel. Waits for the server's settings.
     ///
     /// # Errors
     ///
-    /// The connection ended before, which is safe to try again.
+    /// The connection ended before; it is safe to try again.
     pub(in super::super) async fn takes_connect(&self) -> Result<bool, Fault> {
         let waiting = Waiting::enter(&self.pool);
         loop {
