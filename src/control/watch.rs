@@ -352,21 +352,21 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_rights_or_of_the_directory_itself_is_told() {
+    fn a_change_of_rights_or_of_the_directory_itself_causes_an_event() {
         use std::os::unix::fs::PermissionsExt as _;
-        let of_rights = told(|directory| {
+        let of_rights = events_of(|directory| {
             let rights = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(directory.join("app.log"), rights).expect("it is ours");
         });
         assert_eq!(of_rights, [(ReadFlags::ATTRIB, "app.log".to_owned())]);
-        let moved = told(|directory| {
+        let moved = events_of(|directory| {
             let elsewhere = directory.with_extension("moved");
             std::fs::rename(directory, &elsewhere).expect("moved");
             std::fs::rename(&elsewhere, directory).expect("moved back");
         });
         // The kernel makes one of two that are the same.
         assert_eq!(moved, [(ReadFlags::MOVE_SELF, String::new())]);
-        let removed = told(|directory| std::fs::remove_dir_all(directory).expect("removed"));
+        let removed = events_of(|directory| std::fs::remove_dir_all(directory).expect("removed"));
         let of_itself = (ReadFlags::DELETE_SELF, String::new());
         assert!(removed.contains(&of_itself), "{removed:?}");
     }

@@ -25,7 +25,7 @@ pub enum Cause {
     /// HTTP/2.
     Http2(h2::Error),
     /// The error of another exchange that waited for the same connection.
-    Told(Rc<str>),
+    Text(Rc<str>),
     /// The other side uses another protocol than we do.
     NotSpoken(Rc<str>),
 }
@@ -55,9 +55,9 @@ impl Fault {
         }
     }
 
-    /// A fault because the server does not speak `protocol`; `said` is the error that shows it.
-    pub fn not_spoken(reason: Reason, protocol: &str, said: &dyn fmt::Display) -> Self {
-        let text = format!("the server does not speak {protocol}: {said}");
+    /// A fault because the server does not speak `protocol`; `detail` is the error that shows it.
+    pub fn not_spoken(reason: Reason, protocol: &str, detail: &dyn fmt::Display) -> Self {
+        let text = format!("the server does not speak {protocol}: {detail}");
         Self {
             reason,
             cause: Some(Cause::NotSpoken(text.into())),
@@ -65,21 +65,21 @@ impl Fault {
     }
 
     /// A fault that several exchanges share; one of them had this cause.
-    pub fn told(reason: Reason, cause: Rc<str>) -> Self {
+    pub fn with_text(reason: Reason, cause: Rc<str>) -> Self {
         Self {
             reason,
-            cause: Some(Cause::Told(cause)),
+            cause: Some(Cause::Text(cause)),
         }
     }
 }
 
 impl Cause {
     /// The same, for another exchange.
-    pub fn retold(&self) -> Self {
+    pub fn copied(&self) -> Self {
         match self {
             Self::NotSpoken(text) => Self::NotSpoken(Rc::clone(text)),
-            Self::Told(text) => Self::Told(Rc::clone(text)),
-            other => Self::Told(other.to_string().into()),
+            Self::Text(text) => Self::Text(Rc::clone(text)),
+            other => Self::Text(other.to_string().into()),
         }
     }
 }
@@ -105,7 +105,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Io(error) => InWords(error).fmt(f),
             Self::Http2(error) => Http2InWords(error).fmt(f),
-            Self::Told(text) | Self::NotSpoken(text) => f.write_str(text),
+            Self::Text(text) | Self::NotSpoken(text) => f.write_str(text),
         }
     }
 }

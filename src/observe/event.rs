@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_not_believed_is_reported_with_the_cause() {
-        let fault = Fault::told(Reason::ServerTlsCertificate, "it has expired".into());
+        let fault = Fault::with_text(Reason::ServerTlsCertificate, "it has expired".into());
         let said = said(|| server_not_believed("app", "a", &fault));
         assert!(
             said.contains(

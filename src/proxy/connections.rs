@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_of_a_removed_frontend_drain_and_others_run() {
+    fn connections_of_a_removed_frontend_drain_and_others_stay() {
         let connections = Rc::new(Connections::default());
         let (gone, stays) = (frontend(), frontend());
         let leaves = connections.register(Arc::clone(&gone));

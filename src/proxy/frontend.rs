@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_is_let_in_when_one_leaves_or_the_limit_rises() {
+    async fn a_waiter_is_admitted_when_one_leaves_or_the_limit_rises() {
         let gate = Gate::new(1);
         gate.enter().await;
         tokio::join!(gate.enter(), async { gate.leave() });

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_status_asks_for_is_said() {
+    fn fields_that_a_status_requires_are_sent() {
         let id = RequestId::made(1);
         let no_server = reply(Reason::BackendNoServer, &id);
         assert!(no_server.headers().contains_key(header::RETRY_AFTER));

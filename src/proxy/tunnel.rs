@@ -62,7 +62,7 @@ struct Running<'a> {
     /// Whether both ends had taken everything at the last check.
     is_settled: bool,
     /// When the drain began.
-    told_at: Option<Instant>,
+    drain_began: Option<Instant>,
     /// Until when the ends are read, once they were closed.
     parting_until: Option<Instant>,
 }
@@ -70,7 +70,7 @@ struct Running<'a> {
 /// How a tunnel ended.
 enum Ended {
     /// Both ends were closed in order.
-    WellTold,
+    InOrder,
     /// One has broken, and the other must be reset.
     Broken(Broken),
 }
@@ -99,7 +99,7 @@ impl Tunnel {
             moved_at: now,
             probe: ProgressProbe::default(),
             is_settled: false,
-            told_at: None,
+            drain_began: None,
             parting_until: None,
         };
         let ended = poll_fn(|cx| running.poll(cx)).await;
@@ -113,7 +113,7 @@ impl Tunnel {
         } = *self;
         // The connections are dropped first: the slot is counted for one of them.
         match ended {
-            Ended::WellTold => relay.close(),
+            Ended::InOrder => relay.close(),
             // Boxed: tunnels, which are many and idle, do not carry its state.
             Ended::Broken(broken) => Box::pin(relay.reset(broken)).await,
         }
@@ -141,7 +141,7 @@ impl Running<'_> {
             let due = self.due();
             let now = ready!(self.timer.poll_any(cx, due));
             if self.passed(now).is_ready() {
-                return Poll::Ready(Ended::WellTold);
+                return Poll::Ready(Ended::InOrder);
             }
         }
     }
@@ -150,7 +150,7 @@ impl Running<'_> {
         match shutdown {
             Shutdown::Run => {}
             Shutdown::Drain => {
-                self.told_at.get_or_insert_with(clock::now);
+                self.drain_began.get_or_insert_with(clock::now);
             }
             Shutdown::Abort => {
                 self.part(Reason::ProxyStopped);
@@ -182,7 +182,7 @@ impl Running<'_> {
 
     fn over(&self, outcome: Result<(), Broken>) -> Ended {
         let Err(broken) = outcome else {
-            return Ended::WellTold;
+            return Ended::InOrder;
         };
         let reason = match broken {
             Broken::Client => Reason::ClientLeft,
@@ -209,7 +209,7 @@ impl Running<'_> {
 
     /// When the time to drain is over.
     fn drained_at(&self) -> Option<Instant> {
-        Some(self.told_at? + self.terms.drain)
+        Some(self.drain_began? + self.terms.drain)
     }
 
     /// Whether nothing has passed for the idle timeout. Bytes that were written to a slow peer may

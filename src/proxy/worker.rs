@@ -281,7 +281,7 @@ impl Running {
             target,
             process_gate: Arc::clone(&self.process_gate),
             context: Rc::clone(&self.context),
-            told: Cell::new(None),
+            logged_at: Cell::new(None),
         };
         let counted = Counted::new(&self.accepting, &self.context.connections);
         tasks::spawn_local(async move {

@@ -625,9 +625,9 @@ fn windows_that_grow_by_crumbs(way: &Way) {
         // Each grant comes in time: the answer to the ping has been waited for.
         client.send(frames::grant(1, 1));
         client.send(frames::frame(PING, 0, 0, "is it up"));
-        let told = client.frame_that(|frame| [PING, frames::RST_STREAM].contains(&frame.kind));
-        if told.kind == frames::RST_STREAM {
-            break told;
+        let frame = client.frame_that(|frame| [PING, frames::RST_STREAM].contains(&frame.kind));
+        if frame.kind == frames::RST_STREAM {
+            break frame;
         }
         thread::park_timeout(Duration::from_millis(20));
     };

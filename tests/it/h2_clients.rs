@@ -79,7 +79,7 @@ fn a_request_becomes_one_of_http_1() {
 }
 
 #[test]
-fn the_authority_is_the_host_and_need_not_be_said_twice() {
+fn the_authority_is_the_host_and_need_not_be_repeated() {
     let origin = Origin::answering(OK);
     let proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());
@@ -115,7 +115,7 @@ fn cookies_are_joined() {
 }
 
 #[test]
-fn the_server_is_told_who_asks_and_how() {
+fn the_server_gets_the_clients_address_and_protocol() {
     let request = seen(&[
         ("x-forwarded-for", "1.2.3.4"),
         ("x-forwarded-proto", "https"),
@@ -138,7 +138,7 @@ fn a_trusted_proxy_is_believed() {
 }
 
 #[test]
-fn a_server_that_may_send_trailers_is_told_so_and_of_nothing_else() {
+fn a_server_gets_te_trailers_and_no_other_te() {
     assert_eq!(seen(&[("te", "trailers")]).values("te"), ["trailers"]);
 }
 
@@ -166,7 +166,7 @@ fn an_answers_fields_of_its_hop_are_not_passed_on() {
 }
 
 #[test]
-fn the_log_says_which_version_was_spoken() {
+fn the_log_contains_the_version_of_http() {
     let origin = Origin::named("abc");
     let (proxy, mut client) = client_before(&origin);
     assert_eq!(client.post("/echo?x=1", "hello").text(), "hello");
@@ -222,7 +222,7 @@ fn a_body_whose_length_is_unknown_arrives_in_chunks_whatever_the_method() {
 }
 
 #[test]
-fn a_body_that_is_empty_in_the_end_is_no_accident() {
+fn a_body_that_turns_out_empty_is_complete() {
     let origin = Origin::named("a");
     let (_proxy, mut client) = client_before(&origin);
     assert_eq!(client.post("/echo", "").text(), "");
@@ -340,7 +340,7 @@ fn trailers_pass_both_ways() {
 }
 
 #[test]
-fn a_length_stays_where_trailers_follow_that_http1_has_no_place_for() {
+fn a_length_stays_if_trailers_follow_that_http1_cannot_carry() {
     let origin = Origin::named("ok");
     let (_proxy, mut client) = client_before(&origin);
     let request = client
@@ -406,7 +406,7 @@ fn statuses_without_a_body_end_their_stream() {
 // Interim and early answers.
 
 #[test]
-fn a_client_is_told_to_go_on_when_the_server_says_so() {
+fn an_http2_client_gets_100_when_the_server_sends_it() {
     let origin = Origin::named("a");
     let (_proxy, mut client) = client_before(&origin);
     let request = client
@@ -420,7 +420,7 @@ fn a_client_is_told_to_go_on_when_the_server_says_so() {
 }
 
 #[test]
-fn what_a_server_says_before_its_answer_is_passed_on_at_once() {
+fn interim_responses_are_passed_on_at_once_to_an_http2_client() {
     let gate = Gate::default();
     let heard = gate.clone();
     let origin = Origin::scripted(move |visit| {
@@ -450,7 +450,7 @@ fn what_a_server_says_before_its_answer_is_passed_on_at_once() {
 }
 
 #[test]
-fn what_a_server_of_http2_says_before_its_answer_is_passed_on_too() {
+fn interim_responses_of_an_http2_server_are_passed_on_too() {
     // `:status: 103` and `link: </a.css>`, as HPACK writes them.
     const HINTS: &[u8] = b"\x08\x03103\x00\x04link\x08</a.css>";
     let gate = Gate::default();
@@ -474,7 +474,7 @@ fn what_a_server_of_http2_says_before_its_answer_is_passed_on_too() {
 }
 
 #[test]
-fn a_server_that_does_not_stop_saying_so_is_passed_on_for_a_while() {
+fn endless_interim_responses_are_passed_on_up_to_a_bound() {
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n".repeat(1000);
     let origin = Origin::answering([hints.as_bytes(), OK].concat());
     let (_proxy, mut client) = client_before(&origin);
@@ -487,7 +487,7 @@ fn a_server_that_does_not_stop_saying_so_is_passed_on_for_a_while() {
 }
 
 #[test]
-fn a_final_answer_to_an_expectation_is_not_preceded_by_go_on() {
+fn a_final_answer_to_an_expectation_is_not_preceded_by_100() {
     let origin = Origin::scripted(|visit| {
         visit.head();
         visit.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
@@ -539,7 +539,7 @@ fn an_answer_may_come_while_the_request_is_still_sent() {
 
 /// RFC 9113 section 8.1: it may stop sending, and nothing is wrong.
 #[test]
-fn a_client_that_does_not_stop_sending_after_its_answer_is_told_to() {
+fn a_client_that_keeps_sending_after_its_answer_gets_a_reset() {
     let origin = Origin::scripted(|visit| {
         visit.head();
         visit.send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n");
@@ -555,7 +555,7 @@ fn a_client_that_does_not_stop_sending_after_its_answer_is_told_to() {
 }
 
 #[test]
-fn a_large_upload_that_is_not_wanted_does_not_hold_up_the_next() {
+fn a_large_unwanted_upload_does_not_delay_the_next_request() {
     let origin = Origin::scripted(|visit| {
         let head = visit.head().expect("a request");
         if head.method() == "POST" {
@@ -582,7 +582,7 @@ fn a_large_upload_that_is_not_wanted_does_not_hold_up_the_next() {
 // Streams that end early, and those beside them.
 
 /// A server that answers `/` and delays requests for `/slow`.
-fn patient(gate: &Gate) -> Origin {
+fn slow_origin(gate: &Gate) -> Origin {
     let gate = gate.clone();
     Origin::scripted(move |visit| {
         while let Some(request) = visit.request() {
@@ -597,9 +597,9 @@ fn patient(gate: &Gate) -> Origin {
 }
 
 #[test]
-fn a_client_that_resets_a_stream_has_left_and_others_go_on() {
+fn a_client_that_resets_a_stream_has_aborted_it_and_others_continue() {
     let gate = Gate::default();
-    let origin = patient(&gate);
+    let origin = slow_origin(&gate);
     let setup = Setup::servers([format!(
         "{{ address = \"{}\", max_connections = 1 }}",
         origin.address()
@@ -621,9 +621,9 @@ fn a_client_that_resets_a_stream_has_left_and_others_go_on() {
 }
 
 #[test]
-fn a_client_that_leaves_ends_what_was_begun_for_it() {
+fn a_client_that_closes_ends_its_exchanges() {
     let gate = Gate::default();
-    let origin = patient(&gate);
+    let origin = slow_origin(&gate);
     let proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());
     let slow = frames::request("GET", "/slow");
@@ -751,7 +751,7 @@ fn a_reader_that_is_slow_and_steady_gets_it_all() {
 }
 
 #[test]
-fn an_answer_that_is_cut_does_not_look_whole() {
+fn a_cut_answer_does_not_look_complete() {
     let heads = [
         ("content-length: 100\r\n\r\nhalf", "server.body.incomplete"),
         (
@@ -774,7 +774,7 @@ fn an_answer_that_is_cut_does_not_look_whole() {
 }
 
 #[test]
-fn a_server_that_talks_nonsense_is_a_502_and_its_neighbours_do_not_notice() {
+fn a_malformed_answer_is_a_502_on_its_stream_alone() {
     let origin = Origin::scripted(|visit| {
         while let Some(request) = visit.request() {
             match request.target() {
@@ -826,7 +826,7 @@ fn many_small_messages_that_wait_for_their_server_are_no_attack() {
 #[test]
 fn a_server_that_does_not_answer_in_time_is_a_504_on_its_stream_alone() {
     let gate = Gate::default();
-    let origin = patient(&gate);
+    let origin = slow_origin(&gate);
     let setup = Setup::of(&[&origin]).backend("timeout.response = \"300ms\"");
     let proxy = setup.start_paused();
     let mut client = Http2::connect(proxy.address());
@@ -893,7 +893,7 @@ fn a_server_that_stops_in_mid_body_is_cut() {
 #[test]
 fn an_exchange_has_an_end() {
     let gate = Gate::default();
-    let origin = patient(&gate);
+    let origin = slow_origin(&gate);
     let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
     let proxy = setup.start_paused();
     let mut client = Http2::connect(proxy.address());
@@ -959,7 +959,7 @@ fn a_thousand_requests_ten_at_a_time() {
 }
 
 #[test]
-fn frontends_speak_it_or_do_not_each_for_itself() {
+fn each_frontend_has_its_own_setting_for_http2() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).rest(
         "[frontend.old]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\nhttp2.enabled = false\n\
@@ -978,7 +978,7 @@ fn frontends_speak_it_or_do_not_each_for_itself() {
 // The end of a connection.
 
 #[test]
-fn a_connection_that_is_drained_takes_nothing_new_and_finishes_what_is_open() {
+fn a_drained_connection_refuses_new_streams_and_finishes_open_ones() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let mut proxy = before(&origin);
@@ -1004,10 +1004,10 @@ fn a_connection_that_is_drained_takes_nothing_new_and_finishes_what_is_open() {
 }
 
 #[test]
-fn a_client_that_ignores_the_drain_does_not_hold_it_up() {
+fn a_client_that_ignores_the_drain_does_not_delay_it() {
     // It never acknowledges, and sends more requests.
     let gate = Gate::default();
-    let origin = patient(&gate);
+    let origin = slow_origin(&gate);
     let mut proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());
     let slow = frames::request("GET", "/slow");
@@ -1037,7 +1037,7 @@ fn a_client_that_ignores_the_drain_does_not_hold_it_up() {
 }
 
 #[test]
-fn a_frontend_that_is_removed_sends_its_clients_away_in_good_order() {
+fn the_clients_of_a_removed_frontend_get_a_goaway() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let spare = "[frontend.spare]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"";
@@ -1058,7 +1058,7 @@ fn a_frontend_that_is_removed_sends_its_clients_away_in_good_order() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_in_good_order() {
+fn an_idle_connection_is_closed_with_a_goaway() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).frontend("timeout.keep_alive = \"300ms\"");
     let proxy = setup.start();
@@ -1085,7 +1085,7 @@ fn an_idle_connection_is_closed_at_the_end_of_its_time_and_not_much_later() {
 }
 
 #[test]
-fn a_client_that_never_asks_is_closed_even_if_it_does_not_listen() {
+fn a_client_without_requests_is_closed_even_if_it_does_not_read() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
     let proxy = setup.start();
@@ -1098,7 +1098,7 @@ fn a_client_that_never_asks_is_closed_even_if_it_does_not_listen() {
 }
 
 #[test]
-fn a_client_that_is_sent_away_while_it_sends_can_read_why() {
+fn a_client_that_is_closed_while_it_sends_can_read_the_reason() {
     let origin = Origin::named("a");
     let proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());
@@ -1115,7 +1115,7 @@ fn a_client_that_is_sent_away_while_it_sends_can_read_why() {
 }
 
 #[test]
-fn half_a_preface_is_a_head_that_does_not_come() {
+fn half_a_preface_is_a_late_head() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
     let proxy = setup.start();
@@ -1275,7 +1275,7 @@ fn a_length_went_out_to_a_server_of_http_1_as_it_came() {
 }
 
 #[test]
-fn a_post_without_a_body_says_so_to_a_server_of_http_1() {
+fn a_post_without_a_body_has_a_length_of_zero_for_a_server_of_http_1() {
     let origin = Origin::answering(OK);
     let (_proxy, mut client) = client_before(&origin);
     for (method, length) in [
@@ -1297,7 +1297,7 @@ fn a_post_without_a_body_says_so_to_a_server_of_http_1() {
 }
 
 #[test]
-fn a_path_that_is_none_goes_no_further() {
+fn an_invalid_path_is_not_passed_on() {
     for path in ["*", "#x", "?q", "?"] {
         refused(&but(":path", path), 400, "request.target.form");
     }
@@ -1311,7 +1311,7 @@ fn a_path_that_is_none_goes_no_further() {
 }
 
 #[test]
-fn space_around_a_value_is_taken_off_as_in_http_1() {
+fn space_around_a_value_is_removed_as_in_http_1() {
     let origin = Origin::answering(OK);
     let proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());
@@ -1465,7 +1465,7 @@ fn a_malformed_head_is_reset_counted_and_logged() {
 }
 
 #[test]
-fn a_body_that_breaks_its_promise_is_reset_and_its_server_sees_it_aborted() {
+fn a_body_that_differs_from_its_length_is_reset_and_aborted_at_the_server() {
     let origin = Origin::named("a");
     let proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());

@@ -39,7 +39,7 @@ fn post(body: &str) -> String {
 // Requests and answers.
 
 #[test]
-fn a_request_is_said_in_the_words_of_http2() {
+fn a_request_is_translated_to_http2() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = before_good(&origin);
     let response = proxy.ask(
@@ -70,7 +70,7 @@ fn a_request_is_said_in_the_words_of_http2() {
 }
 
 #[test]
-fn a_query_without_a_path_is_said_with_one() {
+fn a_query_without_a_path_is_sent_with_one() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = before_good(&origin);
     proxy.ask("GET http://test?q=1 HTTP/1.1\r\nhost: test\r\n\r\n");
@@ -138,7 +138,7 @@ fn an_answer_has_one_length_or_is_refused() {
 }
 
 #[test]
-fn a_body_of_unknown_length_comes_whole_with_its_trailers() {
+fn a_body_of_unknown_length_arrives_complete_with_its_trailers() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = before_good(&origin);
     // Of a GET too.
@@ -154,7 +154,7 @@ fn a_body_of_unknown_length_comes_whole_with_its_trailers() {
 }
 
 #[test]
-fn an_answer_comes_whole_with_its_trailers() {
+fn an_answer_arrives_complete_with_its_trailers() {
     let origin = Good::answering(|_| {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-sum", HeaderValue::from_static("7"));
@@ -202,7 +202,7 @@ fn answers_without_a_body_have_none() {
 }
 
 #[test]
-fn a_body_that_is_to_be_asked_for_waits_until_the_server_asks() {
+fn a_body_with_an_expectation_waits_for_100() {
     let origin = Good::answering(|request| Reply::of(request.body().clone()));
     let proxy = before_good(&origin);
     let mut client = proxy.client();
@@ -263,7 +263,7 @@ fn a_server_may_answer_before_it_has_seen_the_whole_request() {
 }
 
 #[test]
-fn an_upload_goes_on_while_the_answer_is_not_read() {
+fn an_upload_continues_while_the_answer_is_not_read() {
     const WHOLE: usize = 1 << 20;
     let origin = Origin::scripted(|visit| {
         let Some(mut frames) = Frames::begin(visit, &[]) else {
@@ -360,7 +360,7 @@ fn ask_at_once(proxy: &Proxy, clients: usize) {
 }
 
 #[test]
-fn a_server_that_allows_few_streams_gets_no_more_connections_than_that_asks_for() {
+fn a_server_that_allows_few_streams_gets_no_more_connections_than_needed() {
     let origin = holding(10, 200, &[(setting::MAX_STREAMS, 10)]);
     let proxy = before(&origin);
     ask_at_once(&proxy, 200);
@@ -378,7 +378,7 @@ fn our_own_bound_holds_too() {
 }
 
 #[test]
-fn a_server_that_speaks_something_else_fails_all_exchanges_at_once() {
+fn a_server_of_another_protocol_fails_all_exchanges_at_once() {
     let origin = Origin::scripted(|visit| {
         visit.bytes(24);
         visit.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
@@ -399,31 +399,31 @@ fn a_server_that_speaks_something_else_fails_all_exchanges_at_once() {
 }
 
 #[test]
-fn that_a_server_does_not_speak_http2_is_said_in_these_words() {
+fn a_server_without_http2_is_reported_in_these_words() {
     let origin = Origin::scripted(|visit| {
         visit.bytes(24);
         visit.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
         visit.wait_for_end();
     });
-    let said =
+    let text =
         "the server does not speak HTTP/2: the connection was ended: frame with invalid size";
     let program = Program::start(&setup(origin.address()));
     for _ in 0..3 {
         assert_eq!(program.client().get("/").status(), 502);
     }
     let event = program.wait_for("server.http2_failed");
-    assert!(event.to_string().contains(said), "{event}");
+    assert!(event.to_string().contains(text), "{event}");
     assert_eq!(program.events_of("server.http2_failed").len(), 1);
 
     let proxy = setup(origin.address())
         .backend("health = { path = '/', interval = '10ms', timeout = '20s' }")
         .start();
     proxy.wait_for_state(origin.address(), "down");
-    assert_eq!(proxy.server(origin.address())["reason"], said);
+    assert_eq!(proxy.server(origin.address())["reason"], text);
 }
 
 #[test]
-fn a_connection_that_rests_too_long_is_closed() {
+fn a_connection_that_is_idle_too_long_is_closed() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = setup(origin.address())
         .backend("pool = { idle_timeout = '10ms' }")
@@ -466,7 +466,7 @@ fn a_reload_keeps_the_connection() {
 // Nothing is lost.
 
 #[test]
-fn what_a_server_refuses_is_sent_again_whole() {
+fn a_refused_request_is_sent_again_completely() {
     let is_again = Gate::default();
     let origin = Origin::scripted({
         let is_again = is_again.clone();
@@ -497,7 +497,7 @@ fn what_a_server_refuses_is_sent_again_whole() {
 }
 
 #[test]
-fn the_short_beginning_of_a_body_is_kept_for_a_server_that_refuses_late() {
+fn a_short_part_of_a_body_is_kept_for_a_late_refusal() {
     let asked = Arc::new(AtomicUsize::new(0));
     let origin = refusing_after(1, &asked);
     let proxy = before(&origin);
@@ -562,7 +562,7 @@ fn a_server_that_refuses_everything_is_left_for_another() {
 }
 
 #[test]
-fn a_server_that_refuses_everything_and_is_alone_is_not_asked_for_ever() {
+fn a_lone_server_that_refuses_everything_is_not_tried_for_ever() {
     let asked = Arc::new(AtomicUsize::new(0));
     let origin = Origin::scripted({
         let asked = Arc::clone(&asked);
@@ -583,7 +583,7 @@ fn a_server_that_refuses_everything_and_is_alone_is_not_asked_for_ever() {
 }
 
 #[test]
-fn what_a_server_left_out_when_it_said_goodbye_is_sent_again() {
+fn requests_that_a_goaway_leaves_out_are_sent_again() {
     // Serves three streams of each connection, and does not process later ones.
     let origin = Origin::scripted(|visit| {
         let Some(mut frames) = Frames::begin(visit, &[]) else {
@@ -611,7 +611,7 @@ fn what_a_server_left_out_when_it_said_goodbye_is_sent_again() {
 }
 
 #[test]
-fn a_connection_that_was_said_goodbye_to_ends_when_its_streams_end() {
+fn a_connection_ends_with_its_streams_after_a_goaway() {
     let gate = Gate::default();
     let origin = Origin::scripted({
         let gate = gate.clone();
@@ -712,7 +712,7 @@ fn a_stream_that_the_server_resets_harms_no_other() {
 }
 
 #[test]
-fn a_client_that_leaves_cancels_its_stream_and_no_other() {
+fn a_client_that_closes_cancels_its_stream_and_no_other() {
     let are_here = Gate::default();
     let origin = Origin::scripted({
         let are_here = are_here.clone();
@@ -765,7 +765,7 @@ fn a_client_that_does_not_read_stalls_no_other() {
 }
 
 #[test]
-fn a_late_answer_is_one_exchanges_fault_when_the_server_is_alive() {
+fn a_late_answer_fails_one_exchange_if_the_server_is_alive() {
     let origin = Origin::scripted(|visit| {
         let Some(mut frames) = Frames::begin(visit, &[]) else {
             return;
@@ -789,7 +789,7 @@ fn a_late_answer_is_one_exchanges_fault_when_the_server_is_alive() {
 }
 
 #[test]
-fn a_connection_that_does_not_answer_is_left() {
+fn an_unresponsive_connection_is_abandoned() {
     let origin = Origin::scripted(|visit| {
         let number = visit.number();
         let Some(mut frames) = Frames::begin(visit, &[]) else {
@@ -819,7 +819,7 @@ fn a_connection_that_does_not_answer_is_left() {
 }
 
 #[test]
-fn a_connection_that_died_in_silence_is_found_by_pings() {
+fn pings_find_a_dead_connection() {
     let origin = Origin::scripted(|visit| {
         let Some(mut frames) = Frames::begin(visit, &[]) else {
             return;
@@ -840,7 +840,7 @@ fn a_connection_that_died_in_silence_is_found_by_pings() {
 }
 
 #[test]
-fn checks_speak_http2_in_the_clear() {
+fn checks_use_http2_without_tls() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = setup(origin.address())
         .backend("health = { path = '/healthz', body = 'ok', interval = '10ms', timeout = '20s' }")

@@ -17,7 +17,7 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 // The access log.
 
 #[test]
-fn a_line_says_all_that_happened_in_an_exchange() {
+fn a_line_contains_everything_about_an_exchange() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).route("name = \"all\"\npath = \"*\"\nbackend = \"app\"");
     let proxy = setup.start();
@@ -129,7 +129,7 @@ fn every_version_of_http_has_the_same_fields_in_the_log() {
 }
 
 #[test]
-fn nothing_that_a_client_makes_long_fills_a_line() {
+fn long_values_of_a_client_do_not_fill_a_line() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin])
         .workers(1)
@@ -163,7 +163,7 @@ fn nothing_that_a_client_makes_long_fills_a_line() {
 }
 
 #[test]
-fn times_say_where_the_time_went() {
+fn each_time_measures_its_part() {
     const SPAN: Duration = Duration::from_millis(200);
     // One before each head and one before each last byte.
     let gates: [Gate; 4] = Default::default();
@@ -347,7 +347,7 @@ fn the_access_log_can_be_off() {
 }
 
 #[test]
-fn a_log_that_stalls_holds_no_exchange_up() {
+fn a_stalled_log_delays_no_exchange() {
     let origin = Origin::named("a");
     // The program's standard output is not read.
     let program = Program::start(&Setup::of(&[&origin]).log_to("stdout"));
@@ -375,7 +375,7 @@ fn a_log_that_stalls_holds_no_exchange_up() {
 // Metrics.
 
 #[test]
-fn metrics_have_the_names_that_are_promised() {
+fn metrics_have_the_documented_names() {
     let (_origin, proxy) = lively();
     let text = proxy.metrics();
     let promised = [
@@ -540,7 +540,7 @@ fn histograms_add_up() {
 }
 
 #[test]
-fn what_is_in_flight_is_shown() {
+fn exchanges_in_flight_are_shown() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let proxy = Setup::of(&[&origin]).start();
@@ -560,7 +560,7 @@ fn what_is_in_flight_is_shown() {
 }
 
 #[test]
-fn requests_are_counted_by_route_and_go_on_over_a_reload() {
+fn counts_by_route_continue_over_a_reload() {
     let (a, b) = (Origin::named("a"), Origin::named("b"));
     let setup = || {
         Setup::of(&[&a])
@@ -588,7 +588,7 @@ fn requests_are_counted_by_route_and_go_on_over_a_reload() {
 // The admin listener.
 
 #[test]
-fn the_status_has_the_shape_that_is_promised() {
+fn the_status_has_the_documented_form() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start();
     let status = proxy.status();
@@ -603,7 +603,7 @@ fn the_status_has_the_shape_that_is_promised() {
 }
 
 #[test]
-fn the_admin_listener_answers_what_it_knows() {
+fn the_admin_listener_answers_known_paths_and_methods_only() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start();
     assert_eq!(proxy.admin("GET", "/live").status(), 200);
@@ -677,7 +677,7 @@ fn a_web_page_can_neither_read_the_status_nor_make_the_proxy_reload() {
 }
 
 #[test]
-fn clients_that_say_nothing_keep_no_probe_out() {
+fn silent_clients_keep_no_probe_out() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start();
     let address = proxy.admin_address();

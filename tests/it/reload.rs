@@ -64,7 +64,7 @@ fn a_file_that_is_written_in_place_takes_effect() {
 }
 
 #[test]
-fn a_link_that_is_swapped_as_kubernetes_does_takes_effect() {
+fn a_link_that_is_replaced_as_kubernetes_does_takes_effect() {
     let (a, b) = two();
     let folder = Folder::new();
     let log = folder.path("access.log");
@@ -147,7 +147,7 @@ fn other_files_and_equal_ones_are_no_change() {
 }
 
 #[test]
-fn a_change_waits_to_be_asked_for_without_a_watcher() {
+fn without_a_watcher_a_change_waits_for_a_reload() {
     let (a, b) = two();
     let proxy = Setup::of(&[&a]).start();
     proxy.replace(&Setup::of(&[&b]));
@@ -159,7 +159,7 @@ fn a_change_waits_to_be_asked_for_without_a_watcher() {
 }
 
 #[test]
-fn signals_have_the_file_read_again() {
+fn a_signal_starts_a_reload() {
     let (a, b) = two();
     let program = Program::start(&Setup::of(&[&a]));
     for (number, (signal, origin, name)) in [(Signal::HUP, &b, "b"), (Signal::USR2, &a, "a")]
@@ -176,7 +176,7 @@ fn signals_have_the_file_read_again() {
 // What is answered.
 
 #[test]
-fn a_reload_says_what_it_changed() {
+fn a_reload_reports_its_changes() {
     let (a, b) = two();
     let proxy = Setup::of(&[&a]).start();
     proxy.write(&Setup::of(&[&a, &b]).route("path = \"/x\"\nbackend = \"app\""));
@@ -194,7 +194,7 @@ fn a_reload_says_what_it_changed() {
 }
 
 #[test]
-fn a_reload_warns_as_a_check_does_each_warning_an_item_of_a_list() {
+fn a_reload_lists_the_warnings_of_a_check() {
     let (a, b) = two();
     let proxy = Setup::of(&[&a]).start();
     assert_eq!(json(&proxy.reload())["warnings"], serde_json::json!([]));
@@ -250,7 +250,7 @@ fn a_reload_of_an_equal_file_changes_nothing_that_can_be_seen() {
 }
 
 #[test]
-fn a_bad_file_changes_nothing_and_is_told_everywhere() {
+fn a_bad_file_changes_nothing_and_is_reported_everywhere() {
     let (a, _) = two();
     let setup = Setup::of(&[&a]);
     let proxy = setup.start();
@@ -353,7 +353,7 @@ fn reloads_at_the_same_time_are_done_one_after_the_other() {
 const MORE: &str = "[frontend.more]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"";
 
 #[test]
-fn a_frontend_can_be_added_and_taken_away() {
+fn a_frontend_can_be_added_and_removed() {
     let (a, _) = two();
     let setup = Setup::of(&[&a]);
     let proxy = setup.start();
@@ -377,7 +377,7 @@ fn a_frontend_can_be_added_and_taken_away() {
 }
 
 #[test]
-fn an_exchange_on_a_frontend_that_is_taken_away_is_finished() {
+fn an_exchange_on_a_removed_frontend_is_finished() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let setup = Setup::of(&[&origin]);
@@ -492,7 +492,7 @@ fn the_admin_listener_can_move() {
 // Servers.
 
 #[test]
-fn adding_taking_away_and_reordering_disturb_no_other_server() {
+fn adding_removing_and_reordering_disturb_no_other_server() {
     let (a, b) = two();
     let c = Origin::named("c");
     let proxy = Setup::of(&[&a]).workers(1).start();
@@ -549,7 +549,7 @@ fn a_server_that_moves_keeps_its_counters_and_nothing_else() {
 }
 
 #[test]
-fn exchanges_in_flight_go_on_counting_over_a_reload() {
+fn exchanges_in_flight_stay_counted_over_a_reload() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let limited = |max: u32| {
@@ -624,7 +624,7 @@ fn a_limit_that_a_reload_lowers_is_kept_to_while_exchanges_wait() {
 }
 
 #[test]
-fn turns_go_on_over_a_reload() {
+fn turns_continue_over_a_reload() {
     let (a, b) = two();
     let setup = Setup::of(&[&a, &b]);
     let proxy = setup.start();
@@ -839,7 +839,7 @@ fn a_reload_with_eight_times_the_certificates_costs_about_eight_times_as_much() 
 }
 
 #[test]
-fn what_only_a_start_can_change_is_said_to_wait() {
+fn changes_that_need_a_restart_are_reported() {
     let (a, _) = two();
     let proxy = Setup::of(&[&a]).start();
     proxy.write(&Setup::of(&[&a]).workers(3));

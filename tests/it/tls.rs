@@ -116,7 +116,7 @@ fn the_old_version_works_unless_it_is_forbidden() {
 }
 
 #[test]
-fn keys_can_be_agreed_on_that_no_quantum_computer_finds() {
+fn a_hybrid_post_quantum_key_exchange_works() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -140,21 +140,21 @@ fn the_certificate_is_that_of_the_name() {
     assert_eq!(exact, served("A.b.test"));
     assert_eq!(wildcard, served("x.b.test"));
     assert_eq!(first, served("x.y.b.test"), "a wildcard is one label");
-    assert_eq!(first, served("nobody.test"));
+    assert_eq!(first, served("unknown.test"));
     assert_eq!(first, served("127.0.0.1"), "no name at all");
 
     proxy.apply(&with_tls(
         &origin,
         &format!("{certificates}, default = 'x.b.test'"),
     ));
-    assert_eq!(wildcard, served("nobody.test"));
+    assert_eq!(wildcard, served("unknown.test"));
 
     proxy.apply(&with_tls(
         &origin,
         &format!("{certificates}, strict_sni = true"),
     ));
     assert_eq!(exact, served("a.b.test"));
-    for name in ["nobody.test", "127.0.0.1"] {
+    for name in ["unknown.test", "127.0.0.1"] {
         let refusal = speech.refusal(proxy.address(), name);
         assert!(refusal.contains("UnrecognisedName"), "{refusal}");
     }
@@ -162,18 +162,18 @@ fn the_certificate_is_that_of_the_name() {
 }
 
 #[test]
-fn a_refused_name_is_in_the_log_that_is_asked_for() {
+fn a_refused_name_is_in_the_log_if_enabled() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
     let lines = format!("certificates = {path}, strict_sni = true");
     let setup = with_tls(&origin, &lines).top("[log]\nlevel = 'debug'\n");
     let program = Program::start(&setup);
-    for (count, name, said) in [
+    for (count, name, text) in [
         (
             1,
-            "nobody.test",
-            "(unknown_name): no certificate has the name \"nobody.test\"",
+            "unknown.test",
+            "(unknown_name): no certificate has the name \"unknown.test\"",
         ),
         (
             2,
@@ -184,13 +184,13 @@ fn a_refused_name_is_in_the_log_that_is_asked_for() {
         safe.speech().refusal(program.address(), name);
         let event = program.wait_for_another("tls.handshake_failed", count);
         let message = event["message"].as_str().unwrap_or_default();
-        assert!(message.ends_with(said), "{event}");
+        assert!(message.ends_with(text), "{event}");
         assert_eq!(event["addr"], "127.0.0.1:0", "as it is written");
     }
 }
 
 #[test]
-fn the_kind_of_key_is_the_best_that_the_client_can() {
+fn the_kind_of_key_is_the_best_that_the_client_supports() {
     let safe = Safe::new();
     let rsa = safe.authority.rsa_pair(&["a.test"]);
     let first = safe.put("rsa.pem", &rsa.whole());
@@ -241,7 +241,7 @@ fn certificates_of_a_directory_and_keys_beside_them() {
 }
 
 #[test]
-fn sessions_go_on_after_a_reload_and_after_a_renewal() {
+fn sessions_resume_after_a_reload_and_after_a_renewal() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -269,7 +269,7 @@ fn sessions_go_on_after_a_reload_and_after_a_renewal() {
 }
 
 #[test]
-fn a_session_without_a_certificate_does_not_go_on_where_one_is_required() {
+fn a_session_without_a_certificate_does_not_resume_where_one_is_required() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let ca = safe.put("ca.pem", &safe.authority.pem);
@@ -390,7 +390,7 @@ fn an_open_connection_is_asked_for_a_certificate_when_one_is_required() {
 }
 
 #[test]
-fn an_open_connection_in_the_clear_does_not_get_past_a_certificate_either() {
+fn an_open_connection_without_tls_does_not_get_past_a_certificate_either() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let ca = safe.put("ca.pem", &safe.authority.pem);
@@ -412,7 +412,7 @@ fn an_open_connection_in_the_clear_does_not_get_past_a_certificate_either() {
 }
 
 #[test]
-fn a_certificate_that_is_revoked_or_not_believed_any_more_ends_its_connections() {
+fn a_certificate_that_is_revoked_or_no_longer_trusted_ends_its_connections() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let ca = safe.put("ca.pem", &safe.authority.pem);
@@ -424,7 +424,7 @@ fn a_certificate_that_is_revoked_or_not_believed_any_more_ends_its_connections()
     };
     let proxy = rules(&ca, &format!(", crl = {crl}")).start();
     let connected = |serial| {
-        let pair = safe.authority.client(&["somebody"], serial);
+        let pair = safe.authority.client(&["client"], serial);
         let mut client = Speech::showing(&safe.authority, &pair).connect(proxy.address(), "a.test");
         assert_eq!(client.get("a.test", "/").status(), 200);
         client
@@ -497,7 +497,7 @@ fn a_route_that_begins_to_require_a_certificate_asks_open_connections_for_it() {
 }
 
 #[test]
-fn servers_learn_who_the_client_is_and_no_client_can_pretend() {
+fn servers_get_the_identity_of_the_client_and_no_client_can_forge_it() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let ca = safe.put("ca.pem", &safe.authority.pem);
@@ -526,11 +526,11 @@ fn servers_learn_who_the_client_is_and_no_client_can_pretend() {
     assert_eq!(request.field("x-subject"), Some("CN=alice"));
     assert_eq!(request.field("x-sans"), Some("DNS:alice,DNS:alice.test"));
     assert_eq!(request.field("x-serial"), Some("AB"));
-    let fingerprint = request.field("x-fingerprint").expect("it is told");
+    let fingerprint = request.field("x-fingerprint").expect("it is sent");
     assert_eq!(fingerprint.len(), 64);
 
-    let mut stranger = safe.speech().connect(proxy.address(), "a.test");
-    assert_eq!(stranger.ask(&forged("/open")).status(), 200);
+    let mut other = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(other.ask(&forged("/open")).status(), 200);
     Client::connect(proxy.addresses("plain")[0]).ask(forged("/plain"));
     for target in ["/open", "/plain"] {
         let request = origin.request_of(target);
@@ -538,7 +538,7 @@ fn servers_learn_who_the_client_is_and_no_client_can_pretend() {
             assert_eq!(request.field(name), None, "{target} {name}");
         }
     }
-    let answer = stranger.get("a.test", "/secret/stranger");
+    let answer = other.get("a.test", "/secret/other");
     assert_eq!(
         (answer.status(), &*answer.reason()),
         (403, "route.certificate")
@@ -546,7 +546,7 @@ fn servers_learn_who_the_client_is_and_no_client_can_pretend() {
 }
 
 #[test]
-fn no_spelling_of_a_path_gets_a_stranger_past_a_route_that_requires_a_certificate() {
+fn no_spelling_of_a_path_gets_past_a_route_that_requires_a_certificate() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let ca = safe.put("ca.pem", &safe.authority.pem);
@@ -557,9 +557,9 @@ fn no_spelling_of_a_path_gets_a_stranger_past_a_route_that_requires_a_certificat
     )
     .route("path = '/partners/*'\nclient_certificate = 'required'\nbackend = 'app'");
     let proxy = setup.start();
-    let mut stranger = safe.speech().connect(proxy.address(), "a.test");
+    let mut other = safe.speech().connect(proxy.address(), "a.test");
     let mut verdict = |target: &str| {
-        let answer = stranger.get("a.test", target);
+        let answer = other.get("a.test", target);
         let is_refused = answer.status() == 400;
         (answer.status(), is_refused.then(|| answer.reason()))
     };
@@ -606,8 +606,8 @@ fn a_certificate_of_another_authority_or_a_revoked_one_is_refused() {
     assert_eq!(client.get("a.test", "/").status(), 200);
     let revoked = safe.authority.client(&["revoked"], 13);
     Speech::showing(&safe.authority, &revoked).refusal(proxy.address(), "a.test");
-    let stranger = Authority::new("Other CA").client(&["stranger"], 7);
-    Speech::showing(&safe.authority, &stranger).refusal(proxy.address(), "a.test");
+    let other = Authority::new("Other CA").client(&["other"], 7);
+    Speech::showing(&safe.authority, &other).refusal(proxy.address(), "a.test");
     wait_for_failures(&proxy, "bad_client_certificate", 2.0);
     safe.speech().refusal(proxy.address(), "a.test");
     wait_for_failures(&proxy, "no_client_certificate", 1.0);
@@ -711,11 +711,15 @@ fn a_renewed_certificate_is_served_and_a_broken_one_changes_nothing() {
     );
     let expiry = "evenkeel_certificate_expiry_timestamp_seconds{name=\"a.test\"} 4102444800\n";
     assert!(metrics.contains(expiry), "{metrics}");
-    assert_eq!(open.get("a.test", "/").text(), "a", "who was there stays");
+    assert_eq!(
+        open.get("a.test", "/").text(),
+        "a",
+        "the open connection stays"
+    );
 }
 
 #[test]
-fn a_file_that_never_was_good_does_not_hold_back_the_others() {
+fn a_file_that_never_was_valid_does_not_hold_back_the_others() {
     let safe = Safe::new();
     std::fs::create_dir(safe.folder.path("all")).expect("a folder of our own");
     safe.folder
@@ -736,7 +740,7 @@ fn a_file_that_never_was_good_does_not_hold_back_the_others() {
 }
 
 #[test]
-fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() {
+fn an_emptied_directory_is_an_error_and_a_missing_file_is_reported_with_its_names() {
     let safe = Safe::new();
     std::fs::create_dir(safe.folder.path("all")).expect("a folder of our own");
     let first = safe.authority.pair(&["a.test"]);
@@ -749,7 +753,7 @@ fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() 
     let remove = |name: &str| {
         std::fs::remove_file(safe.folder.path(name)).expect("it is there");
     };
-    let says = |what: &str| {
+    let has_metric = |what: &str| {
         let metrics = program.admin("GET", "/metrics").text();
         assert!(metrics.contains(what), "{what}: {metrics}");
     };
@@ -759,7 +763,7 @@ fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() 
         (&event["level"], &event["names"]),
         (&"warn".into(), &"*.c.test, b.test".into())
     );
-    says("evenkeel_certificates_broken 0\n");
+    has_metric("evenkeel_certificates_broken 0\n");
 
     remove("all/a.pem");
     let event = program.wait_for("certificate.broken");
@@ -773,8 +777,8 @@ fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() 
         .connect(program.address(), "a.test")
         .certificate();
     assert_eq!(first, served);
-    says("evenkeel_certificates_broken 1\n");
-    says("evenkeel_certificate_expiry_timestamp_seconds{name=\"a.test\"} 4102444800\n");
+    has_metric("evenkeel_certificates_broken 1\n");
+    has_metric("evenkeel_certificate_expiry_timestamp_seconds{name=\"a.test\"} 4102444800\n");
     let status: Value =
         serde_json::from_str(&program.admin("GET", "/status").text()).expect("JSON");
     assert_eq!(status["certificates"]["names"], 1, "{status}");
@@ -790,7 +794,7 @@ fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() 
 }
 
 #[test]
-fn a_reload_takes_a_broken_file_for_what_it_was() {
+fn a_reload_keeps_the_old_content_of_a_broken_file() {
     let safe = Safe::new();
     let (first, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -830,7 +834,7 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
 }
 
 #[test]
-fn a_frontend_can_be_told_to_carry_something_else() {
+fn a_reload_can_change_the_protocol_of_a_frontend() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -858,7 +862,7 @@ fn a_frontend_can_be_told_to_carry_something_else() {
 }
 
 #[test]
-fn check_says_at_which_line_a_file_is_named_that_cannot_be_used() {
+fn check_reports_the_line_of_an_unusable_file() {
     let safe = Safe::new();
     safe.pair("good.pem", &["a.test"]);
     let expired = safe.authority.pair_until(&["a.test"], 2001);
@@ -873,24 +877,24 @@ fn check_says_at_which_line_a_file_is_named_that_cannot_be_used() {
     let check = |certificates: &str| {
         let file = safe.folder.write("evenkeel.toml", &text(certificates));
         let output = evenkeel(&["check", &file.display().to_string()]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), said)
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), text)
     };
-    let (code, said) = check("'good.pem',\n'bad.pem',\n'missing.pem'");
-    assert_eq!(code, Some(1), "{said}");
+    let (code, text) = check("'good.pem',\n'bad.pem',\n'missing.pem'");
+    assert_eq!(code, Some(1), "{text}");
     for (line, why) in [
         ("evenkeel.toml:7:1", "bad.pem has no certificate"),
         ("evenkeel.toml:8:1", "missing.pem: no such file"),
     ] {
-        assert!(said.contains(line) && said.contains(why), "{said}");
+        assert!(text.contains(line) && text.contains(why), "{text}");
     }
-    let (code, said) = check("'good.pem',\n'expired.pem'");
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("expired.pem has expired"), "{said}");
+    let (code, text) = check("'good.pem',\n'expired.pem'");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("expired.pem has expired"), "{text}");
 }
 
 #[test]
-fn check_warns_of_names_with_rules_that_no_certificate_is_for() {
+fn check_warns_of_rules_for_names_without_a_certificate() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test", "*.b.test"]);
     let check = |name: &str, lines: &str| {
@@ -925,15 +929,15 @@ fn check_warns_of_names_with_rules_that_no_certificate_is_for() {
             "clients that ask for it are refused",
         ),
     ] {
-        let said = check(name, lines);
+        let text = check(name, lines);
         let message = format!("no certificate here has the name {name:?}: {outcome}");
-        assert!(said.contains(&message), "{said}");
-        assert!(said.contains("evenkeel.toml:8"), "{said}");
+        assert!(text.contains(&message), "{text}");
+        assert!(text.contains("evenkeel.toml:8"), "{text}");
     }
 }
 
 #[test]
-fn who_does_not_shake_hands_in_time_is_let_go() {
+fn a_slow_handshake_is_ended() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -955,7 +959,7 @@ fn who_does_not_shake_hands_in_time_is_let_go() {
 }
 
 #[test]
-fn who_speaks_no_tls_gets_an_alert() {
+fn a_client_without_tls_gets_an_alert() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -969,7 +973,7 @@ fn who_speaks_no_tls_gets_an_alert() {
 }
 
 #[test]
-fn handshakes_over_the_cap_wait_for_their_turn_and_silent_clients_take_none() {
+fn handshakes_over_the_limit_wait_and_silent_clients_do_not_count() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -1001,7 +1005,7 @@ fn handshakes_over_the_cap_wait_for_their_turn_and_silent_clients_take_none() {
 }
 
 #[test]
-fn an_idle_connection_parks_and_loses_nothing() {
+fn an_idle_connection_is_parked_and_loses_nothing() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -1037,7 +1041,7 @@ fn an_idle_connection_parks_and_loses_nothing() {
 }
 
 #[test]
-fn large_bodies_pass_whole() {
+fn large_bodies_pass_completely() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let body = "0123456789abcdef".repeat(128 << 10);
@@ -1065,7 +1069,7 @@ fn large_bodies_pass_whole() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_let_go() {
+fn a_client_that_takes_nothing_is_closed() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let body = "x".repeat(16 << 20);
@@ -1085,7 +1089,7 @@ fn a_client_that_takes_nothing_is_let_go() {
 }
 
 #[test]
-fn an_end_is_said_on_drain_too() {
+fn a_close_notify_is_sent_on_drain_too() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let origin = Origin::named("a");
@@ -1117,7 +1121,7 @@ fn a_proxy_header_comes_before_the_handshake() {
 }
 
 #[test]
-fn what_is_about_to_expire_is_said() {
+fn certificates_that_expire_soon_are_reported() {
     let safe = Safe::new();
     let soon = safe.authority.pair_for_days(&["soon.test"], 5);
     let soon = safe.put("soon.pem", &soon.whole());

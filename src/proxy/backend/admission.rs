@@ -61,7 +61,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_server_is_usable_when_the_last_of_those_who_hold_it_lets_go() {
+    fn a_server_is_usable_when_the_last_bit_is_cleared() {
         let admission = Admission::default();
         assert!(admission.is_usable());
         for by in ALL {

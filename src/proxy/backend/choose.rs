@@ -135,8 +135,8 @@ mod tests {
 
     /// Servers of these weights and limits, all up.
     fn servers(of: &[(u16, Option<u32>)]) -> Setup {
-        let servers = of.iter().enumerate().map(|(place, (weight, max))| {
-            let address = SocketAddr::from(([127, 0, 0, 1], place as u16 + 1));
+        let servers = of.iter().enumerate().map(|(index, (weight, max))| {
+            let address = SocketAddr::from(([127, 0, 0, 1], index as u16 + 1));
             Wanted {
                 name: Name::new(&address.to_string()).expect("a name"),
                 address: address.into(),
@@ -195,7 +195,7 @@ mod tests {
         servers.position(is_it).expect("it is one of them")
     }
 
-    fn place(local: &Rc<Local>) -> Result<usize, NoSlot> {
+    fn chosen_index(local: &Rc<Local>) -> Result<usize, NoSlot> {
         local
             .lease_now(&Tried::default())
             .map(|lease| index_of(&lease))
@@ -208,27 +208,27 @@ mod tests {
     #[test]
     fn weights_interleave() {
         let local = servers(&[(4, None), (2, None), (1, None)]).local();
-        let row: Vec<usize> = (0..7).filter_map(|_| place(&local).ok()).collect();
+        let row: Vec<usize> = (0..7).filter_map(|_| chosen_index(&local).ok()).collect();
         assert_eq!(row, [0, 1, 0, 2, 0, 1, 0]);
     }
 
     #[test]
-    fn a_server_without_weight_takes_nothing() {
+    fn a_server_without_weight_gets_nothing() {
         let local = servers(&[(1, None), (0, None)]).local();
-        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        assert!((0..4).all(|_| chosen_index(&local) == Ok(0)));
         let local = servers(&[(0, None)]).local();
-        assert_eq!(place(&local), Err(NoSlot::NoServer));
+        assert_eq!(chosen_index(&local), Err(NoSlot::NoServer));
     }
 
     #[test]
-    fn the_turn_of_a_full_or_tried_or_fallen_server_goes_to_the_next() {
+    fn the_turn_of_a_full_or_tried_or_failed_server_goes_to_the_next() {
         let local = servers(&[(1, Some(1)), (1, None)]).local();
         let held = local.lease_now(&Tried::default()).expect("a slot");
         assert_eq!(index_of(&held), 0);
-        assert!((0..4).all(|_| place(&local) == Ok(1)));
+        assert!((0..4).all(|_| chosen_index(&local) == Ok(1)));
         drop(held);
         local.shared.set().servers()[1].set_health(Health::Down, "test");
-        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        assert!((0..4).all(|_| chosen_index(&local) == Ok(0)));
         let mut tried = Tried::default();
         tried.add(&local.shared.set().servers()[0]);
         assert_eq!(
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_connection_holds_is_counted_until_it_is_given_back() {
+    fn a_slot_of_a_client_connection_is_counted_until_it_is_released() {
         let local = servers(&[(1, None)]).local();
         let held = Held::default();
         let lease = || {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_server_did_counts_against_it() {
+    fn only_failures_of_the_server_count_against_it() {
         for (verdict, failures) in [
             (Verdict::Failed(Reason::ServerResponseEmpty), 1),
             (Verdict::Failed(Reason::ProxyDescriptors), 0),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_tried_every_first_choice_gets_a_backup_at_once() {
+    fn an_exchange_that_has_tried_all_others_gets_a_backup_at_once() {
         let mut setup = servers(&[(1, None), (1, None)]);
         setup.servers[1].backup = true;
         let local = setup.local();
@@ -302,14 +302,18 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_given_back_goes_to_who_waits() {
+    fn a_released_slot_goes_to_a_waiter() {
         let local = servers(&[(1, Some(1))]).local();
         let held = local.lease_now(&Tried::default()).expect("a slot");
         let mut waiting = pin!(local.wait_for_slot());
         assert!(poll(waiting.as_mut()).is_pending());
-        assert_eq!(place(&local), Err(NoSlot::Full));
+        assert_eq!(chosen_index(&local), Err(NoSlot::Full));
         drop(held);
-        assert_eq!(place(&local), Err(NoSlot::Full), "first come, first served");
+        assert_eq!(
+            chosen_index(&local),
+            Err(NoSlot::Full),
+            "first come, first served"
+        );
         let Poll::Ready(Ok(lease)) = poll(waiting.as_mut()) else {
             unreachable!("the slot was handed over");
         };
@@ -319,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_became_free_before_the_wait_goes_to_the_first_in_line_alone() {
+    fn a_slot_that_became_free_before_the_wait_goes_only_to_the_first_waiter() {
         let local = servers(&[(1, Some(1))]).local();
         let first = local.shared.live.queue.join(2).ok().expect("room");
         let mut second = pin!(local.wait_for_slot());
@@ -332,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_at_a_server_that_was_removed_costs_no_waiter_its_place() {
+    fn a_slot_of_a_removed_server_costs_no_waiter_its_turn() {
         let local = servers(&[(1, Some(1)), (1, Some(1))]).local();
         let gone = local.lease_now(&Tried::default()).expect("a slot");
         let stays = local.lease_now(&Tried::default()).expect("a slot");
@@ -370,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_comes_is_used_and_one_that_goes_is_not_and_the_others_are_the_same() {
+    fn an_added_server_is_used_a_removed_one_is_not_and_the_others_are_the_same() {
         let local = servers(&[(1, None), (1, None)]).local();
         let before = local.set();
         let kept = Arc::clone(&before.shared.servers()[1]);
@@ -384,7 +388,7 @@ mod tests {
         let after = local.set();
         assert!(Rc::ptr_eq(&before.servers[1], &after.servers[0]));
         assert!(!local.has(&before.servers[0]) && local.has(&before.servers[1]));
-        let row: Vec<usize> = (0..3).filter_map(|_| place(&local).ok()).collect();
+        let row: Vec<usize> = (0..3).filter_map(|_| chosen_index(&local).ok()).collect();
         assert_eq!(row, [1, 0, 1]);
         // A change of states alone keeps the list.
         local.shared.refresh();
@@ -408,7 +412,7 @@ mod tests {
         let mut setup = servers(&[(1, None)]);
         setup.health = Health::Checking;
         let local = setup.local();
-        assert_eq!(place(&local), Err(NoSlot::Full));
+        assert_eq!(chosen_index(&local), Err(NoSlot::Full));
         let mut passed = pin!(local.wait_for_slot());
         assert!(poll(passed.as_mut()).is_pending());
         local.shared.set().servers()[0].set_health(Health::Up, "passed");
@@ -425,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn least_connections_looks_at_what_is_in_flight_for_the_weight() {
+    fn least_connections_divides_exchanges_in_flight_by_the_weight() {
         let mut setup = servers(&[(1, None), (2, None)]);
         setup.balance = Balance::LeastConnections;
         let local = setup.local();
@@ -439,7 +443,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_has_come_up_is_eased_into_its_share() {
+    async fn a_server_that_has_come_up_reaches_its_share_slowly() {
         let mut setup = servers(&[(1, None), (1, None)]);
         setup.balance = Balance::LeastConnections;
         let local = setup.local();
@@ -478,10 +482,10 @@ mod tests {
         setup.servers[1].backup = true;
         setup.servers[2].backup = true;
         let local = setup.local();
-        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        assert!((0..4).all(|_| chosen_index(&local) == Ok(0)));
         local.shared.set().servers()[0].set_health(Health::Down, "test");
         local.shared.refresh();
-        let row: Vec<usize> = (0..2).filter_map(|_| place(&local).ok()).collect();
+        let row: Vec<usize> = (0..2).filter_map(|_| chosen_index(&local).ok()).collect();
         assert!(row.contains(&1) && row.contains(&2), "{row:?}");
     }
 }

@@ -77,7 +77,7 @@ impl Lease {
     /// Notes that an attempt has ended because of `reason`, and that another one at the same server
     /// follows. It is counted, but is no failure of the server: an old connection has died, or the
     /// request came too early.
-    pub fn tried_in_vain(&self, reason: Reason) {
+    pub fn count_retried(&self, reason: Reason) {
         let outcome = Outcome::without_answer(Verdict::of_failure(reason));
         self.count(&outcome);
     }

@@ -252,7 +252,7 @@ mod tests {
     const METHODS: [Balance; 2] = [Balance::RoundRobin, Balance::LeastConnections];
 
     #[test]
-    fn a_trace_learns_why_a_server_is_passed_over() {
+    fn a_trace_contains_why_a_server_is_passed_over() {
         for balance in METHODS {
             let set = set(balance, &[1, 1, 1, 1]);
             let servers = set.servers();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_are_full_or_held_the_answer_says_which() {
+    fn if_all_are_full_or_held_the_error_says_which() {
         for balance in METHODS {
             let set = set(balance, &[1, 1]);
             let servers = set.servers();
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_an_operator_holds_is_not_waited_for_though_its_check_is_to_come() {
+    fn a_server_held_by_an_operator_is_not_waited_for_before_its_first_check() {
         let set = set(Balance::RoundRobin, &[1]);
         let server = &set.servers()[0];
         server.set_health(Health::Checking, "test");
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_weight_is_not_waited_for_though_its_check_is_to_come() {
+    fn a_server_without_weight_is_not_waited_for_before_its_first_check() {
         let set = set(Balance::RoundRobin, &[0]);
         set.servers()[0].set_health(Health::Checking, "test");
         let picked = picked(&set, &Tried::default(), 0).0;
@@ -324,7 +324,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn who_is_picked_is_fit_and_none_is_picked_only_where_none_is(
+        fn a_picked_server_is_usable_and_none_is_picked_only_if_none_is_usable(
             weights in prop::collection::vec(0..4_u16, 1..8),
             states in prop::collection::vec(0..4_u8, 8),
             turn: u64,

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_has_an_end() {
+    fn the_queue_has_a_limit() {
         let queue = Queue::default();
         let _first = queue.join(1).ok().expect("room");
         assert!(queue.join(1).is_err());
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_again_keeps_the_place() {
+    fn a_waiter_that_is_polled_again_keeps_its_turn() {
         let (queue, server) = (Queue::default(), server());
         let first = queue.join(9).ok().expect("room");
         let _second = queue.join(9).ok().expect("room");

@@ -19,7 +19,7 @@ use super::admission::{Admission, HeldBy};
 
 /// The log reports at most once in this time why a server gets no exchanges: such exchanges may be
 /// thousands a second.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// A [`Server`] as a key of a table, compared by pointer. It keeps the server alive, so that no
 /// later server gets the same address in memory.
@@ -59,7 +59,7 @@ pub struct Server {
     /// Metrics of its checks, states and transitions. They continue as well. Written by the health
     /// checks.
     pub health_metrics: Arc<HealthMetrics>,
-    /// When this value was made. `up_since_us` and `told_us` count from here.
+    /// When this value was made. `up_since_us` and `logged_us` count from here.
     made: Instant,
     /// Exchanges that hold a slot. Written by `lease` on every worker; read by balancing and metrics.
     ///
@@ -98,7 +98,7 @@ pub struct Server {
     /// Microseconds after `made` at which the log last reported why it gets no exchanges; 0: never.
     /// Written and read by the exchange that reports it. `Relaxed`: two workers that report at once
     /// do no harm.
-    told_us: AtomicU64,
+    logged_us: AtomicU64,
     /// Why it is in its state and since when. Written by the health checks, read by the admin API.
     note: Mutex<Note>,
 }
@@ -143,7 +143,7 @@ impl Server {
             up_since_us: AtomicU64::new(0),
             up_handicap: AtomicU32::new(0),
             failures_in_a_row: AtomicU32::new(0),
-            told_us: AtomicU64::new(0),
+            logged_us: AtomicU64::new(0),
             note: Mutex::new(Note {
                 since: clock::wall(),
                 reason: reason.to_owned(),
@@ -168,12 +168,12 @@ impl Server {
 
     /// Whether the log may report again why it gets no exchanges. If so, the report counts as made
     /// now.
-    pub fn may_tell(&self, now: Instant) -> bool {
+    pub fn may_log(&self, now: Instant) -> bool {
         let now = now.saturating_duration_since(self.made).as_micros() as u64;
-        let told = self.told_us.load(Ordering::Relaxed);
-        let is_due = told == 0 || now >= told + TELL_EVERY.as_micros() as u64;
+        let logged = self.logged_us.load(Ordering::Relaxed);
+        let is_due = logged == 0 || now >= logged + LOG_EVERY.as_micros() as u64;
         if is_due {
-            self.told_us.store(now.max(1), Ordering::Relaxed);
+            self.logged_us.store(now.max(1), Ordering::Relaxed);
         }
         is_due
     }

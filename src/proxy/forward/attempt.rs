@@ -68,7 +68,7 @@ pub(super) async fn attempt(
         if end != RequestEnd::Refused {
             wanted = Wanted::OpenedSince(began);
         }
-        lease.tried_in_vain(fault.reason);
+        lease.count_retried(fault.reason);
         active = active.again(fault.reason, &lease.server().tried);
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct ProxyHeaderPools {
 struct PrivatePool {
     server: Arc<Server>,
     settings: Rc<Settings>,
-    said: Bytes,
+    preamble: Bytes,
     pool: Rc<ServerPool>,
 }
 
@@ -73,12 +73,12 @@ impl ProxyHeaderPools {
         let host = host();
         let private = pools.private(host);
         let host = host.map(HeaderValue::as_bytes);
-        let said = header(how, record, host, None);
-        let pool = self.pool(&server.shared, &server.settings, &said, pools, private);
+        let preamble = header(how, record, host, None);
+        let pool = self.pool(&server.shared, &server.settings, &preamble, pools, private);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
             true => header(how, record, host, Some(record.opening.id.as_bytes())),
-            false => said,
+            false => preamble,
         };
         SelectedPool { pool, preamble }
     }
@@ -88,14 +88,14 @@ impl ProxyHeaderPools {
         &self,
         server: &Arc<Server>,
         settings: &Rc<Settings>,
-        said: &Bytes,
+        preamble: &Bytes,
         pools: &ServerPools,
         private: ServerPool,
     ) -> Rc<ServerPool> {
         let mut known = self.pools.borrow_mut();
         let is_same = |kept: &PrivatePool| {
             Arc::ptr_eq(&kept.server, server)
-                && kept.said == said
+                && kept.preamble == preamble
                 && kept.settings.are_like(settings)
                 && kept.pool.is_like(&private)
         };
@@ -110,7 +110,7 @@ impl ProxyHeaderPools {
         known.push(PrivatePool {
             server: Arc::clone(server),
             settings: Rc::clone(settings),
-            said: said.clone(),
+            preamble: preamble.clone(),
             pool: Rc::clone(&pool),
         });
         pool

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_what_a_server_may_have_seen_is_not_shown_to_another() {
+    fn by_default_a_request_that_a_server_may_have_seen_is_not_sent_to_another() {
         for reason in [
             Reason::ServerResponseEmpty,
             Reason::ServerResponseTimeout,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_has_seen_goes_to_another_whatever_the_list_says() {
+    fn a_request_that_no_server_has_seen_goes_to_another_whatever_the_list_is() {
         for reason in [
             Reason::ServerConnectTimeout,
             Reason::ServerTlsHandshake,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn each_word_stands_for_its_failures_and_for_no_other() {
+    fn each_word_of_the_list_matches_its_failures_and_no_others() {
         let words = [
             (RetryOn::Connect, Reason::ServerConnectRefused),
             (RetryOn::Connect, Reason::ServerTlsCertificate),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clients_and_our_own_faults_are_not_repeated() {
+    fn faults_of_the_client_and_our_own_are_not_retried() {
         let all = [
             RetryOn::Connect,
             RetryOn::Empty,
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_other_server_has_a_slot_the_answer_says_why_the_last_one_failed() {
+    fn if_no_other_server_has_a_slot_the_answer_has_the_last_failure() {
         let retry = by_default(3);
         let mut schedule = Schedule::new(&retry);
         let refused = Fault::new(Reason::ServerConnectRefused);

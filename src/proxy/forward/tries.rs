@@ -29,7 +29,7 @@ pub(super) struct Tries<'a> {
 }
 
 /// A slot at a server, and the attempt that it is for.
-pub(super) type Begun = (Lease, ActiveAttempt);
+pub(super) type LeasedAttempt = (Lease, ActiveAttempt);
 
 /// The next step.
 #[expect(
@@ -37,7 +37,7 @@ pub(super) type Begun = (Lease, ActiveAttempt);
     reason = "one lives at a time, and a box would be an allocation for each exchange"
 )]
 pub(super) enum Next {
-    Attempt(Begun),
+    Attempt(LeasedAttempt),
     Deliver(Response<ServerBody>),
     Fail(Fault),
 }
@@ -54,14 +54,14 @@ impl<'a> Tries<'a> {
     }
 
     /// The first attempt: at once if a slot is free, else as soon as there is one within `timeout.queue`.
-    pub(super) async fn first(&mut self) -> Result<Begun, Fault> {
+    pub(super) async fn first(&mut self) -> Result<LeasedAttempt, Fault> {
         let lease = match self.backend.lease_now(&self.tried) {
             Ok(lease) => Ok(lease),
             Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
             // Boxed: an exchange that need not wait does not carry the state for waiting.
             Err(NoSlot::Full) => Box::pin(wait(self.backend, self.exchange)).await,
         };
-        Ok(self.begun(lease?))
+        Ok(self.attempt_with(lease?))
     }
 
     /// The next step after the `outcome` of an attempt.
@@ -73,14 +73,14 @@ impl<'a> Tries<'a> {
         match outcome {
             Ok(answered) => self.answered(answered, sending),
             Err(failed) => match self.failed(failed, sending.left()) {
-                Ok(begun) => Next::Attempt(begun),
+                Ok(attempt) => Next::Attempt(attempt),
                 Err(fault) => self.fail(fault),
             },
         }
     }
 
     /// An attempt has failed, and `left` can be sent again: another attempt, or the end.
-    pub(super) fn failed(&mut self, failed: Failed, left: Left) -> Result<Begun, Fault> {
+    pub(super) fn failed(&mut self, failed: Failed, left: Left) -> Result<LeasedAttempt, Fault> {
         let Failed { fault, lease } = failed;
         tell(&lease, &fault);
         self.tried.add(&lease.server().shared);
@@ -98,27 +98,27 @@ impl<'a> Tries<'a> {
             return self.deliver(answered);
         }
         self.tried.add(&answered.lease().server().shared);
-        let Ok(begun) = self.next() else {
+        let Ok(attempt) = self.next() else {
             return self.deliver(answered);
         };
         let aside = answered.set_aside(sending);
         if let Some(before) = self.aside.replace(Box::new(aside)) {
             before.discard();
         }
-        Next::Attempt(begun)
+        Next::Attempt(attempt)
     }
 
     /// The next attempt, at an untried server. An exchange that has tried a server does not wait
     /// for another.
-    fn next(&mut self) -> Result<Begun, Reason> {
+    fn next(&mut self) -> Result<LeasedAttempt, Reason> {
         match self.backend.lease_now(&self.tried) {
-            Ok(lease) => Ok(self.begun(lease)),
+            Ok(lease) => Ok(self.attempt_with(lease)),
             Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
             Err(NoSlot::Full) => Err(Reason::QueueFull),
         }
     }
 
-    fn begun(&self, lease: Lease) -> Begun {
+    fn attempt_with(&self, lease: Lease) -> LeasedAttempt {
         let server = Rc::clone(&lease.server().tried);
         let active = ActiveAttempt::begin(Rc::clone(self.exchange), server);
         (lease, active)
@@ -151,7 +151,7 @@ impl<'a> Tries<'a> {
 /// nothing else reports it, and an operator has to correct the configuration or a certificate.
 fn tell(lease: &Lease, fault: &Fault) {
     if fault.reason == Reason::ProxyDescriptors {
-        if lease.server().shared.may_tell(clock::now()) {
+        if lease.server().shared.may_log(clock::now()) {
             event::no_descriptor_for_server();
         }
         return;
@@ -160,9 +160,9 @@ fn tell(lease: &Lease, fault: &Fault) {
         fault.reason,
         Reason::ServerTlsHandshake | Reason::ServerTlsCertificate
     );
-    let is_stranger = matches!(fault.cause, Some(Cause::NotSpoken(_)));
+    let is_other_protocol = matches!(fault.cause, Some(Cause::NotSpoken(_)));
     let server = &lease.server().shared;
-    if (is_tls || is_stranger) && server.may_tell(clock::now()) {
+    if (is_tls || is_other_protocol) && server.may_log(clock::now()) {
         let backend = &lease.backend().shared.plan.name;
         match is_tls {
             true => event::server_not_believed(backend, &server.name, fault),

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_host_or_two_is_refused() {
+    fn a_request_without_a_host_or_with_two_hosts_is_refused() {
         let cases = [
             (Request::get("/"), Reason::RequestHostMissing),
             (
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_the_target_has_to_fit() {
+    fn the_form_of_the_target_must_match_the_method() {
         assert!(admitted(get("*").method(Method::OPTIONS)).is_ok());
         assert_eq!(admitted(get("*")), Err(Reason::RequestTargetForm));
         assert_eq!(
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn in_http_2_too_a_head_has_bounds() {
+    fn a_head_has_bounds_in_http_2_too() {
         let limits = FrontendLimits::default();
         let head = |fields: usize, length: usize| {
             let mut request = get("/").version(Version::HTTP_2);

@@ -230,7 +230,7 @@ impl Client {
             }
         };
         let why = lapsed.to_string();
-        Err(Fault::told(Reason::RequestTlsOutdated, why.into()))
+        Err(Fault::with_text(Reason::RequestTlsOutdated, why.into()))
     }
 
     /// `X-Forwarded-For` for an untrusted peer; `None` if it has no address.

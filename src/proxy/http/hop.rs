@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_connection_names_goes_no_further() {
+    fn fields_named_by_connection_are_not_passed_on() {
         let head = sent(
             Request::get("/")
                 .header("host", "a")
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_cannot_take_away_what_makes_the_request() {
+    fn connection_cannot_remove_fields_that_make_the_request() {
         let head = sent(
             Request::get("/")
                 .header("host", "a")
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed_about_others() {
+    fn fields_of_an_untrusted_client_about_others_are_not_kept() {
         let head = sent(
             Request::get("/")
                 .header("host", "a")
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_of_http_2_without_a_body_says_so() {
+    fn a_post_of_http_2_without_a_body_has_a_length_of_zero() {
         let length = |method: &str, version: Version| {
             let request = Request::builder().method(method).uri("/").version(version);
             text(&sent(request.header("host", "a"), false), "content-length")

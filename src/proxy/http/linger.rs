@@ -64,7 +64,7 @@ mod tests {
     use crate::base::clock;
 
     #[test]
-    fn neither_a_client_that_drips_nor_one_that_is_silent_nor_one_that_floods_is_heard_for_ever() {
+    fn no_client_is_read_for_ever_whether_it_drips_or_floods_or_is_silent() {
         let start = clock::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let linger = Linger {

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_path_has_a_target_all_the_same() {
+    fn a_request_without_a_path_has_a_target() {
         let star = Request::options("*").header("host", "a");
         assert_eq!(texts(star), all(["*", "a", "", ""]));
         let connect = Request::connect("a:443");
@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn of_a_field_that_is_there_twice_the_first_is_logged() {
+    fn the_first_of_two_equal_fields_is_logged() {
         let request = Request::get("/").header("host", "a").header("host", "b");
         assert_eq!(texts(request), all(["/", "a", "", ""]));
     }
 
     #[test]
-    fn what_is_logged_does_not_hold_the_buffer_that_it_was_read_into() {
+    fn a_logged_request_does_not_keep_its_read_buffer() {
         let buffer = Bytes::from(b"/chat".to_vec());
         let uri = Uri::from_maybe_shared(buffer.clone()).expect("a target");
         let mut request = Request::new(());

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_request_the_kinds_of_its_names_are_seen_too() {
+    fn the_kinds_of_a_requests_field_names_are_seen_too() {
         let rules = FieldRules::default();
         let seen = |name: &'static str| {
             let mut headers = HeaderMap::new();

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_is_asked_for_only_where_connection_names_it() {
+    fn an_upgrade_counts_only_if_connection_names_it() {
         let upgrade = ("upgrade", "WebSocket");
         let both = [upgrade, ("connection", "keep-alive, Upgrade")];
         assert_eq!(
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_protocols_the_first_that_may_be_is_asked_for() {
+    fn the_first_allowed_protocol_of_several_is_requested() {
         let fields = [
             ("upgrade", "h2c, x/2, websocket"),
             ("connection", "upgrade"),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_passed_on_has_no_body() {
+    fn an_upgrade_request_has_no_body() {
         let refused = |upgrade: &str, version: Version| {
             let request = Request::post("/")
                 .version(version)

@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_ends_where_it_says_and_what_follows_is_left() {
+    async fn a_body_ends_at_its_length_and_the_next_bytes_stay_unread() {
         let (socket, mut far) = socket("he");
         far.write_all(b"lloGET").await.expect("there is room");
         let mut body = socket.begin_body(BodyFraming::Length(5));
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_ends_early_or_makes_no_sense_is_an_error_and_not_an_end() {
+    async fn a_body_that_ends_early_or_is_malformed_ends_with_an_error() {
         let (cut, far) = socket("hel");
         drop(far);
         let mut body = cut.begin_body(BodyFraming::Length(5));

@@ -41,7 +41,7 @@ struct OfAttempt {
     /// `forward`.
     server: Cell<Option<Due>>,
     /// The timeout of `server`.
-    patience: Cell<Duration>,
+    server_timeout: Cell<Duration>,
     /// For a check whether the server takes the request: nothing fails when it passes, but no
     /// deadline of the server fires before it. Written by
     /// [`UploadProgress`](super::UploadProgress).
@@ -207,12 +207,12 @@ impl OfAttempt {
     fn wait_since(&self, start: Instant, timeout: Duration, reason: Reason) {
         let at = start + timeout;
         self.server.set(Some(Due { at, reason }));
-        self.patience.set(timeout);
+        self.server_timeout.set(timeout);
     }
 
     fn server_moved(&self) {
         if let Some(Due { reason, .. }) = self.server.get() {
-            self.wait_since(clock::now(), self.patience.get(), reason);
+            self.wait_since(clock::now(), self.server_timeout.get(), reason);
         }
     }
 
@@ -260,7 +260,7 @@ impl AttemptDeadlines<'_> {
     /// Since when the server is waited for, and for how long.
     pub fn server_wait(self) -> Option<(Instant, Duration)> {
         let due = self.own.server.get()?;
-        let timeout = self.own.patience.get();
+        let timeout = self.own.server_timeout.get();
         Some((due.at - timeout, timeout))
     }
 
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_on_does_not_move_the_clients_deadline() {
+    async fn another_wait_does_not_move_the_clients_deadline() {
         let deadlines = Deadlines::default();
         let start = clock::now();
         deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(deadlines.earliest(), None);
     }
     #[tokio::test(start_paused = true)]
-    async fn a_server_is_looked_at_before_its_time_is_over() {
+    async fn a_server_is_checked_before_its_timeout_is_over() {
         let deadlines = Deadlines::default();
         let attempt = deadlines.of(AttemptIndex::default());
         let start = clock::now();
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_polled_early_is_not_forgotten_by_another() {
+    async fn a_deadline_that_is_polled_early_is_not_lost_by_another() {
         let deadlines = Deadlines::default();
         let start = clock::now();
         deadlines.nudge_at(Some(start + 2 * SECOND));
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_one_attempt_is_late_for_does_not_end_another() {
+    async fn a_deadline_of_one_attempt_does_not_end_another() {
         let deadlines = Deadlines::default();
         let attempts = Attempts::default();
         let begin = || {
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_a_late_server_and_a_bound_that_has_passed_the_earlier_counts() {
+    async fn the_earlier_of_two_passed_deadlines_counts() {
         let deadlines = Deadlines::default();
         let attempt = deadlines.of(AttemptIndex::default());
         let start = clock::now();

@@ -81,7 +81,7 @@ impl Interims {
 impl Listener {
     /// An interim answer has come. The server's `100 Continue` is for us: we decide when the client
     /// is asked for its body. HTTP/2 has no 101 (RFC 9113 §8.6), from any server.
-    pub fn hear(&self, status: StatusCode, fields: &HeaderMap) {
+    pub fn receive(&self, status: StatusCode, fields: &HeaderMap) {
         match status {
             StatusCode::CONTINUE => {
                 if let Some(gate) = &self.gate {

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_logged_part_is_bounded() {
         let long = [b"GET /".as_slice(), &[b'x'; 60_000], b" HTTP/1.1\r\n"].concat();
         let logged = logged_line(&long).expect("it was read");
         let target = logged.text(LoggedField::Target).expect("it was read");

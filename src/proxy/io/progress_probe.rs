@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_is_seen_to_take_what_is_under_way() {
+    async fn a_peer_that_takes_unacknowledged_bytes_makes_progress() {
         let (mut near, mut far) = pair();
         let tracker = near.tracker();
         let mut probe = ProgressProbe::default();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_taken_of_others_proves_nothing() {
+    async fn progress_of_other_streams_proves_nothing() {
         let (mut near, mut far) = pair();
         let tracker = near.tracker();
         let mut probe = StreamProgressProbe::default();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_given_and_is_not_written_yet_is_waited_for() {
+    async fn bytes_that_are_not_written_yet_are_waited_for() {
         let (mut near, mut far) = pair();
         let tracker = near.tracker();
         let mut probe = StreamProgressProbe::default();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_to_a_unix_socket_was_not_taken_out_of_it() {
+    async fn bytes_written_to_a_unix_socket_are_not_yet_received() {
         let (mut near, mut far) = pair();
         let tracker = near.tracker();
         let mut probe = ProgressProbe::default();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_look_is_at_the_end_of_the_time() {
+    async fn the_last_check_is_at_the_end_of_the_timeout() {
         let since = clock::now();
         let mut probe = ProgressProbe::default();
         let mut dues = Vec::new();

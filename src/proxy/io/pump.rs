@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_end_it_without_what_they_must_not_say() {
+    fn trailers_end_it_without_fields_that_they_must_not_have() {
         case(async {
             let (sending, received, _respond, _response) = stream().await;
             let mut trailers = HeaderMap::new();
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_that_was_not_followed_by_another_question_makes_no_room() {
+    fn a_piece_makes_no_room_before_the_next_poll() {
         case(async {
             let (sending, received, _respond, _response) = stream().await;
             let mut pump = Pump::new(script([data(10_000)], Then::Wait), sending);
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_told_why_the_rest_does_not_come() {
+    fn the_peer_gets_the_reason_of_a_cut() {
         case(async {
             let (sending, mut received, _respond, _response) = stream().await;
             let mut pump = Pump::new(script([data(3)], Then::Wait), sending);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_kept_as_long_as_all_of_them_are_little() {
+    fn bodies_are_kept_as_long_as_their_sum_is_small() {
         let worker = KeptBodies::default();
         let kept = |bytes| {
             let mut buffer = ReplayBuffer::of(&worker);

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_piece_starts_the_while_anew() {
+    fn a_large_piece_restarts_the_period() {
         let mut heuristic = large();
         for _ in 0..10 {
             heuristic.spliced(SMALL_BYTES);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_that_got_no_pipe_does_not_ask_at_each_piece() {
+    fn a_flow_that_got_no_pipe_does_not_request_one_for_each_piece() {
         let mut heuristic = large();
         heuristic.refused();
         let mut pieces = 0;
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_spliced_is_not_tried_again() {
+    fn a_flow_that_cannot_be_spliced_is_not_tried_again() {
         let mut heuristic = large();
         heuristic.never();
         for _ in 0..1000 {

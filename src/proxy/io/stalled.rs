@@ -21,7 +21,7 @@ struct Line {
     /// Its index in the list. Written as others leave it.
     index: Cell<usize>,
     /// Whether it must end. Written by [`Stalled::end`].
-    is_told: Cell<bool>,
+    must_end: Cell<bool>,
     waker: RefCell<Waker>,
 }
 
@@ -39,7 +39,7 @@ impl Stalled {
         let line = Rc::new(Line {
             since,
             index: Cell::new(list.len()),
-            is_told: Cell::new(false),
+            must_end: Cell::new(false),
             waker: RefCell::new(cx.waker().clone()),
         });
         list.push(Rc::clone(&line));
@@ -52,11 +52,11 @@ impl Stalled {
     /// Ends up to `most` of them, the ones that have waited longest, and returns how many.
     pub fn end(&self, most: usize) -> usize {
         let list = self.0.borrow();
-        let mut waiting: Vec<&Rc<Line>> = list.iter().filter(|line| !line.is_told.get()).collect();
+        let mut waiting: Vec<&Rc<Line>> = list.iter().filter(|line| !line.must_end.get()).collect();
         waiting.sort_by_key(|line| line.since);
         waiting.truncate(most);
         for line in &waiting {
-            line.is_told.set(true);
+            line.must_end.set(true);
             line.waker.borrow().wake_by_ref();
         }
         waiting.len()
@@ -70,12 +70,12 @@ impl StalledEntry {
     }
 
     /// Whether the exchange must end; its task is woken when that changes.
-    pub fn is_told(&self, cx: &Context<'_>) -> bool {
+    pub fn must_end(&self, cx: &Context<'_>) -> bool {
         let mut waker = self.line.waker.borrow_mut();
         if !waker.will_wake(cx.waker()) {
             waker.clone_from(cx.waker());
         }
-        self.line.is_told.get()
+        self.line.must_end.get()
     }
 }
 
@@ -96,21 +96,21 @@ mod tests {
     use crate::base::clock::{self, Duration};
 
     #[test]
-    fn those_that_have_waited_longest_end_first() {
+    fn exchanges_that_have_waited_longest_end_first() {
         let mut cx = Context::from_waker(Waker::noop());
         let stalled = Stalled::default();
         let now = clock::now();
         let after = |seconds| now + Duration::from_secs(seconds);
         let entries = [3, 1, 2, 4].map(|seconds| stalled.enter(after(seconds), &cx));
-        let told = |entries: &[StalledEntry], cx: &mut Context<'_>| -> Vec<bool> {
-            entries.iter().map(|entry| entry.is_told(cx)).collect()
+        let ends = |entries: &[StalledEntry], cx: &mut Context<'_>| -> Vec<bool> {
+            entries.iter().map(|entry| entry.must_end(cx)).collect()
         };
         assert_eq!(stalled.end(2), 2);
-        assert_eq!(told(&entries, &mut cx), [false, true, true, false]);
+        assert_eq!(ends(&entries, &mut cx), [false, true, true, false]);
         let [first, second, third, fourth] = entries;
         drop((second, first));
         assert_eq!(stalled.end(9), 1, "each is ended once");
-        assert_eq!(told(&[third, fourth], &mut cx), [true, true]);
+        assert_eq!(ends(&[third, fourth], &mut cx), [true, true]);
         assert_eq!(stalled.end(9), 0, "they have left");
     }
 }

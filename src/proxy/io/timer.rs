@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_past_is_due_at_once() {
+    async fn a_past_deadline_is_due_at_once() {
         let mut timer = Timer::new();
         let start = clock::now();
         clock::sleep(Duration::from_secs(3)).await;

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_has_answered_and_closed_is_heard_out() {
+    async fn the_answer_of_a_server_that_has_closed_is_read_to_its_end() {
         for to_server in [true, false] {
             let (near, mut far) = UnixStream::pair().expect("a pair");
             far.write_all(b"an answer").await.expect("taken");

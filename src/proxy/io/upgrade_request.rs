@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_agrees_by_naming_the_protocol_and_no_other() {
+    fn a_server_agrees_by_naming_the_protocol_alone() {
         assert!(is_agreed(Proof::NotNeeded, &[("upgrade", "websocket")]));
         assert!(is_agreed(Proof::NotNeeded, &[("upgrade", "WebSocket")]));
         for bad in ["h2c", "websocket, h2c", "", "websocket/2"] {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_ours_has_to_be_answered() {
+    fn the_answer_must_match_our_key() {
         let key = || Proof::Ours(Key::made([0, 0]));
         // Of 24 letters `A` and `=`, by the rule of RFC 6455 §4.2.2.
         let answer = "ICX+Yqv66kxgM0FcWaLWlFLwTAI=";

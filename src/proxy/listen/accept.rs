@@ -32,7 +32,7 @@ use super::identify::{Identified, identify};
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often the log says that accepting pauses.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts from one socket.
 pub(crate) struct Accept {
@@ -45,7 +45,7 @@ pub(crate) struct Accept {
     /// The parts that connections share.
     pub context: Rc<Context>,
     /// When the log last had that accepting pauses.
-    pub told: Cell<Option<Instant>>,
+    pub logged_at: Cell<Option<Instant>>,
 }
 
 /// The frontend and address of a socket's connections, and whether it still accepts. Written by the
@@ -162,23 +162,23 @@ impl Accept {
             return;
         }
         frontend.metrics.accept_paused(cause);
-        let tells = self.may_tell();
-        if tells {
+        let logs = self.may_log();
+        if logs {
             event::accept_paused(&frontend.name, cause);
         }
         gate.enter().await;
-        if tells {
+        if logs {
             event::accept_resumed(&frontend.name);
         }
     }
 
     /// At a limit, accepting pauses for each connection anew: the counter has them all, the log one
     /// in a while.
-    fn may_tell(&self) -> bool {
+    fn may_log(&self) -> bool {
         let now = clock::now();
-        let is_due = self.told.get().is_none_or(|told| now >= told + TELL_EVERY);
+        let is_due = self.logged_at.get().is_none_or(|at| now >= at + LOG_EVERY);
         if is_due {
-            self.told.set(Some(now));
+            self.logged_at.set(Some(now));
         }
         is_due
     }
@@ -211,7 +211,7 @@ impl Accept {
         self.context.dialer.ask_for_room();
         let (frontend, _) = self.target.frontend();
         frontend.metrics.accept_paused(PauseCause::Descriptors);
-        if self.may_tell() {
+        if self.may_log() {
             event::out_of_descriptors(&frontend.name);
         }
         clock::sleep(DESCRIPTOR_PAUSE).await;

@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_on_the_path_is_looked_at_in_every_reading() {
+    fn a_condition_on_the_path_is_checked_in_every_reading() {
         for condition in [
             "path starts_with \"/Partners/\"",
             "pathq starts_with \"/Partners/\"",
@@ -576,8 +576,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_open_route_takes_is_not_ambiguous_because_of_a_route_behind_it_that_requires_a_certificate()
-     {
+    fn a_path_of_an_open_route_is_not_ambiguous_with_a_later_route_that_requires_a_certificate() {
         let conditions = [
             "path starts_with \"/Docs\"",
             "path == \"/Docs\" or path == \"/Docs./x\" or path == \"/Docs/\"",
@@ -594,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn case_counts_where_a_condition_does_not_read_the_path() {
+    fn case_counts_if_no_condition_reads_the_path() {
         let mut headers = HeaderMap::new();
         headers.append(ACCEPT, HeaderValue::from_static("Text"));
         for (value, found) in [("Text", Ok(Some(0))), ("text", Ok(None))] {

@@ -269,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn no_server_reads_a_path_of_a_route_that_requires_what_was_not_asked_for(
+    fn no_server_reads_a_path_of_a_route_whose_requirement_was_not_checked(
         mut routes in routes(),
         required in any::<prop::sample::Index>(),
         paths in prop::collection::vec(requests(), 16),
@@ -294,7 +294,7 @@ proptest! {
 }
 
 #[test]
-fn what_attackers_write_does_not_get_past_a_route() {
+fn paths_of_attackers_do_not_get_past_a_route() {
     let partners = [Route {
         paths: vec![PathPattern::Prefix("/partners".to_owned())],
         client_certificate: ClientCertificate::Required,
@@ -367,7 +367,7 @@ fn what_attackers_write_does_not_get_past_a_route() {
 }
 
 #[test]
-fn what_needs_no_route_and_what_needs_no_other_passes() {
+fn paths_with_one_reading_pass() {
     let cases = [
         // Pictures, archives, wikis, single sign-on: paths with an address in them.
         "/img/plain/https://example.com//a.png",
@@ -422,7 +422,7 @@ fn a_route_for_a_path_that_has_readings_is_found_by_it() {
 }
 
 #[test]
-fn what_has_readings_without_end_is_refused_and_costs_little() {
+fn a_path_with_too_many_readings_is_refused_at_little_cost() {
     let api = [Route {
         paths: vec![PathPattern::Prefix("/api".to_owned())],
         ..route()

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_condition_has_to_hold() {
+    fn every_kind_of_condition_must_hold() {
         let name = HostPattern::Exact("a".to_owned());
         let both = [tcp_route(&[name], &["h2", "x"])];
         let found = |hello: &ClientHello| find(&both, Some(hello)).is_some();

@@ -250,7 +250,7 @@ fn a_rule_that_waits_is_not_run_again() {
 }
 
 #[test]
-fn a_refusal_of_a_path_is_not_passed_by_with_another_spelling_of_it() {
+fn no_other_spelling_gets_past_the_refusal_of_a_path() {
     let rules = "{ when = 'path starts_with \"/admin/\"', deny = 403 }";
     for target in [
         "//admin/x",
@@ -343,7 +343,7 @@ fn a_path_that_cannot_be_replaced_ends_the_exchange() {
 }
 
 #[test]
-fn a_host_that_is_none_ends_the_exchange() {
+fn an_invalid_host_ends_the_exchange() {
     let rules = "{ set_header = { host = '%[req.fhdr(x-h)]' } }";
     for host in ["a b", "u@h/", "", "\u{e9}"] {
         let (reason, _) = answered(rules, get("/").header("x-h", host.as_bytes()));
@@ -352,7 +352,7 @@ fn a_host_that_is_none_ends_the_exchange() {
 }
 
 #[test]
-fn the_first_host_is_kept_for_those_who_ask_for_it() {
+fn the_first_host_is_kept_for_expressions_that_read_it() {
     let rules = "{ set_header = { host = 'b' } }, { set_header = { host = 'c' } }";
     let request = changed(rules, get("/"));
     let original = request.extensions().get::<OriginalHost>().expect("a host");

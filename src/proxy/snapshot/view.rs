@@ -177,13 +177,13 @@ impl View {
             .iter()
             .enumerate()
             .map(|(index, backend)| {
-                let same_place = reusable.and_then(|before| before.backends.get(index));
-                if let Some(same) = same_place.filter(|local| Arc::ptr_eq(&local.shared, backend)) {
+                let same_index = reusable.and_then(|before| before.backends.get(index));
+                if let Some(same) = same_index.filter(|local| Arc::ptr_eq(&local.shared, backend)) {
                     return Rc::clone(same);
                 }
                 let name = &backend.plan.name;
-                let same_place = before.and_then(|before| before.backends.get(index));
-                let before = match same_place.filter(|local| local.shared.plan.name == *name) {
+                let same_index = before.and_then(|before| before.backends.get(index));
+                let before = match same_index.filter(|local| local.shared.plan.name == *name) {
                     Some(same) => Some(&**same),
                     None => by_name.get(name).copied(),
                 };

@@ -28,7 +28,7 @@ use crate::wire::client_hello::{ClientHello, First};
 use super::first::{Unknown, first};
 
 /// The longest wait for a client that gets an alert.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection with its snapshot and client.
 struct TcpConnection {
@@ -311,7 +311,7 @@ fn reason_of(unknown: Unknown) -> Reason {
 
 /// Sends a TLS client an alert: no route has the wanted name.
 async fn turn_away(stream: Stream) {
-    let _ = clock::within(LAST_WORDS, stream.refuse_name()).await;
+    let _ = clock::within(ALERT_TIMEOUT, stream.refuse_name()).await;
 }
 
 /// The result of `connecting`, with a timer for its deadlines.

@@ -200,13 +200,13 @@ mod tests {
 
     #[test]
     fn a_certificate_is_verified_again_under_another_policy() {
-        let (shown, stranger) = (Shown::until_2021(), Shown::until_2021());
+        let (shown, unrelated) = (Shown::until_2021(), Shown::until_2021());
         let (_, first) = policy(Some((&shown, Need::Required)));
         let client = admission(&first, &shown.chain);
         let (same, renewed) = policy(Some((&shown, Need::Optional)));
         assert_eq!(client.check_again(&same, &renewed, day(1)), Ok(()));
         assert!(*client.policy.borrow() == renewed, "it is not asked twice");
-        let (other, others) = policy(Some((&stranger, Need::Required)));
+        let (other, others) = policy(Some((&unrelated, Need::Required)));
         let refused = client.check_again(&other, &others, day(1));
         assert!(
             matches!(refused, Err(Lapsed::CertificateBad(_))),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_has_ended_is_not_good_under_the_same_policy() {
+    fn an_expired_certificate_is_not_valid_under_the_same_policy() {
         let shown = Shown::until_2021();
         let (offer, policy) = policy(Some((&shown, Need::Required)));
         let client = admission(&policy, &shown.chain);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_nothing_depends_on_may_end() {
+    fn a_certificate_that_nothing_depends_on_may_expire() {
         let (shown, other) = (Shown::until_2021(), Shown::until_2021());
         let mut chain = shown.chain.clone();
         chain.extend(other.chain);

@@ -98,8 +98,8 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     };
     let mut written = format!("{kind}=");
     let last = value.chars().count().saturating_sub(1);
-    for (place, c) in value.chars().enumerate() {
-        let is_edge = (c == ' ' && (place == 0 || place == last)) || (c == '#' && place == 0);
+    for (index, c) in value.chars().enumerate() {
+        let is_edge = (c == ' ' && (index == 0 || index == last)) || (c == '#' && index == 0);
         if is_edge || matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\') {
             written.push('\\');
         }
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_a_certificate_cannot_pretend_to_be_more() {
+    fn the_text_of_a_certificate_cannot_add_to_a_field() {
         let mut params = CertificateParams::default();
         let name = &mut params.distinguished_name;
         name.push(DnType::OrganizationName, "Exämple\r\nX-Admin: 1");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_has_a_fingerprint_and_no_more() {
+    fn bytes_that_are_no_certificate_have_only_a_fingerprint() {
         let found = described(b"abc");
         assert_eq!(
             found.fingerprint,

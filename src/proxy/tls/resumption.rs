@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_of_a_client_with_a_certificate_goes_on_hours_later() {
+    fn a_session_of_a_client_with_a_certificate_resumes_hours_later() {
         for way in WAYS {
             let pair = Pair::of(way, Some(Shown::until_2021()));
             assert!(!pair.handshake());
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_does_not_go_on_before_the_certificate_is_good() {
+    fn a_session_does_not_resume_before_the_certificate_is_valid() {
         for way in WAYS {
             let pair = Pair::of(way, Some(Shown::until_2021()));
             assert!(!pair.handshake());

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_due_to_be_forgotten_in_a_quiet_time_is() {
+    async fn keys_that_expire_in_an_idle_time_are_dropped() {
         let tickets = tickets();
         let ticket = made_by(&tickets);
         clock::sleep(2 * KEY_LIFE).await;

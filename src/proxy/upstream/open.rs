@@ -99,8 +99,8 @@ pub(crate) async fn dial(
         .map_err(|error| Fault::io(reason_of(&error), error))?;
     if !preamble.is_empty() {
         // A new socket has room for it: this does not wait.
-        let said = stream.write_all(preamble).await;
-        said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
+        let written = stream.write_all(preamble).await;
+        written.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
     }
     Ok(stream)
 }

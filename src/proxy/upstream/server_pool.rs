@@ -213,11 +213,11 @@ impl ServerPool {
         let take = |cx: &mut Context<'_>| {
             Poll::Ready(self.take(params.settings, params.limits, wanted, clock::now(), cx))
         };
-        let is_told = params.settings.plan.protocol == Protocol::Http2;
+        let is_http2_only = params.settings.plan.protocol == Protocol::Http2;
         let connection = match turn::uncounted(poll_fn(take)).await {
             Some(connection) => connection,
             // One more connection would have the same result.
-            None if self.declines.get() && !is_told => return self.open_http1(params).await,
+            None if self.declines.get() && !is_http2_only => return self.open_http1(params).await,
             None => self.open(params, wanted).await?,
         };
         let permit = match connection.0 {
@@ -230,9 +230,9 @@ impl ServerPool {
             return Ok(Connection::http2(permit));
         }
         permit.leave_unused();
-        if is_told {
+        if is_http2_only {
             let text = "the server does not support extended CONNECT (RFC 8441)";
-            return Err(Fault::told(Reason::UpgradeUnsupported, text.into()));
+            return Err(Fault::with_text(Reason::UpgradeUnsupported, text.into()));
         }
         self.open_http1(params).await
     }

@@ -158,7 +158,7 @@ mod tests {
     use crate::base::clock;
 
     #[test]
-    fn a_client_that_has_left_is_forgotten() {
+    fn the_pools_of_a_closed_client_are_dropped() {
         let pools = ServerPools::clear();
         let sweep = || {
             let mut cx = Context::from_waker(Waker::noop());

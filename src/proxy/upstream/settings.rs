@@ -20,7 +20,7 @@ const WIDEST_WINDOW: u64 = (1 << 31) - 1;
 
 /// Stands for the server's limit of streams before it has sent one. No server can send it: it does
 /// not fit into 32 bits.
-pub(super) const NOT_SAID: usize = usize::MAX - 1;
+pub(super) const NO_SETTING: usize = usize::MAX - 1;
 
 /// The settings of connections.
 #[derive(Clone)]
@@ -142,7 +142,7 @@ fn http2_builder(backend: &plan::Backend) -> ::h2::client::Builder {
         .enable_push(false)
         .initial_window_size(window as u32)
         .initial_connection_window_size(connection_window as u32)
-        .initial_max_send_streams(NOT_SAID)
+        .initial_max_send_streams(NO_SETTING)
         .max_header_list_size(backend.limits.head.0 as u32)
         .max_send_buffer_size(SEND_AHEAD_BYTES)
         .max_concurrent_reset_streams(GIVEN_UP)

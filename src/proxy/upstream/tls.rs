@@ -123,7 +123,7 @@ impl Tls {
         };
         wanted
             .or_else(|| name_in(address.as_host().as_bytes()))
-            .expect("an address says itself as a host")
+            .expect("an address can be written as a host")
     }
 
     /// Does the handshake with the server `name`, with ALPN.
@@ -145,7 +145,7 @@ impl Tls {
             (_, Some(b"h2")) => Agreed::Http2,
             (Protocol::Http2, _) => {
                 let text = "the server does not support HTTP/2 (ALPN)";
-                return Err(Fault::told(Reason::ServerTlsHandshake, text.into()));
+                return Err(Fault::with_text(Reason::ServerTlsHandshake, text.into()));
             }
             _ => Agreed::Http1,
         };
@@ -207,7 +207,7 @@ fn fault_of(fault: HandshakeFault) -> Fault {
     match fault {
         HandshakeFault::Connection(ref error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             let why = fault.explained(TlsPeer::Server);
-            Fault::told(Reason::ServerTlsHandshake, why.into())
+            Fault::with_text(Reason::ServerTlsHandshake, why.into())
         }
         HandshakeFault::Connection(error) => Fault::io(Reason::ServerTlsHandshake, error),
         HandshakeFault::Tls(error) => {
@@ -215,12 +215,12 @@ fn fault_of(fault: HandshakeFault) -> Fault {
             let reason = match error {
                 rustls::Error::InvalidCertificate(_) => Reason::ServerTlsCertificate,
                 _ if is_no_record(&error) => {
-                    let said = "it answers with something else";
-                    return Fault::not_spoken(Reason::ServerTlsHandshake, "TLS", &said);
+                    let detail = "it answers with something else";
+                    return Fault::not_spoken(Reason::ServerTlsHandshake, "TLS", &detail);
                 }
                 _ => Reason::ServerTlsHandshake,
             };
-            Fault::told(reason, why.into())
+            Fault::with_text(reason, why.into())
         }
     }
 }
@@ -233,7 +233,7 @@ pub(super) fn ended_unanswered(error: io::Error) -> Fault {
 /// The fault if `error` means that the server refused our certificate, or required one.
 pub(super) fn refused_certificate(error: &io::Error) -> Option<Fault> {
     let is_refusal = error.kind() == CERTIFICATE_REFUSED;
-    is_refusal.then(|| Fault::told(Reason::ServerTlsHandshake, error.to_string().into()))
+    is_refusal.then(|| Fault::with_text(Reason::ServerTlsHandshake, error.to_string().into()))
 }
 
 /// Whether the bytes were not even a TLS record (RFC 8446 §5.1): a server with another protocol is

@@ -100,7 +100,7 @@ impl Transport {
 
 fn unusable() -> Fault {
     let text = "the files of its TLS settings were not read";
-    Fault::told(Reason::ServerTlsHandshake, text.into())
+    Fault::with_text(Reason::ServerTlsHandshake, text.into())
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_goes_in_the_clear_where_the_files_of_tls_were_not_read() {
+    async fn nothing_is_sent_without_tls_if_its_files_were_not_read() {
         let (for_requests, mut server) = duplex(1000);
         let stream = Stream::Other(Box::new(for_requests));
         let secured = Transport::Unusable.secure(stream, Protocol::Auto, None);

@@ -356,7 +356,7 @@ GOEIvnRPPce7UVu66n5sS4ihYxyz2S5s3kecyKWruTJ3W5/Fes6J+pHq
     }
 
     #[test]
-    fn a_server_with_a_certificate_of_version_1_is_trusted_when_it_is_given() {
+    fn a_configured_certificate_of_version_1_is_trusted() {
         let old = CertificateDer::from_pem_slice(OLD.as_bytes()).expect("a certificate");
         let signed = |certificates| Trusted::Signed {
             roots: RootCertStore::empty(),
@@ -369,8 +369,8 @@ GOEIvnRPPce7UVu66n5sS4ihYxyz2S5s3kecyKWruTJ3W5/Fes6J+pHq
             shake_hands(version, Trusted::All, "x.test").expect("any is");
             let other = shake_hands(version, signed(given()), "x.test");
             other.expect_err("the name counts");
-            let stranger = shake_hands(version, signed(Vec::new()), "v1.test");
-            stranger.expect_err("it was not given");
+            let refused = shake_hands(version, signed(Vec::new()), "v1.test");
+            refused.expect_err("it was not given");
         }
     }
 
@@ -431,15 +431,15 @@ GOEIvnRPPce7UVu66n5sS4ihYxyz2S5s3kecyKWruTJ3W5/Fes6J+pHq
     }
 
     #[test]
-    fn dates_count_for_a_certificate_that_was_given() {
+    fn dates_count_for_a_configured_certificate() {
         let given = certificate("app.test", &[]);
         let name = ServerName::try_from("app.test").expect("a name");
         let at = |year| accept_itself(&given, &name, in_year(year));
         assert!(at(2020).is_ok());
         for (year, expected) in [(2019, "not valid"), (2021, "expired")] {
             let error = at(year).expect_err("not now");
-            let said = crate::net::tls_error(&error, crate::net::TlsPeer::Server);
-            assert!(said.contains(expected), "{said}");
+            let message = crate::net::tls_error(&error, crate::net::TlsPeer::Server);
+            assert!(message.contains(expected), "{message}");
         }
     }
 }

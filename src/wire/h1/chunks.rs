@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_come_off_wherever_they_are_cut() {
+    fn chunks_are_decoded_wherever_the_text_is_split() {
         let text =
             b"5\r\nhello\r\n00B;a=\"b\"\r\n, world and\r\n1 \t\r\n!\r\n0\r\nX-A: b\r\n\r\nnext";
         for size in 1..text.len() {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_refused() {
+    fn ambiguous_text_is_refused() {
         let cases: [(&[u8], Refusal); 20] = [
             (b"\r\n", Refusal::ChunkSize),
             (b";a\r\n", Refusal::ChunkSize),
@@ -344,7 +344,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..5), size in 1_usize..100) {
+        fn the_writer_and_the_reader_agree(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..5), size in 1_usize..100) {
             let mut text = Vec::new();
             for piece in &pieces {
                 write_size(piece.len(), &mut text);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_written_as_wanted() {
+    fn names_are_written_as_configured() {
         let names = ["host", "x-b", "x-b", "x-b", "etag"];
         let mut originals = OriginalNames::with_capacity(3);
         for original in ["HOST", "X-b", "x-B"] {

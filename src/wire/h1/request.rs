@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_written_with_what_frames_its_body_and_nothing_else_that_does() {
+    fn a_request_head_has_the_framing_of_its_body_and_no_other_framing() {
         let lower = NameCase::Lower;
         let get = || {
             Request::get("/a?b=c")
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_said_and_names_are_written_as_wanted() {
+    fn a_host_and_names_are_written_as_configured() {
         let host = HeaderValue::from_static("10.0.0.1:80");
         let options = Request::options("*").header("x-forwarded-for", "a");
         assert_eq!(

@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn another_request_follows_where_the_version_or_the_client_says_so() {
+    fn another_request_follows_if_the_version_or_the_client_allows_it() {
         let cases = [
             ("HTTP/1.1", "", true),
             ("HTTP/1.1", "connection: close\r\n", false),
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_says_that_it_takes_trailers() {
+    fn a_client_announces_that_it_accepts_trailers() {
         let takes =
             |field: &str| whole(&format!("GET / HTTP/1.1\r\n{field}\r\n\r\n")).takes_trailers;
         assert!(takes("te: gzip, Trailers"));
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_target_cannot_hold_is_escaped() {
+    fn characters_that_a_target_cannot_hold_are_escaped() {
         let head = whole("GET /a\"b<c>`?q=\"<>`{|}\\^é[] HTTP/1.1\r\nx: \"<é>\"\r\n\r\n");
         let target = head.request.uri().path_and_query().map(ToString::to_string);
         let escaped = "/a%22b%3Cc%3E%60?q=%22%3C%3E%60{|}\\^%C3%A9[]";

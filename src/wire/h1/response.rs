@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_refused() {
+    fn ambiguous_text_is_refused() {
         let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1000));
         let cases = [
             (
@@ -497,7 +497,7 @@ x";
     }
 
     #[test]
-    fn more_fields_than_usual_are_read_where_they_are_allowed() {
+    fn more_fields_than_usual_are_read_if_they_are_allowed() {
         let fields = "a: b\r\n".repeat(150);
         let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
         let limits = HeadLimits {
@@ -512,7 +512,7 @@ x";
 
     proptest! {
         #[test]
-        fn it_does_not_matter_how_the_bytes_come(
+        fn the_result_does_not_depend_on_how_the_bytes_are_split(
             text in "HTTP/1\\.[012] [0-9]{3} ?(OK|é)?\r?\n((a|content-length|transfer-encoding): ?(5|chunked|x)\r?\n){0,3}\r?\n?.{0,5}",
             size in 1_usize..9,
         ) {

@@ -50,7 +50,7 @@ pub(crate) struct ResponseHead<'a> {
 
 /// What a written head announces about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Says {
+pub(crate) enum Announced {
     /// Its fields contain `Connection: close`.
     Close,
     /// Nothing.
@@ -59,12 +59,12 @@ pub(crate) enum Says {
 
 /// Appends `head` and the empty line after it to `out`. The fields that frame the body are written
 /// from `head.body`.
-pub(crate) fn write_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Says {
+pub(crate) fn write_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Announced {
     write_status_line(head, out);
     let mut names = NameWriter::new(head.case);
     let mut last: Option<&HeaderName> = None;
     let (mut has_length, mut has_connection, mut has_date) = (false, false, false);
-    let mut says = Says::Nothing;
+    let mut announced = Announced::Nothing;
     for (name, value) in head.fields {
         // The map returns one reference for all values of a name.
         let is_same = last.is_some_and(|last| ptr::eq(last, name));
@@ -88,7 +88,7 @@ pub(crate) fn write_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Says {
             }
             has_connection = true;
             if has_close(value) {
-                says = Says::Close;
+                announced = Announced::Close;
             }
         } else if *name == header::DATE {
             has_date = true;
@@ -126,7 +126,7 @@ pub(crate) fn write_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Says {
         write(&header::DATE, date);
     }
     out.extend_from_slice(b"\r\n");
-    says
+    announced
 }
 
 /// Whether a response with `status` can have no length (RFC 9110 §8.6).
@@ -188,14 +188,14 @@ mod tests {
         }
     }
 
-    fn written(head: &ResponseHead<'_>) -> (String, Says) {
+    fn written(head: &ResponseHead<'_>) -> (String, Announced) {
         let mut out = Vec::new();
-        let says = write_head(head, &mut out);
-        (String::from_utf8(out).expect("text"), says)
+        let announced = write_head(head, &mut out);
+        (String::from_utf8(out).expect("text"), announced)
     }
 
     #[test]
-    fn a_head_says_how_its_body_ends_and_nothing_else_that_does() {
+    fn a_head_has_the_framing_of_its_body_and_no_other_framing() {
         let none = fields(&[("x", "y")]);
         let both = fields(&[
             ("content-length", "7"),
@@ -284,43 +284,53 @@ mod tests {
     }
 
     #[test]
-    fn the_connection_ends_where_the_head_says_so() {
+    fn the_connection_ends_if_the_head_announces_it() {
         use ConnectionField::{AsWritten, Close, KeepAlive};
         let none = fields(&[]);
         let close = fields(&[("connection", "x, Close")]);
         let upgrade = fields(&[("connection", "upgrade")]);
         let cases = [
-            (&none, AsWritten, "", Says::Nothing),
-            (&none, Close, "connection: close\r\n", Says::Nothing),
+            (&none, AsWritten, "", Announced::Nothing),
+            (&none, Close, "connection: close\r\n", Announced::Nothing),
             (
                 &none,
                 KeepAlive,
                 "connection: keep-alive\r\n",
-                Says::Nothing,
+                Announced::Nothing,
             ),
-            (&close, AsWritten, "connection: x, Close\r\n", Says::Close),
-            (&close, Close, "connection: close\r\n", Says::Nothing),
-            (&close, KeepAlive, "connection: x, Close\r\n", Says::Close),
+            (
+                &close,
+                AsWritten,
+                "connection: x, Close\r\n",
+                Announced::Close,
+            ),
+            (&close, Close, "connection: close\r\n", Announced::Nothing),
+            (
+                &close,
+                KeepAlive,
+                "connection: x, Close\r\n",
+                Announced::Close,
+            ),
             (
                 &upgrade,
                 AsWritten,
                 "connection: upgrade\r\n",
-                Says::Nothing,
+                Announced::Nothing,
             ),
         ];
-        for (fields, connection, expected, expected_says) in cases {
+        for (fields, connection, expected, expected_announced) in cases {
             let head = ResponseHead {
                 connection,
                 ..head(200, fields, BodyEnd::NoBody(None))
             };
-            let (text, says) = written(&head);
+            let (text, announced) = written(&head);
             assert_eq!(text, format!("HTTP/1.1 200 OK\r\n{expected}\r\n"));
-            assert_eq!(says, expected_says, "{expected:?}");
+            assert_eq!(announced, expected_announced, "{expected:?}");
         }
     }
 
     #[test]
-    fn a_date_is_said_once_and_names_are_written_as_wanted() {
+    fn a_date_is_written_once_and_names_are_written_as_configured() {
         let (none, own) = (fields(&[]), fields(&[("date", "x")]));
         for (fields, expected) in [(&none, "Date: now\r\n"), (&own, "Date: x\r\n")] {
             let head = ResponseHead {

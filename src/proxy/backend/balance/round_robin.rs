@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_go_on_over_the_end_of_the_period() {
+    fn turns_continue_after_the_end_of_the_period() {
         let turns = Turns::new(&[1, 1, 1]);
         assert_eq!(turns.at(3), Some(0));
         assert_eq!(turns.at(u64::MAX), Some((u64::MAX % 3) as usize));

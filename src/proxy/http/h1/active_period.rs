@@ -187,7 +187,7 @@ impl<'a> ActivePeriod<'a> {
                 return Poll::Ready(Err(self.client_left()));
             }
             match ready!(self.poll_due(cx)) {
-                Due::Told => {}
+                Due::Notified => {}
                 Due::End(verdict) => return Poll::Ready(Err(verdict)),
             }
         }
@@ -212,7 +212,7 @@ impl<'a> ActivePeriod<'a> {
                 return Poll::Ready(Some(self.client_left()));
             }
             match ready!(self.poll_due(cx)) {
-                Due::Told => {}
+                Due::Notified => {}
                 Due::End(verdict) => return Poll::Ready(Some(verdict)),
             }
         }

@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 impl ActivePeriod<'_> {
     /// Ready when a deadline of the open exchange has passed.
     pub(super) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
-        if self.is_told_to_make_room(cx) {
+        if self.must_make_room(cx) {
             return Poll::Ready(Due::End(self.cut(Reason::ProxyDescriptors)));
         }
         self.plan_look();
@@ -44,10 +44,10 @@ impl ActivePeriod<'_> {
         let body = self.session.client.timeouts().body;
         match self.blocked.look(now, body, || self.socket.progress()) {
             Look::NotDue => {}
-            Look::Taking => return Due::Told,
+            Look::Taking => return Due::Notified,
             Look::Waiting(since) => {
                 self.may_make_room(since, cx);
-                return Due::Told;
+                return Due::Notified;
             }
             Look::Stalled => return Due::End(self.cut(Reason::ClientStalled)),
         }
@@ -57,14 +57,14 @@ impl ActivePeriod<'_> {
                 self.session.cut(Reason::ClientLeft);
                 return Due::End(Verdict::Broken);
             }
-            return Due::Told;
+            return Due::Notified;
         }
         let Some(exchange) = self.session.exchange() else {
-            return Due::Told;
+            return Due::Notified;
         };
         match exchange.deadlines.pass(now) {
-            None => Due::Told,
-            Some(_) if exchange.record.status.get() == 0 => Due::Told,
+            None => Due::Notified,
+            Some(_) if exchange.record.status.get() == 0 => Due::Notified,
             Some(reason) => self.break_off(reason),
         }
     }
@@ -78,7 +78,7 @@ impl ActivePeriod<'_> {
             exchange.cut(reason);
         }
         self.responding.break_off();
-        Due::Told
+        Due::Notified
     }
 
     /// While a request is incomplete, it is read only as fast as the server takes it, and a client
@@ -97,7 +97,7 @@ impl ActivePeriod<'_> {
 
     /// Whether the exchange must end because its client takes nothing and others need its
     /// descriptors.
-    fn is_told_to_make_room(&mut self, cx: &Context<'_>) -> bool {
+    fn must_make_room(&mut self, cx: &Context<'_>) -> bool {
         let Some(entry) = &self.stalled else {
             return false;
         };
@@ -105,7 +105,7 @@ impl ActivePeriod<'_> {
             self.stalled = None;
             return false;
         }
-        entry.is_told(cx)
+        entry.must_end(cx)
     }
 
     /// Enters the exchange among those that may be ended: a check found that nothing was taken.

@@ -18,7 +18,7 @@ use super::super::linger::Linger;
 use super::session::Session;
 
 /// How long a client may take to receive the answer to a head that was not read.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many bytes are read at a time and discarded.
 const PIECE_BYTES: usize = 16 << 10;
@@ -44,7 +44,7 @@ pub(super) async fn answer_unread(
     let bytes = raw_reply(reason, &id, clock::wall(), body);
     let status = reason.status().map_or(0, |status| status.as_u16());
     session.refuse(reason, status, Some(id), request.map(|request| *request));
-    if let Ok(Ok(())) = clock::within(LAST_WORDS, stream.write_all(&bytes)).await {
+    if let Ok(Ok(())) = clock::within(ANSWER_TIMEOUT, stream.write_all(&bytes)).await {
         let bounds = match reason {
             Reason::RequestHeadTimeout => None,
             _ => session
@@ -63,7 +63,7 @@ pub(super) async fn linger(stream: Stream, registration: &Registration, linger: 
     let mut timer = Timer::new();
     let mut discarding = Discarding {
         stream,
-        has_said: false,
+        has_closed: false,
         linger,
     };
     // Whatever the outcome, the connection ends here.
@@ -95,7 +95,7 @@ async fn unless_aborted(registration: &Registration, ending: impl Future<Output 
 struct Discarding {
     stream: Stream,
     /// Whether the sending side is closed.
-    has_said: bool,
+    has_closed: bool,
     linger: Linger,
 }
 
@@ -103,9 +103,9 @@ impl Discarding {
     /// Ready when the client has closed its sending side or broken the connection, or when the
     /// limits are reached.
     fn poll(&mut self, cx: &mut Context<'_>, timer: &mut Timer) -> Poll<()> {
-        if !self.has_said {
+        if !self.has_closed {
             match Pin::new(&mut self.stream).poll_shutdown(cx) {
-                Poll::Ready(Ok(())) => self.has_said = true,
+                Poll::Ready(Ok(())) => self.has_closed = true,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Pending => {}
             }

@@ -41,7 +41,7 @@ use session::Session;
 use verdict::Ended;
 
 /// The parts that every state of a connection needs.
-struct Link {
+struct H1Client {
     session: Session,
     registration: Registration,
     timer: Timer,
@@ -55,15 +55,15 @@ pub(super) fn serve(
     registration: Registration,
     timer: Timer,
 ) -> Run {
-    let link = Link {
+    let h1_client = H1Client {
         session: Session::new(client, clock::now()),
         registration,
         timer,
     };
-    Run::new(link.active(stream, prefix))
+    Run::new(h1_client.active(stream, prefix))
 }
 
-impl Link {
+impl H1Client {
     /// Serves the connection until it is idle.
     async fn active(mut self, stream: Stream, prefix: Bytes) -> Option<Run> {
         let ended = {
@@ -131,12 +131,12 @@ impl Link {
             };
             match woken {
                 Woken::Bytes(bytes) => {
-                    let link = Self {
+                    let h1_client = Self {
                         session: parked.woken(),
                         registration,
                         timer,
                     };
-                    Some(Run::new(link.active(stream, bytes)))
+                    Some(Run::new(h1_client.active(stream, bytes)))
                 }
                 Woken::Over => {
                     stream.close();

@@ -195,7 +195,7 @@ mod tests {
     use crate::net::Stream;
 
     #[test]
-    fn what_was_not_taken_of_a_body_is_known() {
+    fn the_unsent_bytes_of_a_body_are_known() {
         let head = 19;
         // First nothing is accepted, then a part of the head, then all of it and a part of the
         // body.
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_gathered_leaves_in_its_order_however_little_is_taken() {
+    async fn gathered_bytes_are_sent_in_order_however_few_are_accepted() {
         for room in [1, 7, 1000, 1 << 20] {
             let (near, mut far) = duplex(room);
             let socket = ClientSocket::new(Stream::Other(Box::new(near)), Bytes::new());
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_gathered_than_there_is_room_for() {
+    fn gathering_stops_when_the_buffer_is_full() {
         let mut outgoing = Outgoing::default();
         while outgoing.has_room() {
             outgoing.push(vec![0; 10_000].into());

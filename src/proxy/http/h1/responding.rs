@@ -11,7 +11,9 @@ use hyper::ext::ReasonPhrase;
 use crate::plan::HeaderCase;
 use crate::proxy::http::body::ResponseBody;
 use crate::proxy::io::presentable;
-use crate::wire::h1::response_head::{BodyEnd, ConnectionField, ResponseHead, Says, write_head};
+use crate::wire::h1::response_head::{
+    Announced, BodyEnd, ConnectionField, ResponseHead, write_head,
+};
 use crate::wire::h1::{NameCase, chunks};
 
 use super::outgoing::{Outgoing, Unsent};
@@ -83,7 +85,7 @@ impl Responding {
             (Version::HTTP_10, false) | (_, true) => ConnectionField::AsWritten,
             (_, false) => ConnectionField::Close,
         };
-        let (length, says) = out.write(|out| {
+        let (length, announced) = out.write(|out| {
             let head = ResponseHead {
                 version: asked.version,
                 status: head.status,
@@ -111,7 +113,7 @@ impl Responding {
         // Dropping it ends the exchange.
         self.body = (!is_sent).then_some(body);
         let headers = std::mem::take(&mut head.headers);
-        (headers, keep_alive && says == Says::Nothing)
+        (headers, keep_alive && announced == Announced::Nothing)
     }
 
     /// Takes pieces of the body, as long as there is room.

@@ -46,6 +46,6 @@ pub(super) enum Verdict {
 /// The meaning of a passed deadline.
 pub(super) enum Due {
     /// The handler or a body was notified; they must be polled.
-    Told,
+    Notified,
     End(Verdict),
 }

@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_taken_up_to_the_depth_and_no_further() {
+    fn a_burst_is_accepted_up_to_the_depth_and_no_further() {
         let now = clock::now();
         assert!(budget(now).takes(&resets(50), || now));
         assert!(!budget(now).takes(&resets(51), || now));
     }
 
     #[test]
-    fn a_steady_rate_is_taken_for_ever_and_a_higher_one_is_not() {
+    fn a_steady_rate_is_accepted_for_ever_and_a_higher_one_is_not() {
         let start = clock::now();
         let at = |second| start + Duration::from_secs(second);
         let mut steady = budget(start);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_of_window_are_excused_by_what_they_let_go() {
+    fn window_updates_are_free_in_proportion_to_the_bytes_they_release() {
         let now = clock::now();
         let counts = Counts::default();
         counts.window_updates.set(100_000);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_costs_not_even_a_look_at_the_clock() {
+    fn a_silent_client_costs_no_read_of_the_clock() {
         let now = clock::now();
         let counts = Counts::default();
         assert!(budget(now).takes(&counts, || unreachable!("nothing to take")));

@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_told_apart_however_they_are_cut() {
+    fn frames_are_recognised_however_they_are_split() {
         for size in [1, 2, 5, 9, 10, 24, 1000] {
             let counts = Counts::default();
             let mut walk = Walk::after(PREFACE_BYTES);
@@ -476,22 +476,22 @@ mod tests {
     }
 
     #[test]
-    fn what_h2_says_by_itself_is_noticed() {
-        let mut said = with_payload(HEADERS, 5, b"200");
-        said.extend(with_payload(HEADERS, 7, b"431"));
-        said.extend(with_payload(RST_STREAM, 7, &[0, 0, 0, 1]));
-        said.extend(with_payload(RST_STREAM, 9, &[0, 0, 0, 1]));
-        said.extend(with_payload(RST_STREAM, 11, &[0, 0, 0, 3]));
+    fn frames_that_h2_sends_by_itself_are_noticed() {
+        let mut bytes = with_payload(HEADERS, 5, b"200");
+        bytes.extend(with_payload(HEADERS, 7, b"431"));
+        bytes.extend(with_payload(RST_STREAM, 7, &[0, 0, 0, 1]));
+        bytes.extend(with_payload(RST_STREAM, 9, &[0, 0, 0, 1]));
+        bytes.extend(with_payload(RST_STREAM, 11, &[0, 0, 0, 3]));
         // Ours, and refusals: not the client's fault.
         for code in [0, 2, 5, 7, 8] {
-            said.extend(with_payload(RST_STREAM, 13, &[0, 0, 0, code]));
+            bytes.extend(with_payload(RST_STREAM, 13, &[0, 0, 0, code]));
         }
-        said.extend(with_payload(GOAWAY, 0, &[0, 0, 0, 9, 0, 0, 0, 11, b'x']));
+        bytes.extend(with_payload(GOAWAY, 0, &[0, 0, 0, 9, 0, 0, 0, 11, b'x']));
         for size in [1, 3, 9, 14, 1000] {
             let counts = Counts::default();
             counts.accepted.set(5);
             let mut walk = Walk::after(0);
-            for piece in said.chunks(size) {
+            for piece in bytes.chunks(size) {
                 walk.over(piece, |frame| counts.note_sent(frame));
             }
             let fault = |stream, kind| StreamFault { stream, kind };

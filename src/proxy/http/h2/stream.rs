@@ -256,7 +256,7 @@ impl ClientStream {
                 let look_at = stall.due(&pump, timeout);
                 if entry.as_ref().map(StalledEntry::since) != stall.since() {
                     entry = None;
-                } else if entry.as_ref().is_some_and(|entry| entry.is_told(cx)) {
+                } else if entry.as_ref().is_some_and(|entry| entry.must_end(cx)) {
                     self.exchange.cut(Reason::ProxyDescriptors);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());

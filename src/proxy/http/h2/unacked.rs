@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_a_byte_now_and_then_is_not_waited_for_for_ever() {
+    fn the_wait_for_a_client_that_takes_a_byte_now_and_then_ends() {
         let (span, found) = watched(taken);
         assert_eq!(found, Found::Nothing);
         assert!(
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_all_has_had_the_time_for_it() {
+    fn a_client_that_takes_everything_has_time_for_it() {
         let (span, found) = watched(|number| taken((number << 15).min(1 << 20)));
         assert_eq!(found, Found::LastTaken);
         assert!(span > 2 * TIMEOUT && span < UNACKED_TIMEOUT, "{span:?}");
     }
 
     #[test]
-    fn where_it_is_not_known_nothing_is_waited_for() {
+    fn without_knowledge_of_progress_there_is_no_wait() {
         assert_eq!(watched(|_| None), (Duration::ZERO, Found::Nothing));
     }
 }

@@ -33,8 +33,8 @@ pub struct H2End {
     recv: RecvStream,
     /// Received, and not yet returned to the peer's window.
     owed: usize,
-    /// Holds its place on the connection. Last: the place is free when the stream is dropped.
-    _place: Option<Box<dyn Any>>,
+    /// The permit on the connection. Last: it is released after the stream is dropped.
+    _permit: Option<Box<dyn Any>>,
 }
 
 /// How an end has stopped reading.
@@ -52,17 +52,17 @@ impl End {
             send,
             recv,
             owed: 0,
-            _place: None,
+            _permit: None,
         }))
     }
 
-    /// The same; `place` is dropped with it.
-    pub fn h2_at(place: impl Any, send: SendStream<Bytes>, recv: RecvStream) -> Self {
+    /// The same; `permit` is dropped with it.
+    pub fn h2_with(permit: impl Any, send: SendStream<Bytes>, recv: RecvStream) -> Self {
         Self::H2(Box::new(H2End {
             send,
             recv,
             owed: 0,
-            _place: Some(Box::new(place)),
+            _permit: Some(Box::new(permit)),
         }))
     }
 

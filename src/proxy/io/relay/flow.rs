@@ -295,8 +295,8 @@ impl Flow {
         if self.frames.as_ref().is_some_and(Frames::has_room)
             && let Waiting::Here(waiting) = &mut self.waiting
         {
-            let goodbye = close_frame(GOING_AWAY, masking);
-            *waiting = [&waiting[..], &goodbye].concat().into();
+            let close = close_frame(GOING_AWAY, masking);
+            *waiting = [&waiting[..], &close].concat().into();
         }
     }
 }

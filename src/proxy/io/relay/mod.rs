@@ -180,28 +180,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_byte_passes_both_ways_through_the_narrowest_of_sockets() {
+    async fn every_byte_passes_both_ways_through_the_smallest_socket_buffers() {
         let (mut relay, client, server) = relay(7, Spoken::Anything);
-        let said: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
-        let answered: Vec<u8> = said.iter().map(|byte| !byte).collect();
+        let sent: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+        let answered: Vec<u8> = sent.iter().map(|byte| !byte).collect();
         let talk = async |peer: DuplexStream, words: &[u8]| {
             let (mut read, mut write) = tokio::io::split(peer);
             let mut heard = Vec::new();
-            let say = async {
+            let send = async {
                 write.write_all(words).await.expect("taken");
                 write.shutdown().await.expect("taken");
             };
-            let (_, end) = tokio::join!(say, read.read_to_end(&mut heard));
+            let (_, end) = tokio::join!(send, read.read_to_end(&mut heard));
             end.expect("an end");
             heard
         };
         let (over, at_client, at_server) = tokio::join!(
             run(&mut relay),
-            talk(client, &said),
+            talk(client, &sent),
             talk(server, &answered)
         );
         assert_eq!(over, Ok(()));
-        assert_eq!((at_server, at_client), (said, answered));
+        assert_eq!((at_server, at_client), (sent, answered));
         assert_eq!((relay.bytes_up(), relay.bytes_down()), (100_000, 100_000));
     }
 
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_has_said_all_still_hears() {
+    async fn a_peer_that_has_sent_all_still_receives() {
         let (mut relay, mut client, mut server) = relay(64, Spoken::Anything);
         client.write_all(b"ask").await.expect("taken");
         client.shutdown().await.expect("taken");
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_read_before_comes_first() {
+    async fn earlier_reads_come_first() {
         let (client, near) = duplex(64);
         let (far, mut server) = duplex(64);
         let end = |stream| End::Connection(Stream::Other(Box::new(stream)));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_breaks_is_named() {
+    async fn the_side_that_breaks_is_named() {
         let (mut relay, client, mut server) = relay(64, Spoken::Anything);
         drop(client);
         server.write_all(b"in vain").await.expect("taken");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_of_what_was_taken() {
+    async fn written_bytes_are_not_kept() {
         let (mut relay, mut client, mut server) = relay(8, Spoken::Anything);
         client.write_all(b"12345678").await.expect("taken");
         assert!(turn(&mut relay).is_pending());
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn between_two_frames_both_are_told_that_we_go_away() {
+    async fn between_two_frames_both_get_a_close_frame() {
         let (mut relay, mut client, mut server) = relay(64, Spoken::WebSocket);
         let ping = [0x89, 0x80, 1, 2, 3, 4];
         client.write_all(&ping).await.expect("taken");
@@ -321,8 +321,8 @@ mod tests {
         assert_eq!(heard, close_frame(GOING_AWAY, Masking::None));
         heard.clear();
         server.read_to_end(&mut heard).await.expect("an end");
-        let goodbye = close_frame(GOING_AWAY, Masking::Key([9; 4]));
-        assert_eq!(heard, [&ping[..], &goodbye].concat());
+        let close = close_frame(GOING_AWAY, Masking::Key([9; 4]));
+        assert_eq!(heard, [&ping[..], &close].concat());
         // Their later bytes are read and not relayed.
         client.write_all(b"bye").await.expect("taken");
         drop((client, server));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn in_the_middle_of_a_frame_nothing_is_put() {
+    async fn in_the_middle_of_a_frame_nothing_is_inserted() {
         let (mut relay, mut client, mut server) = relay(64, Spoken::WebSocket);
         server
             .write_all(&[0x81, 5, b'h', b'e'])

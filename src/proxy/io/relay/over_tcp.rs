@@ -249,7 +249,7 @@ async fn a_source_that_has_nothing_is_waited_for_without_a_pipe() {
 }
 
 #[tokio::test]
-async fn an_end_passes_after_what_is_in_the_pipe_and_the_other_direction_goes_on() {
+async fn an_end_passes_after_the_bytes_in_the_pipe_and_the_other_direction_continues() {
     let (relay, mut client, mut server) = relay(Spoken::Anything).await;
     let mut driven = Driven::new(relay);
     let sent = driven.stall(&server, &random_bytes(64 * MIB, 4)).await;
@@ -305,7 +305,7 @@ async fn a_server_that_breaks_is_named_once_the_pipe_is_empty() {
 }
 
 #[tokio::test]
-async fn what_a_server_said_before_it_broke_reaches_a_client_that_had_not_taken_it() {
+async fn bytes_that_a_server_sent_before_it_broke_reach_a_slow_client() {
     let (mut relay, mut client, mut server) = relay(Spoken::Anything).await;
     let pipes = Pipes::new(3);
     // More than the client's system takes while the client does not read.
@@ -389,7 +389,7 @@ async fn towards_another_kind_of_end_it_is_copied() {
 }
 
 #[tokio::test]
-async fn what_is_small_is_copied() {
+async fn small_pieces_are_copied() {
     let pipes = Pipes::new(3);
     let (mut relay, mut client, mut server) = relay(Spoken::Anything).await;
     let exchange = async {
@@ -408,7 +408,7 @@ async fn what_is_small_is_copied() {
 }
 
 #[tokio::test]
-async fn what_was_read_before_comes_first_and_counts() {
+async fn earlier_reads_come_first_and_count() {
     let pipes = Pipes::new(3);
     let (client, near) = pair().await;
     let (far, server) = pair().await;

@@ -190,7 +190,7 @@ impl OwnConnection {
                 return Poll::Ready(Ok(self.begin_body(answer)));
             }
             // If it is the `100 Continue` that the body waits for, the next turn of the loop writes the body.
-            waiting.hear(&answer)?;
+            waiting.pass_on(&answer)?;
         }
         if let Some(upload_progress) = &mut waiting.upload_progress {
             upload_progress.poll(deadlines);
@@ -383,12 +383,12 @@ impl OwnConnection {
 
 impl Waiting<'_> {
     /// Passes an interim response on, and counts its bytes. Fails when there are too many.
-    fn hear(&mut self, interim: &ResponseHead) -> Result<(), Fault> {
+    fn pass_on(&mut self, interim: &ResponseHead) -> Result<(), Fault> {
         let left = self.interim_left.checked_sub(interim.head_bytes as u64);
         self.interim_left = left.ok_or_else(|| Fault::new(Reason::ServerResponseInterim))?;
         if let Some(listener) = &self.listener {
             let interim = &interim.response;
-            listener.hear(interim.status(), interim.headers());
+            listener.receive(interim.status(), interim.headers());
         }
         Ok(())
     }
@@ -396,7 +396,7 @@ impl Waiting<'_> {
 
 /// The fault of a server whose answer is malformed.
 fn not_understood(refusal: Refusal) -> Fault {
-    Fault::told(Reason::ServerResponseMalformed, refusal.to_string().into())
+    Fault::with_text(Reason::ServerResponseMalformed, refusal.to_string().into())
 }
 
 impl From<Stopped> for Fault {

@@ -135,7 +135,7 @@ impl Call {
             };
             self.interim_left = left;
             if let Some(listener) = self.pump.body_mut().listener() {
-                listener.hear(interim.status(), interim.headers());
+                listener.receive(interim.status(), interim.headers());
             }
         }
         if let Some(upload_progress) = &mut self.upload_progress {
@@ -232,9 +232,9 @@ impl Call {
             Ended::Stream(error) => {
                 let (reason, end) = judged(&error, permit.was_used());
                 let is_first = !permit.is_greeted();
-                let stranger = is_first.then(|| not_http2(&error)).flatten();
+                let other_protocol = is_first.then(|| not_http2(&error)).flatten();
                 let refused = error.get_io().and_then(refused_certificate);
-                let known = refused.or(stranger);
+                let known = refused.or(other_protocol);
                 let fault = known.unwrap_or_else(|| Fault::http2(reason, error));
                 (fault, end)
             }

@@ -21,7 +21,7 @@ use crate::net::Stream;
 use crate::plan;
 use crate::proxy::io::{CorkedStream, SocketTracker};
 
-use super::super::settings::{NOT_SAID, Settings};
+use super::super::settings::{NO_SETTING, Settings};
 use super::not_http2;
 use super::pool::H2Pool;
 
@@ -291,17 +291,17 @@ impl Task {
         if self.connection.is_broken.get() {
             return Poll::Ready(Err(::h2::Reason::NO_ERROR.into()));
         }
-        self.ask();
+        self.send_ping();
         let polled = Pin::new(&mut self.driver).poll(cx);
-        self.hear(cx);
+        self.poll_pong(cx);
         self.note_allowance();
         if polled.is_pending() {
-            self.note_goodbye(cx);
+            self.note_goaway(cx);
         }
         polled
     }
 
-    fn ask(&mut self) {
+    fn send_ping(&mut self) {
         let Question::Wanted(why, at) = self.connection.question.get() else {
             return;
         };
@@ -314,7 +314,7 @@ impl Task {
         }
     }
 
-    fn hear(&mut self, cx: &mut Context<'_>) {
+    fn poll_pong(&mut self, cx: &mut Context<'_>) {
         let (Question::Asked(why, _), Some(pings)) =
             (self.connection.question.get(), &mut self.pings)
         else {
@@ -331,14 +331,14 @@ impl Task {
 
     fn note_allowance(&self) {
         let allowed = self.driver.max_concurrent_send_streams();
-        let allowed = Some(allowed).filter(|allowed| *allowed != NOT_SAID);
+        let allowed = Some(allowed).filter(|allowed| *allowed != NO_SETTING);
         if self.connection.allowed.replace(allowed) != allowed {
             self.notify_pool();
         }
     }
 
     /// After a GOAWAY the server takes no new streams, though open ones may continue.
-    fn note_goodbye(&self, cx: &mut Context<'_>) {
+    fn note_goaway(&self, cx: &mut Context<'_>) {
         let mut sender = self.connection.sender.borrow_mut();
         let has_left = sender
             .as_mut()

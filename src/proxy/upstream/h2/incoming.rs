@@ -72,6 +72,6 @@ impl H2Incoming {
         let Rest::Tunnel(send) = self.rest else {
             return None;
         };
-        Some(End::h2_at(self.permit, send, self.body.into_stream()?))
+        Some(End::h2_with(self.permit, send, self.body.into_stream()?))
     }
 }

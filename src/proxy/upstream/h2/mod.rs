@@ -37,10 +37,10 @@ use crate::exchange::{Fault, Http2InWords, Reason};
 pub(crate) fn not_http2(error: &::h2::Error) -> Option<Fault> {
     let is_ours = error.is_library() && error.is_go_away();
     let code = error.reason();
-    let is_stranger =
+    let is_other_protocol =
         is_ours && matches!(code, Some(Code::FRAME_SIZE_ERROR | Code::PROTOCOL_ERROR));
-    is_stranger.then(|| {
-        let said = Http2InWords(error);
-        Fault::not_spoken(Reason::ServerResponseMalformed, "HTTP/2", &said)
+    is_other_protocol.then(|| {
+        let detail = Http2InWords(error);
+        Fault::not_spoken(Reason::ServerResponseMalformed, "HTTP/2", &detail)
     })
 }

@@ -104,7 +104,7 @@ impl H2Pool {
         *self.failure.borrow_mut() = Some(Failure {
             number,
             reason: fault.reason,
-            cause: fault.cause.as_ref().map(Cause::retold),
+            cause: fault.cause.as_ref().map(Cause::copied),
         });
         self.notify();
     }
@@ -205,7 +205,7 @@ impl Waiting {
         let failure = failure.as_ref().filter(|last| last.number > self.seen)?;
         Some(Fault {
             reason: failure.reason,
-            cause: failure.cause.as_ref().map(Cause::retold),
+            cause: failure.cause.as_ref().map(Cause::copied),
         })
     }
 }
