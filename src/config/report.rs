@@ -60,7 +60,7 @@ impl<'a> Report<'a> {
         self.heir = Some((span, title.to_owned()));
     }
 
-    /// The same, where the name is written at `position`.
+    /// The same, with the name at `position`.
     pub(super) fn begins_at(&mut self, title: &str, position: &Position) {
         self.heir = self.span_at(position).map(|span| (span, title.to_owned()));
     }

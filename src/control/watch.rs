@@ -364,7 +364,7 @@ mod tests {
             std::fs::rename(directory, &elsewhere).expect("moved");
             std::fs::rename(&elsewhere, directory).expect("moved back");
         });
-        // The kernel makes one of two that are the same.
+        // The kernel merges two equal events.
         assert_eq!(moved, [(ReadFlags::MOVE_SELF, String::new())]);
         let removed = events_of(|directory| std::fs::remove_dir_all(directory).expect("removed"));
         let of_itself = (ReadFlags::DELETE_SELF, String::new());

@@ -533,7 +533,7 @@ mod tests {
         let turns = all.run_until(async { tasks::spawn_local(read_in_turns).await });
         let turns = turns.await.expect("no panic");
         let longest = turns.iter().max().expect("a turn");
-        // 128 steps, and what was read with the last of them.
+        // 128 steps, and the bytes that were read with the last of them.
         assert!(*longest < 1_000, "{turns:?}");
     }
 

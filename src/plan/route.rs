@@ -34,7 +34,7 @@ pub struct Route {
     pub target: Target,
     /// Where it is written.
     pub at: Position,
-    /// Where its name is written, else where the route is.
+    /// The position of its name, or else of the route.
     pub named_at: Position,
 }
 

@@ -23,7 +23,7 @@ pub struct Server {
     pub own: OwnSettings,
     /// Where it is written.
     pub at: Position,
-    /// Where its name is written: its `name` key, or what stands for one.
+    /// The position of its name: its `name` key, or the text in its place.
     pub named_at: Position,
 }
 
@@ -47,12 +47,12 @@ pub struct OwnCheck {
     pub port: Option<u16>,
     /// TLS, if it differs from that of the backend's `health` and of exchanges.
     pub tls: Own<ServerTls>,
-    /// Where it is written, if it is.
+    /// Its position, if it is written.
     pub at: Position,
 }
 
 impl Default for OwnCheck {
-    /// None: the settings of the backend hold.
+    /// None: the settings of the backend apply.
     fn default() -> Self {
         Self {
             address: None,

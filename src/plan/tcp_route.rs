@@ -18,7 +18,7 @@ pub struct TcpRoute {
     pub backend: BackendReference,
     /// Where it is written.
     pub at: Position,
-    /// Where its name is written, else where the route is.
+    /// The position of its name, or else of the route.
     pub named_at: Position,
 }
 

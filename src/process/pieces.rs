@@ -1,4 +1,5 @@
-//! The parts that the workers and the control plane of one proxy share, made before any of them runs.
+//! The parts that the workers and the control plane of one proxy share. They are made before any of
+//! these runs.
 
 use std::sync::Arc;
 
@@ -26,13 +27,13 @@ pub(super) struct Pieces {
     network: Network,
     descriptors: Arc<Descriptors>,
     limits: Limits,
-    // From here on: of the control plane alone.
+    // The rest belongs to the control plane alone.
     source: Source,
     logging: Option<LoggingHandle>,
     verified: Verified,
 }
 
-/// How much a proxy may have.
+/// The limits of a proxy.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub(super) workers: usize,

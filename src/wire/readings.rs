@@ -463,7 +463,7 @@ mod tests {
         prop::collection::vec(parts, 0..8).prop_map(|parts| format!("/{}", parts.concat()))
     }
 
-    /// Whether a `%` in `path` begins no escape.
+    /// Whether a `%` in `path` does not begin an escape.
     fn has_lone_percent(path: &str) -> bool {
         let mut after = path.split('%').skip(1).map(str::as_bytes);
         after.any(

@@ -78,7 +78,7 @@ impl Both {
     }
 }
 
-/// Two addresses: one in the clear, and one whose TLS has these keys.
+/// Two addresses: one without TLS, and one with these keys in its TLS.
 fn clear_and(tls: &str) -> String {
     format!("[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {{ {tls} }} }}]")
 }

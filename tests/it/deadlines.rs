@@ -739,7 +739,7 @@ fn an_open_connection_has_the_time_that_a_reload_gives_it_from_its_next_request_
 }
 
 #[test]
-fn a_client_that_goes_on_sending_is_not_late_where_the_server_takes_nothing() {
+fn a_client_that_keeps_sending_is_not_late_while_the_server_takes_nothing() {
     const CHUNK: [u8; 15 << 10] = [b'x'; 15 << 10];
     let gate = Gate::default();
     let server_gate = gate.clone();
@@ -753,8 +753,8 @@ fn a_client_that_goes_on_sending_is_not_late_where_the_server_takes_nothing() {
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n");
     let chunk = [format!("{:x}\r\n", CHUNK.len()).as_bytes(), &CHUNK, b"\r\n"].concat();
-    // Each is taken from the socket before the next one is sent, so that the client is waited for when the
-    // server takes no more.
+    // Each is read from the socket before the next one is sent, so that the client is waited for
+    // when the server takes no more.
     loop {
         client.send(&chunk);
         proxy.advance(SLOWLY);

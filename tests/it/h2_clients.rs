@@ -1079,7 +1079,7 @@ fn an_idle_connection_is_closed_at_the_end_of_its_time_and_not_much_later() {
         proxy.advance(Duration::from_secs(9));
     }
     assert_eq!(client.get("/").text(), "a");
-    // The clock stands still from here on.
+    // The clock is paused from here on.
     proxy.advance(Duration::from_secs(11));
     assert!(client.ended().is_ok());
 }

@@ -109,7 +109,7 @@ fn an_answer_has_one_length_or_is_refused() {
         ("GET", &[""], 502),
         ("GET", &["2", "3"], 502),
         ("GET", &["2, 3"], 502),
-        // The library for HTTP/2 takes no list at all.
+        // h2 accepts no list at all.
         ("GET", &["2, 2"], 502),
         ("GET", &["+2"], 502),
         ("GET", &["0x2"], 502),

@@ -692,7 +692,8 @@ fn silent_clients_keep_no_probe_out() {
     drop(silent);
 }
 
-/// A client of the admin listener that asks for much and takes nothing, when the proxy's socket is full.
+/// A client of the admin listener that has sent many requests and reads nothing, when the proxy's
+/// socket is full.
 fn stuck(proxy: &Proxy) -> TcpStream {
     let mut client = narrow(proxy.admin_address());
     let asked = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
@@ -707,7 +708,7 @@ fn was_reset(client: &TcpStream) -> bool {
 }
 
 #[test]
-fn a_client_of_the_admin_listener_that_takes_nothing_is_let_go_after_ten_seconds() {
+fn a_client_of_the_admin_listener_that_reads_nothing_is_closed_after_ten_seconds() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start_paused();
     let client = stuck(&proxy);
@@ -719,12 +720,12 @@ fn a_client_of_the_admin_listener_that_takes_nothing_is_let_go_after_ten_seconds
         passed += 1;
         was_reset(&client).then_some(())
     });
-    // A whole answer may take a minute. What was on its way when the clock began to move counts.
+    // A whole answer may take a minute, including the bytes that were sent before the clock moved.
     assert!(passed < 55, "{passed} s");
 }
 
 #[test]
-fn a_client_of_the_admin_listener_that_asks_nothing_is_let_go_after_half_a_minute() {
+fn a_client_of_the_admin_listener_without_requests_is_closed_after_half_a_minute() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start_paused();
     let address = proxy.admin_address();
@@ -743,12 +744,12 @@ fn a_client_of_the_admin_listener_that_asks_nothing_is_let_go_after_half_a_minut
 }
 
 #[test]
-fn clients_that_ask_much_and_take_nothing_keep_no_probe_out() {
+fn clients_that_read_no_answers_keep_no_probe_out() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start_paused();
-    // So many answers at a time are made that are not for probes.
+    // The limit of simultaneous answers to requests other than probes.
     let clients: Vec<TcpStream> = (0..16).map(|_| stuck(&proxy)).collect();
-    // The clock stands still: none of them has had its second.
+    // The clock is paused: none of them has had its second.
     assert_eq!(proxy.admin("GET", "/metrics").status(), 503);
     let silent: Vec<Client> = (0..48)
         .map(|_| Client::connect(proxy.admin_address()))

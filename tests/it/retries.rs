@@ -25,7 +25,7 @@ fn setup_at(servers: impl IntoIterator<Item = SocketAddr>, on: &str) -> Setup {
     Setup::at(servers).workers(1).backend(&retry)
 }
 
-/// A server that is busy, and says so in `bytes`.
+/// A server that answers 503 with a body of `bytes`.
 fn busy_with(bytes: usize) -> Origin {
     let head = format!("HTTP/1.1 503 Service Unavailable\r\ncontent-length: {bytes}\r\n\r\n");
     Origin::answering([head.as_bytes(), &vec![b'x'; bytes]].concat())
@@ -528,17 +528,17 @@ fn an_unwanted_answer_keeps_its_trailers() {
 
 // HTTP/2.
 
-/// Servers of HTTP/2, as [`setup_at`].
+/// HTTP/2 servers, as in [`setup_at`].
 fn setup_h2(servers: [&Good; 2], on: &str) -> Setup {
     setup_at(servers.map(Good::address), on).backend("protocol = \"h2\"")
 }
 
-/// A server of HTTP/2 that says what it was sent.
+/// An HTTP/2 server whose answer is the body of the request.
 fn echo() -> Good {
     Good::answering(|asked| Reply::of(asked.body().clone()))
 }
 
-/// Two servers of HTTP/2: the first is busy, the other says what it was sent.
+/// Two HTTP/2 servers: the first is busy, the other answers with the body of the request.
 fn h2_servers() -> ([Good; 2], Setup) {
     let busy = Good::answering(|_| {
         let mut reply = Reply::of("busy");

@@ -450,7 +450,7 @@ fn a_certificate_that_is_revoked_or_no_longer_trusted_ends_its_connections() {
 
 #[test]
 fn a_certificate_that_expires_ends_its_connections() {
-    // Far more than a handshake and a request take.
+    // Far more time than a handshake and a request take.
     const SPAN: Duration = Duration::from_secs(8);
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);

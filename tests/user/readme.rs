@@ -180,7 +180,7 @@ fn the_image_has_what_its_build_and_tls_to_servers_need() {
     let (before, _) = build.split_once("cargo build").expect("it is built");
     assert!(installs(before, "make"), "before it is needed");
     assert!(installs(image, "ca-certificates"), "for `tls = true`");
-    // On loopback, the admin listener cannot be reached through a port of the container.
+    // The admin listener on loopback cannot be reached through a port of the container.
     let exposed = image
         .lines()
         .filter_map(|line| line.strip_prefix("EXPOSE "));

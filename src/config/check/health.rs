@@ -1,4 +1,4 @@
-//! Checks of servers that cannot be made as the plan says.
+//! Checks of servers that are impossible by the plan.
 
 use crate::base::Address;
 use crate::config::diagnostic::Diagnostic;
@@ -7,7 +7,8 @@ use crate::plan::{Backend, Health, Own, OwnCheck, OwnSettings, Plan, Probe, Serv
 
 const NAMELESS: &str = "checks over TLS need a host name: by default `sni` is the request's host, and a check has none";
 
-/// Reports what no check of a server can be: at a port of a Unix socket, under TLS without a name to ask by.
+/// Reports impossible checks of servers: at a port of a Unix socket, or over TLS without a host
+/// name.
 pub(super) fn refuse_impossible(plan: &Plan, report: &mut Report<'_>) {
     for backend in &plan.backends {
         report.begins_at(&format!("[backend.{}]", backend.name), &backend.at);
@@ -22,7 +23,7 @@ pub(super) fn refuse_impossible(plan: &Plan, report: &mut Report<'_>) {
     report.ends();
 }
 
-/// Reports what `health` of `server` cannot mean.
+/// Reports settings in `health` of `server` that have no meaning.
 fn refuse_own(server: &Server, backend: &Backend, report: &mut Report<'_>) {
     let own = &server.own.check;
     let health = backend.health.as_ref();
@@ -55,7 +56,7 @@ fn refuse_own(server: &Server, backend: &Backend, report: &mut Report<'_>) {
     report.add(Diagnostic::at(&own.at, message, help));
 }
 
-/// Reports a `tls` of `server` under which its checks would have no name to ask by.
+/// Reports a `tls` of `server` over which its checks would have no host name.
 fn refuse_own_nameless(server: &Server, backend: &Backend, report: &mut Report<'_>) {
     let own = &server.own;
     let at = match (&own.check.tls, &own.tls) {
@@ -70,8 +71,7 @@ fn refuse_own_nameless(server: &Server, backend: &Backend, report: &mut Report<'
     }
 }
 
-/// Reports what cannot be in the checks of the servers of `backend` that have no settings of their own for
-/// it.
+/// Reports impossible checks of the servers of `backend` without settings of their own.
 fn refuse_of_backend(health: &Health, backend: &Backend, report: &mut Report<'_>) {
     let has_no_port = |server: &&Server| {
         matches!(server.address, Address::Unix(_)) && server.own.check.address.is_none()
@@ -88,20 +88,21 @@ fn refuse_of_backend(health: &Health, backend: &Backend, report: &mut Report<'_>
         server.own.check.tls == Own::Inherited && !is_over_own
     };
     let has_such = backend.servers.is_empty() || backend.servers.iter().any(is_as_backend);
-    // A check has no client whose host it could ask by; without a name, every server would be down.
+    // A check has no client whose host it could use as SNI; without a name, every server would be
+    // down.
     if has_such && is_nameless(backend, &OwnSettings::default()) {
         let help = "write `host = \"app.example.com\"` in `health`, or `sni = \"app.example.com\"` in `tls`";
         report.add(Diagnostic::at(&health.at, NAMELESS, help));
     }
 }
 
-/// Whether `health` of `backend` says something of TLS.
+/// Whether `health` of `backend` has a `tls` of its own.
 fn has_own_tls(backend: &Backend) -> bool {
     let health = backend.health.as_ref();
     health.is_some_and(|health| health.tls != Own::Inherited)
 }
 
-/// Whether checks of the server that has the settings `own` would have to ask by the host of a request.
+/// Whether checks of the server with the settings `own` would need the host of a request as SNI.
 fn is_nameless(backend: &Backend, own: &OwnSettings) -> bool {
     let Some(Probe::Http(check)) = backend.health.as_ref().map(|health| &health.probe) else {
         return false;

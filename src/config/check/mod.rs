@@ -1,9 +1,9 @@
 //! Checks of a whole plan: each of its values is valid by itself.
 //!
 //! The checks read the plan and its positions, not a text, so they hold for any format. Errors:
-//! names that lead nowhere, names that two things have, addresses bound twice, checks of servers that cannot
-//! be made, fields that are overwritten. Warnings: routes and rules that never run, conditions that never hold,
-//! backends that nothing uses.
+//! names that lead nowhere, names that are not unique, addresses bound twice, impossible checks of
+//! servers, fields that are overwritten. Warnings: routes and rules that never run, conditions that
+//! never hold, backends that nothing uses.
 
 mod backends;
 mod binds;
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_with_one_name_the_second_is_refused_in_any_format() {
+    fn a_second_use_of_a_name_is_refused_in_any_format() {
         let name = || Name::new("same").expect("a name");
         let frontends = found(|plan| plan.frontends[1].name = plan.frontends[0].name.clone());
         assert_eq!(frontends, ["two frontends have the name `web`"]);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_that_cannot_be_made_are_refused_in_any_format() {
+    fn impossible_checks_are_refused_in_any_format() {
         let unix = found(|plan| {
             let backend = &mut plan.backends[0];
             backend.servers[0].address = Address::Unix(UnixName::Path("/run/app.sock".into()));

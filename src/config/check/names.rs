@@ -1,4 +1,4 @@
-//! Names that two things of one kind have.
+//! Names that are not unique among things of one kind.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::Plan;
 
-/// A name, and where it is written.
+/// A name, and its position.
 type Named<'p> = (&'p Name, &'p Position);
 
-/// Reports each frontend and backend, each route of one frontend and each server of one backend that has the
-/// name of another.
+/// Reports each frontend and backend, each route of one frontend and each server of one backend
+/// with the name of an earlier one.
 pub(super) fn refuse_same(plan: &Plan, report: &mut Report<'_>) {
     let same = |kind: &str| {
         let kind = kind.to_owned();
@@ -41,7 +41,7 @@ pub(super) fn refuse_same(plan: &Plan, report: &mut Report<'_>) {
     }
 }
 
-/// Reports each of `all` that has the name of an earlier one.
+/// Reports each of `all` with the name of an earlier one.
 fn refuse<'p>(
     all: impl Iterator<Item = Named<'p>>,
     message: impl Fn(&Name) -> String,

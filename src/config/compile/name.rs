@@ -59,7 +59,7 @@ pub(super) fn backend_name(
     Some(BackendReference { name, at })
 }
 
-/// The name of a route, and where that is written: its `name`, or its number.
+/// The name of a route, and its position: that of `name`, or of its number.
 pub(super) fn route_name(
     section: &Section<'_>,
     number: usize,

@@ -82,11 +82,11 @@ pub(super) struct Keys<T: 'static> {
     keys: &'static [Key<T>],
     /// Words that are not keys here. A line has such words, a colon, and what to write instead.
     hints: &'static str,
-    /// Lines of `hints` that other tables have too.
+    /// Lines of `hints` that several tables share.
     more_hints: &'static str,
-    /// The same in TCP mode, in place of both.
+    /// The same in TCP mode, instead of both.
     tcp_hints: &'static str,
-    /// The same in `[defaults]`, in place of both.
+    /// The same in `[defaults]`, instead of both.
     default_hints: &'static str,
     /// The value of a table in which nothing is written; `None`: there is no such value.
     default: Option<fn() -> T>,
@@ -220,7 +220,7 @@ impl<'a, T> View<'a, T> {
         keys.filter(move |key| key.info.instead_in(self.part).is_none())
     }
 
-    /// The hints that hold in the part, each as its words and the answer to them.
+    /// The hints of the part, each as its words and the answer to them.
     fn hints(self) -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
         let (hints, more) = match self.part {
             Part::Whole => (self.keys.hints, self.keys.more_hints),

@@ -13,7 +13,7 @@ use super::{Keys, key};
 
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
-/// Words of `tls` that are often written beside it, in a frontend or an item of `listen`.
+/// Words of `tls` that are often written outside it, in a frontend or an item of `listen`.
 pub(super) const TLS_HINTS: &str = r#"
     client_auth client_ca ca ca_file verify ssl_verify_client ssl_client_certificate mtls: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…" } }`
     crl crl_file ssl_crl: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…", crl = "…" } }`

@@ -289,7 +289,7 @@ mod tests {
                     }
                 };
                 turns.push(taken);
-                // It is woken again, or this test does not end.
+                // If it is not woken again, this test does not end.
                 if is_over {
                     Poll::Ready(())
                 } else {

@@ -45,7 +45,7 @@ impl Exchange {
         }
     }
 
-    /// One that begins now, of whichever client.
+    /// An exchange that begins now, of some client.
     #[cfg(test)]
     pub(crate) fn of_a_test() -> std::rc::Rc<Self> {
         let now = clock::now();

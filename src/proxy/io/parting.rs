@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection whose peer has taken nothing of what fills both sockets, and the peer.
+    /// A connection whose peer has read nothing, with both sockets full, and the peer.
     async fn full() -> (Stream, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a port");
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_nothing_is_waited_for_until_the_time_is_over() {
+    async fn a_peer_that_takes_nothing_is_waited_for_until_the_timeout() {
         let (stream, mut far) = full().await;
         let began = clock::now();
         let parted = clock::within(10 * TIMEOUT, reset_when_taken(stream)).await;

@@ -355,7 +355,8 @@ mod tests {
     use crate::base::tasks;
     use crate::proxy::io::StreamBody;
 
-    /// The body of a request whose client has sent so many pieces of one byte, all of which have come.
+    /// The body of a request whose client has sent `count` pieces of one byte, all of which have
+    /// arrived.
     async fn of_small_pieces(count: usize) -> StreamBody {
         let (near, far) = duplex(1 << 20);
         let mut server = h2::server::Builder::new();
@@ -378,7 +379,7 @@ mod tests {
                 .expect("an open stream");
         }
         let (request, respond) = accepted.await.expect("a request");
-        // Their connection goes on until the test is over.
+        // Their connection continues until the test is over.
         std::mem::forget((answer, sender, respond));
         let mut stream = request.into_body();
         while stream.flow_control().used_capacity() < count {
@@ -410,7 +411,7 @@ mod tests {
                         }
                     };
                     turns.push(taken);
-                    // It is woken again, or this test does not end.
+                    // If it is not woken again, this test does not end.
                     if is_over {
                         Poll::Ready(())
                     } else {

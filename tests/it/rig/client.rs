@@ -133,7 +133,7 @@ impl Client {
         self.wire.has_more()
     }
 
-    /// Bytes that have arrived at the other end and that it has not read.
+    /// Bytes that have arrived at the other end and have not been read there.
     #[track_caller]
     pub(crate) fn unread_bytes(&self) -> usize {
         let stream = self.wire.stream();

@@ -89,7 +89,7 @@ impl Authority {
         self.pair_for(names, Duration::from_secs((24 * days + 12) * 60 * 60))
     }
 
-    /// The same, good for `span` from now on, without parts of a second.
+    /// The same, valid for `span` from now on, in whole seconds.
     pub(crate) fn pair_for(&self, names: &[&str], span: Duration) -> Pair {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = since.expect("a clock that is set");

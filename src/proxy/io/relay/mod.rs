@@ -205,15 +205,15 @@ mod tests {
         assert_eq!((relay.bytes_up(), relay.bytes_down()), (100_000, 100_000));
     }
 
-    /// How much of a MiB that has come is passed on in the first turn of a task.
+    /// How many bytes of a MiB that has arrived are passed on in the first turn of a task.
     async fn passed_in_a_turn(spoken: Spoken) -> u64 {
         let (mut relay, mut client, server) = relay(1 << 20, spoken);
-        // Empty frames of WebSocket, or anything.
+        // Empty WebSocket frames, or anything.
         let frames = [0x82, 0x80, 0, 0, 0, 0].repeat((1 << 20) / 6);
         client.write_all(&frames).await.expect("there is room");
         let mut passed = None;
         let turn = poll_fn(move |cx| match passed {
-            // It is woken again, or this test does not end.
+            // If it is not woken again, this test does not end.
             Some(passed) => Poll::Ready(passed),
             None => {
                 assert!(relay.poll(cx, &Pipes::new(0)).is_pending());
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_turn_ends_although_there_is_more_and_sooner_where_frames_are_looked_at() {
+    async fn a_turn_ends_although_there_is_more_and_sooner_if_frames_are_read() {
         let anything = passed_in_a_turn(Spoken::Anything).await;
         assert!(anything <= 16 * (16 << 10), "{anything}");
         let frames = passed_in_a_turn(Spoken::WebSocket).await;
