@@ -1,11 +1,12 @@
 //! Connections of clients and to servers: kept, parked, limited, released.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::rig::{Client, Gate, OK, Origin, Program, Proxy, RefusingAddress, Setup, until};
+use crate::rig::{Client, Gate, OK, Origin, Program, Proxy, RefusingAddress, Setup, Slow, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -706,6 +707,34 @@ fn resident_bytes(program: &Program) -> f64 {
         .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
     let value = line.expect("it is there").parse();
     value.expect("a number")
+}
+
+/// What a client sends behind its request waits in the sockets: the proxy holds no more of it than
+/// one read takes, however long the answer is.
+#[test]
+fn a_client_that_asks_ahead_is_read_no_further_while_it_is_answered() {
+    const CHUNK: &str = "1\r\nx\r\n";
+    let (go_on, goes_on) = channel::<()>();
+    let goes_on = Mutex::new(goes_on);
+    let origin = Origin::scripted(move |visit| {
+        visit.request();
+        visit.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        let goes_on = goes_on.lock().expect("one visit");
+        while goes_on.recv().is_ok() {
+            visit.send(CHUNK);
+        }
+    });
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    client.narrow_sending();
+    assert_eq!(client.send(GET).head().status(), 200);
+    client.send_until_stuck();
+    // Each chunk wakes the connection, which would read some of it each time.
+    for _ in 0..500 {
+        go_on.send(()).expect("the origin waits");
+        assert_eq!(client.bytes(CHUNK.len()), CHUNK.as_bytes());
+    }
+    Slow::WhenItHolds(1).wait(proxy.address(), client.address());
 }
 
 // Parking.

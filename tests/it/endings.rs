@@ -498,6 +498,24 @@ fn a_client_that_sends_too_much_after_its_answer_is_not_listened_to() {
 }
 
 #[test]
+fn a_client_that_asks_on_behind_its_last_request_is_not_reset() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    let last = "GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    client.send([last, GET].concat());
+    assert_eq!(client.response().text(), "a");
+    // Bytes that came to a closed socket would be answered with a reset, which can cost the client the
+    // answer: these are read and thrown away.
+    for _ in 0..UPLOAD / GET.len() / 1000 {
+        client.send(GET.repeat(1000));
+    }
+    client.half_close().is_closed();
+    assert_eq!(origin.requests().len(), 1);
+    assert_eq!(proxy.line().verdict(), (200, "-"));
+}
+
+#[test]
 fn a_client_of_http2_that_sends_on_after_its_answer_is_told_to_stop() {
     let origin = refusing();
     for limit in ["timeout.linger = \"300ms\"", "limits.linger = \"1MiB\""] {

@@ -214,6 +214,17 @@ fn connections_without_an_exchange_do_not_hold_up_the_end() {
     );
 }
 
+#[test]
+fn an_idle_connection_is_closed_at_once_on_a_drain() {
+    let origin = Origin::named("a");
+    // The clock stands still: no timeout closes it.
+    let proxy = Setup::of(&[&origin]).start_paused();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "a");
+    proxy.drain();
+    client.is_closed();
+}
+
 // Addresses.
 
 /// The configuration of a program that listens at `address`.

@@ -218,6 +218,27 @@ fn a_few_empty_lines_may_come_before_a_request_and_not_many() {
 }
 
 #[test]
+fn as_many_empty_lines_as_may_be_are_skipped_before_each_request() {
+    // RFC 9112 §2.2 wants one to be skipped; 64 bytes of them are.
+    let most = "\r\n".repeat(32);
+    let (_origin, proxy) = guard();
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        assert_eq!(
+            client.ask(format!("{most}{}", get("host: a\r\n"))).text(),
+            "a"
+        );
+    }
+    let (origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.send(format!("\n{most}{}", get("host: a\r\n")));
+    let (answer, _) = client.rest();
+    assert_eq!(String::from_utf8_lossy(&answer), "");
+    assert_eq!(proxy.line().text("reason"), "request.head.malformed");
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
 fn empty_lines_one_by_one_are_not_skipped_for_ever_while_a_connection_waits() {
     // Right after an answer, and after so long that it waits as a bare socket.
     for waited in [Duration::ZERO, Duration::from_secs(2)] {
