@@ -98,6 +98,19 @@ impl Stream {
         poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
+    /// Whether bytes have arrived that were not read, or the end of the peer's side. One system call.
+    pub fn has_unread(&self) -> bool {
+        let stream = match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tls(tls) => return tls.below().has_unread(),
+            Self::Rewind(rewind) => return rewind.stream().has_unread(),
+            Self::Other(_) => return false,
+        };
+        let mut sockets = [PollFd::from_borrowed_fd(stream, PollFlags::IN)];
+        poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
     /// Closes it so that the peer sees a reset instead of an end, because the data is incomplete.
     /// Bytes that the peer has not taken yet are lost.
     pub fn reset(self) {

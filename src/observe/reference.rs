@@ -240,8 +240,7 @@ fn access_log_page() -> String {
          ## Requests whose head was refused\n\n\
          A head that cannot be read (400 `request.head.malformed`, 431, 408) has a line as well, with as much of the\n\
          first line as was read: `method`, `target`, `version`. The other fields of the request are `null`. Method and\n\
-         target are `null` too where they are not known: a stream of HTTP/2 that was reset for its head, and a request of\n\
-         HTTP/1 that was sent before the answer to the one before it.\n",
+         target are `null` too where they are not known: a stream of HTTP/2 that was reset for its head.\n",
     );
     page
 }

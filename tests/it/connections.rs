@@ -580,6 +580,35 @@ fn a_client_that_only_stops_sending_is_answered_if_that_is_allowed() {
     assert_eq!(proxy.line().verdict(), (200, "-"));
 }
 
+#[test]
+fn what_follows_the_last_request_does_not_reset_its_answer() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    // So nothing is read while the server is waited for.
+    let proxy = Setup::of(&[&origin]).frontend("half_close = true").start();
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    origin.wait_for_requests(1);
+    client.send("\r\n");
+    gate.open();
+    assert_eq!(client.response().text(), "ok");
+    client.is_closed();
+}
+
+#[test]
+fn a_client_that_leaves_behind_a_second_request_is_seen_to_leave() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = Setup::of(&[&origin]).start_paused();
+    let mut client = proxy.client();
+    client.send(GET.repeat(2));
+    origin.wait_for_requests(1);
+    client.reset();
+    proxy.advance(Duration::from_millis(2500));
+    assert_eq!(proxy.line().verdict(), (499, "client.left"));
+    gate.open();
+}
+
 /// A client that has sent all of its upload and closed its sending side, while the upload waits for
 /// a server, after some checks of the client.
 #[track_caller]

@@ -12,7 +12,7 @@ use crate::rig::framed::{
     DATA, Framed, HEADERS, PREFACE, RST_STREAM, ask, grant, request_for, settings,
 };
 use crate::rig::{
-    Authority, Client, Ending, Folder, Frames, Gate, Http2, Message, Origin, Program, Proxy,
+    Authority, Client, Ending, Folder, Frames, Gate, Http2, Message, OK, Origin, Program, Proxy,
     RefusingAddress, Setup, Slow, Speech, kind, setting, until,
 };
 
@@ -339,6 +339,24 @@ fn a_client_that_sends_all_before_it_reads_gets_an_early_answer() {
         assert_eq!(line.verdict(), (413, "-"), "the answer came first");
     }
     assert_eq!(proxy.metric("evenkeel_attempt_faults_total", &[]), 0.0);
+}
+
+#[test]
+fn a_connection_that_was_answered_before_its_request_was_sent_carries_no_other() {
+    let origin = Origin::scripted(|visit| {
+        while let Some(head) = visit.head() {
+            visit.send(OK);
+            visit.body(head);
+        }
+    });
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\n");
+    assert_eq!(client.response().text(), "ok");
+    client.send("hello");
+    proxy.line();
+    assert_eq!(proxy.client().get("/").text(), "ok");
+    assert_eq!(origin.connections(), 2);
 }
 
 #[test]

@@ -239,6 +239,48 @@ fn as_many_empty_lines_as_may_be_are_skipped_before_each_request() {
 }
 
 #[test]
+fn a_carriage_return_alone_is_refused_in_however_many_pieces_it_comes() {
+    let (_origin, proxy) = guard();
+    for pieces in [
+        &["\r", "GET / HTTP/1.1\r\nhost: test\r\n\r\n"][..],
+        &["\rGET / HTTP/1.1\r\nhost: test\r\n\r\n"],
+    ] {
+        let mut client = proxy.client();
+        assert_eq!(client.get("/").text(), "a");
+        for piece in pieces {
+            client.is_quiet_for(Duration::from_millis(20));
+            client.send(piece);
+        }
+        assert_eq!(client.response().status(), 400);
+    }
+}
+
+#[test]
+fn an_empty_line_that_comes_in_two_pieces_is_skipped() {
+    let (_origin, proxy) = guard();
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        for piece in ["\r", "\n"] {
+            client.send(piece);
+            client.is_quiet_for(Duration::from_millis(20));
+        }
+        assert_eq!(client.get("/").text(), "a");
+    }
+}
+
+#[test]
+fn a_part_of_a_head_that_is_malformed_is_logged_as_that_when_its_client_leaves() {
+    for (part, reason) in [
+        ("GET / HTTP/1.1\r\nx: \0", "request.head.malformed"),
+        ("GET / HTTP/1.1\r\nx: y", "client.left"),
+    ] {
+        let (_origin, proxy) = guard();
+        proxy.client().send(part).half_close();
+        assert_eq!(proxy.line().text("reason"), reason, "{part:?}");
+    }
+}
+
+#[test]
 fn empty_lines_one_by_one_are_not_skipped_for_ever_while_a_connection_waits() {
     // Right after an answer, and after so long that it waits as a bare socket.
     for waited in [Duration::ZERO, Duration::from_secs(2)] {

@@ -11,6 +11,7 @@ use crate::base::clock::Instant;
 use crate::net::Stream;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::Timer;
+use crate::wire::h1::request_head::blank_bytes;
 
 /// How many bytes are read at first after an idle time; the task that wakes up reads the rest.
 const FIRST_READ_BYTES: usize = 2048;
@@ -56,7 +57,8 @@ pub(super) fn bytes_or(
                 return Poll::Ready(Woken::Over);
             }
             skipped += bytes.len();
-            let is_skipped = is_blank(bytes) && skipped <= MOST_SKIPPED_BYTES;
+            let is_blank = blank_bytes(bytes) == bytes.len();
+            let is_skipped = is_blank && skipped <= MOST_SKIPPED_BYTES;
             if line_ends == LineEnds::WithinRequest || !is_skipped {
                 return Poll::Ready(Woken::Bytes(Bytes::copy_from_slice(bytes)));
             }
@@ -72,7 +74,7 @@ pub(super) fn bytes_or(
 /// The result of waiting for the rest of a head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// It is complete, or has reached its limit.
+    /// It is complete, has reached its limit, or consists of empty lines.
     Came,
     /// The client sends no more.
     Ended,
@@ -103,7 +105,8 @@ pub(super) async fn rest_of_head(
             if read.is_err() || bytes.is_empty() {
                 return Poll::Ready(Rest::Ended);
             }
-            if head.len() >= most || has_blank_line(&head[looked_at..]) {
+            let is_whole = has_blank_line(&head[looked_at..]) || blank_bytes(head) == head.len();
+            if head.len() >= most || is_whole {
                 return Poll::Ready(Rest::Came);
             }
             buffer.clear();
@@ -120,12 +123,6 @@ pub(super) async fn rest_of_head(
 fn has_blank_line(bytes: &[u8]) -> bool {
     let is_end = |three: &[u8]| matches!(three, [b'\n', b'\n', ..] | [b'\n', b'\r', b'\n']);
     bytes.windows(3).any(is_end) || bytes.ends_with(b"\n\n")
-}
-
-/// Whether these bytes are only line ends, which old clients send after a body (RFC 9112 §2.2): no
-/// request has begun.
-pub(super) fn is_blank(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 #[cfg(test)]

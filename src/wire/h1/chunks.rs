@@ -170,7 +170,7 @@ impl ChunkDecoder {
         }
         let end = memchr::memmem::find(bytes, b"\r\n\r\n");
         let trailer_bytes = end.map_or(bytes.len(), |end| end + 4);
-        if trailer_bytes > TRAILER_BYTES_MAX || has_bare_lf(&bytes[..trailer_bytes]) {
+        if trailer_bytes > TRAILER_BYTES_MAX || has_bare_line_end(&bytes[..trailer_bytes]) {
             return Err(Refusal::Trailers);
         }
         if end.is_none() {
@@ -196,10 +196,14 @@ impl ChunkDecoder {
     }
 }
 
-/// Whether a line ends with LF alone, which is refused in all lines of a chunked body.
-fn has_bare_lf(bytes: &[u8]) -> bool {
-    let mut ends = memchr::memchr_iter(b'\n', bytes);
-    ends.any(|end| end == 0 || bytes[end - 1] != b'\r')
+/// Whether an LF stands without the CR before it, or a CR without the LF after it: both are refused in all
+/// lines of a chunked body. The LF of a CR at the end may still come.
+fn has_bare_line_end(bytes: &[u8]) -> bool {
+    let mut ends = memchr::memchr2_iter(b'\r', b'\n', bytes);
+    ends.any(|end| match bytes[end] {
+        b'\n' => end == 0 || bytes[end - 1] != b'\r',
+        _ => bytes.get(end + 1).is_some_and(|next| *next != b'\n'),
+    })
 }
 
 /// Appends the line before a chunk of `length` bytes. `length` must not be 0, which is the last
@@ -279,7 +283,7 @@ mod tests {
 
     #[test]
     fn ambiguous_text_is_refused() {
-        let cases: [(&[u8], Refusal); 20] = [
+        let cases: [(&[u8], Refusal); 21] = [
             (b"\r\n", Refusal::ChunkSize),
             (b";a\r\n", Refusal::ChunkSize),
             (b" 5\r\n", Refusal::ChunkSize),
@@ -300,6 +304,7 @@ mod tests {
             (b"0\r\nx: y\n\r\n", Refusal::Trailers),
             (b"0\r\nx: y\n\n", Refusal::Trailers),
             (b"0\r\n\n", Refusal::Trailers),
+            (b"0\r\n\r\r\n", Refusal::Trailers),
         ];
         for (text, refusal) in cases {
             for size in [1, text.len()] {

@@ -208,12 +208,12 @@ impl RequestParser {
     }
 }
 
-/// How many bytes of empty lines `bytes` begin with. A CR counts if it is the last byte so far.
+/// How many bytes of empty lines `bytes` begin with. A CR alone does not count: its line has not come whole.
 pub fn blank_bytes(bytes: &[u8]) -> usize {
     let mut blank = 0;
     loop {
         match &bytes[blank..] {
-            [b'\n', ..] | [b'\r'] => blank += 1,
+            [b'\n', ..] => blank += 1,
             [b'\r', b'\n', ..] => blank += 2,
             _ => return blank,
         }
@@ -563,8 +563,8 @@ mod tests {
             ("GET", 0),
             ("\r\nGET", 2),
             ("\n\r\n\nGET", 4),
-            ("\r", 1),
-            ("\r\n\r", 3),
+            ("\r", 0),
+            ("\r\n\r", 2),
             ("\rGET", 0),
         ];
         for (text, blank) in cases {

@@ -266,7 +266,7 @@ impl<'a> ActivePeriod<'a> {
         let (stream, read) = self.socket.into_parts();
         let logged = || logged_line(&read).map(Box::new);
         match verdict {
-            Verdict::Idle => Ended::Idle(stream, read),
+            Verdict::Idle => Ended::Idle(stream),
             // A copy, because the bytes are a view of a buffer that may be larger.
             Verdict::HalfHead => Ended::HalfHead(stream, read.to_vec()),
             Verdict::Unread(reason) => {
@@ -279,17 +279,21 @@ impl<'a> ActivePeriod<'a> {
             Verdict::Unanswered(reason) => {
                 let request = logged().map(|request| *request);
                 self.session.refuse(reason, 0, None, request);
-                over(stream, self.session, &read)
+                over(stream, self.session, !read.is_empty())
             }
             // The framing of a response shows that it was cut.
-            Verdict::Over | Verdict::Cut => over(stream, self.session, &read),
+            Verdict::Over | Verdict::Cut => {
+                // Closing it over unread bytes would reset it, and the client could lose the answer.
+                let has_more = !read.is_empty() || stream.has_unread();
+                over(stream, self.session, has_more)
+            }
         }
     }
 }
 
 /// Ends a connection with nothing left to send.
-fn over(stream: Stream, session: &Session, read_too_far: &Bytes) -> Ended {
-    if session.is_dirty || !read_too_far.is_empty() {
+fn over(stream: Stream, session: &Session, has_more: bool) -> Ended {
+    if session.is_dirty || has_more {
         Ended::Refused(stream)
     } else {
         Ended::Over(stream)

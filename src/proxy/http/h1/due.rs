@@ -81,14 +81,14 @@ impl ActivePeriod<'_> {
         Due::Notified
     }
 
-    /// While a request is incomplete, it is read only as fast as the server takes it, and a client
-    /// that closes is not noticed. So this checks from time to time.
+    /// While a request is incomplete, it is read only as fast as the server takes it, and while the next one
+    /// waits nothing is read, so a client that closes is not noticed. So this checks from time to time.
     fn plan_look(&mut self) {
-        let is_uploading = self
-            .session
-            .exchange()
-            .is_some_and(|exchange| exchange.ended().is_none() && !exchange.request_complete.get());
-        if !is_uploading {
+        let has_more = self.socket.has_read();
+        let is_blind = self.session.exchange().is_some_and(|exchange| {
+            exchange.ended().is_none() && (has_more || !exchange.request_complete.get())
+        });
+        if !is_blind {
             self.look_at = None;
         } else if self.look_at.is_none() {
             self.look_at = Some(clock::now() + LOOK_EVERY);

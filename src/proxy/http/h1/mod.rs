@@ -31,13 +31,15 @@ use crate::proxy::io::{End, Timer, logged_line};
 use crate::proxy::run::Run;
 
 use super::client::Client;
-use super::idle::{LineEnds, Rest, Woken, bytes_or, is_blank, rest_of_head};
+use super::idle::{LineEnds, Rest, Woken, bytes_or, rest_of_head};
 use super::linger::Linger;
 use super::upgrade::OpenTunnel;
 
 use active_period::ActivePeriod;
 use linger::{answer_unread, cut, linger};
+use reading::reason_of_part;
 use session::Session;
+use terms::Terms;
 use verdict::Ended;
 
 /// The parts that every state of a connection needs.
@@ -76,10 +78,7 @@ impl H1Client {
             period.run().await
         };
         Some(match ended {
-            Ended::Idle(stream, read_too_far) if is_blank(&read_too_far) => {
-                Run::new(self.idle(stream))
-            }
-            Ended::Idle(stream, read_too_far) => Run::new(self.active(stream, read_too_far)),
+            Ended::Idle(stream) => Run::new(self.idle(stream)),
             Ended::HalfHead(stream, head) => Run::new(self.rest_of_head(stream, head)),
             Ended::Upgraded(stream, read_too_far, open_tunnel) => {
                 let client = (End::Connection(stream), read_too_far);
@@ -164,8 +163,9 @@ impl H1Client {
         match rest {
             Rest::Came => Some(Run::new(self.active(stream, head.into()))),
             Rest::Ended => {
-                self.session
-                    .refuse(Reason::ClientLeft, 0, None, logged_line(&head));
+                let terms = Terms::of(&self.session.client);
+                let reason = reason_of_part(&head, &terms).unwrap_or(Reason::ClientLeft);
+                self.session.refuse(reason, 0, None, logged_line(&head));
                 let client = &self.session.client;
                 let bounds = client.with_plan(|plan| Linger::of(plan, clock::now()))?;
                 let registration = self.registration;

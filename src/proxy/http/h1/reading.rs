@@ -2,17 +2,18 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 
 use crate::base::clock::{self, Duration};
 use crate::exchange::Reason;
 use crate::observe::event;
 use crate::proxy::connections::Shutdown;
 use crate::wire::h1::Refusal;
-use crate::wire::h1::request_head::{BLANK_BYTES_MAX, blank_bytes};
+use crate::wire::h1::request_head::{BLANK_BYTES_MAX, RequestParser, blank_bytes};
 use crate::wire::preface;
 
 use super::active_period::ActivePeriod;
+use super::terms::Terms;
 use super::verdict::Verdict;
 
 /// How long buffers are kept after an exchange. A client that asks again within a second costs
@@ -106,6 +107,13 @@ impl ActivePeriod<'_> {
         }
         parsed
     }
+}
+
+/// The reason for the refusal of a part of a head whose client has left. `None`: the part is valid so far.
+pub(super) fn reason_of_part(part: &[u8], terms: &Terms) -> Option<Reason> {
+    let mut part = BytesMut::from(part);
+    let parsed = RequestParser::default().parse(&mut part, terms.limits, terms.keep_names);
+    parsed.err().map(reason_of)
 }
 
 /// The reason for the refusal of a head.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode, Version, header};
 use http_body::{Body, Frame};
 use hyper::ext::ReasonPhrase;
 
@@ -75,6 +75,10 @@ impl Responding {
     ) -> (http::HeaderMap, bool) {
         let (mut head, body) = response.into_parts();
         let asked = self.asked;
+        if asked.version == Version::HTTP_10 {
+            // There are none without chunks.
+            head.headers.remove(header::TRAILER);
+        }
         let is_tunnel = matches!(body, ResponseBody::Tunnel);
         self.end = end_of(head.status, asked, &body);
         self.case = case;

@@ -8,8 +8,8 @@ use crate::proxy::http::upgrade::OpenTunnel;
 
 /// The result of an active period.
 pub(super) enum Ended {
-    /// Nothing happens: the socket and the bytes that were read too far.
-    Idle(Stream, Bytes),
+    /// Nothing happens: the socket. Nothing was read too far.
+    Idle(Stream),
     /// Only a part of a head has come: the socket and that part.
     HalfHead(Stream, Vec<u8>),
     /// The connection is over, with nothing left to send.

@@ -187,6 +187,8 @@ impl OwnConnection {
             self.is_last |= answer.framing == Framing::Contradicted;
             let status = answer.response.status();
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                // Some servers then take the next request for the rest of this one, or throw it away with that.
+                self.is_last |= !self.upload.is_sent();
                 return Poll::Ready(Ok(self.begin_body(answer)));
             }
             // If it is the `100 Continue` that the body waits for, the next turn of the loop writes the body.
