@@ -89,7 +89,7 @@ reasons! {
     RequestHeadTimeout = "request.head.timeout", 408, Client, Never;
     /// The request head is larger than `limits.head` or has more fields than `limits.fields`.
     RequestHeadTooLarge = "request.head.too_large", 431, Client, Never;
-    /// The heads of the open requests of a connection of HTTP/2 are together larger than `http2.open_heads`: the stream was refused (REFUSED_STREAM), and the client may send the request again.
+    /// The open requests of a connection of HTTP/2 occupy more than `http2.open_requests`, or their heads more than half of it: the stream was refused (REFUSED_STREAM), and the client may send the request again.
     RequestHeadsTooLarge = "request.heads.too_large", 0, Client, Never;
     /// The request target is longer than `limits.target`.
     RequestTargetTooLong = "request.target.too_long", 414, Client, Never;

@@ -277,7 +277,8 @@ fn reasons_page() -> String {
          has refused, goes to another server whatever the list says.\n\n\
          Also, if an idle connection from the pool turns out to be dead, its request is sent once more to the same server\n\
          on a new connection: if no byte of it was sent, or if it is idempotent and its body is still here. A body is here\n\
-         while it has at most 16 KiB, and no more than 8 MiB of bodies are kept by the worker.\n\n\
+         while it has at most 16 KiB, and no more than 8 MiB of bodies are kept by the worker, nor more than half of\n\
+         `http2.connection_window` for one HTTP/2 connection.\n\n\
          | reason | status | side | retry | what |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {

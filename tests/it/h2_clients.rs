@@ -1,5 +1,6 @@
 //! HTTP/2 towards clients: requests and answers, and their early ends.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -577,6 +578,76 @@ fn a_large_unwanted_upload_does_not_delay_the_next_request() {
         assert_eq!(asked.answer().status, 413);
     }
     assert_eq!(client.get("/").text(), "ok");
+}
+
+/// Windows that a few uploads fill.
+const NARROW_WINDOWS: &str = "http2.stream_window = \"64KiB\"\nhttp2.connection_window = \"64KiB\"";
+
+#[test]
+fn large_uploads_on_many_streams_pass_through_servers_that_are_slow() {
+    const LENGTH: usize = 1 << 20;
+    // So little that the copy is not dropped for its size.
+    const PIECE: usize = 8 << 10;
+    let slow = Origin::scripted(|visit| {
+        visit.narrow();
+        visit.head();
+        let mut body = Vec::new();
+        while body.len() < LENGTH {
+            thread::park_timeout(Duration::from_millis(1));
+            body.extend(visit.bytes(PIECE).expect("a piece"));
+        }
+        assert_eq!(body, patterned(LENGTH));
+        visit.send(OK);
+        visit.wait_for_end();
+    });
+    for backend in ["", "retry = { on = [\"503\"] }"] {
+        let setup = Setup::of(&[&slow]).frontend(NARROW_WINDOWS);
+        let proxy = setup.backend(backend).start();
+        let body = Bytes::from(patterned(LENGTH));
+        let mut client = Http2::connect(proxy.address());
+        let mut uploads: Vec<_> = (0..20)
+            .map(|_| {
+                let request = client.request("PUT", "/");
+                let mut upload = client.begin(request.header("content-length", LENGTH));
+                // It comes together with the head, and is copied.
+                upload.send(body.slice(..PIECE));
+                upload
+            })
+            .collect();
+        for from in (PIECE..LENGTH).step_by(PIECE) {
+            for upload in &mut uploads {
+                upload.send(body.slice(from..from + PIECE));
+            }
+        }
+        for upload in &mut uploads {
+            upload.send_last("");
+            assert_eq!(upload.answer().status, 200);
+        }
+    }
+}
+
+#[test]
+fn bodies_that_are_kept_for_another_try_leave_room_for_those_of_other_streams() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let setup = Setup::of(&[&origin]).frontend(NARROW_WINDOWS);
+    let setup = setup.backend("retry = { on = [\"503\"] }");
+    let proxy = setup.start();
+    let mut client = Http2::connect(proxy.address());
+    let mut uploads: Vec<_> = (0..20)
+        .map(|_| {
+            let request = client.request("PUT", "/");
+            let mut upload = client.begin(request);
+            upload.send_last(patterned(10 << 10));
+            upload
+        })
+        .collect();
+    // None is answered before all of them are there.
+    origin.wait_for_requests(20);
+    gate.open();
+    for upload in &mut uploads {
+        assert_eq!(upload.answer().status, 200);
+    }
 }
 
 // Streams that end early, and those beside them.

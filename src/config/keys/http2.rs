@@ -11,10 +11,11 @@ use super::{Keys, key};
 const LEAST_WINDOW: ByteSize = ByteSize(64 << 10);
 /// HTTP/2 allows 2 GiB less one (RFC 9113 §6.9.1). This bounds the memory that a client can take.
 const MOST_WINDOW: ByteSize = ByteSize(1 << 30);
-/// Less would refuse what browsers send.
+/// What is left for heads beside the windows; less would refuse what browsers send.
 const LEAST_HEADS: ByteSize = ByteSize(64 << 10);
-/// Bounds the memory that a client can take.
-const MOST_HEADS: ByteSize = ByteSize(1 << 30);
+const LEAST_OPEN: ByteSize = ByteSize(LEAST_WINDOW.0 + LEAST_HEADS.0);
+/// Bounds the memory that a client can take; the widest window leaves room for heads.
+const MOST_OPEN: ByteSize = ByteSize(2 << 30);
 const MOST_STREAMS: i64 = 10_000;
 const MOST_A_SECOND: i64 = 1_000_000;
 
@@ -40,9 +41,10 @@ pub(super) static FRONTEND_HTTP2: Keys<Http2> = Keys {
             .size(LEAST_WINDOW, MOST_WINDOW, |http2| {
                 &mut http2.connection_window
             }),
-        key("open_heads")
-            .means("The heads of all open requests together; 10KiB for each of `max_streams`.")
-            .size(LEAST_HEADS, MOST_HEADS, |http2| &mut http2.open_heads),
+        key("open_requests")
+            .means("What the open requests of a connection occupy together: heads, and bodies not yet sent on.")
+            .also("max_heads request_memory")
+            .size(LEAST_OPEN, MOST_OPEN, |http2| &mut http2.open_requests),
         key("resets_per_second")
             .means("Streams that a client resets a second; more ends the connection.")
             .also("resets max_resets")
@@ -54,10 +56,11 @@ pub(super) static FRONTEND_HTTP2: Keys<Http2> = Keys {
     ],
     hints: r#"
         window initial_window_size: write `stream_window` and `connection_window`
+        open_heads: write `open_requests`: heads and bodies count together, so add the `connection_window`
         header_list: a head is bounded by `head` and `fields` of `limits`, in every version of HTTP
     "#,
     default: Some(Http2::default),
-    check: windows_and_heads,
+    check: windows_and_open_requests,
     ..Keys::EMPTY
 };
 
@@ -89,9 +92,19 @@ pub(super) static BACKEND_HTTP2: Keys<BackendHttp2> = Keys {
     ..Keys::EMPTY
 };
 
-fn windows_and_heads(section: &Section<'_>, http2: &mut Http2, report: &mut Report<'_>) {
-    if section.setting("open_heads").is_none() {
-        http2.open_heads = Http2::open_heads_of(http2.max_streams);
+fn windows_and_open_requests(section: &Section<'_>, http2: &mut Http2, report: &mut Report<'_>) {
+    let least = ByteSize(http2.connection_window.0 + LEAST_HEADS.0);
+    match section.setting("open_requests") {
+        None => {
+            http2.open_requests =
+                Http2::open_requests_of(http2.max_streams, http2.connection_window);
+        }
+        Some(setting) if http2.open_requests < least => report.error(
+            setting.span(),
+            "`open_requests` leaves no room for heads beside `connection_window`",
+            format!("write at least \"{least}\", which is `connection_window` and 64KiB for heads, or a smaller `connection_window`"),
+        ),
+        Some(_) => {}
     }
     let window = section.setting("stream_window");
     let setting = window.or_else(|| section.setting("connection_window"));

@@ -209,6 +209,10 @@ fn a_mistake_in_the_defaults_is_reported_once_at_its_place() {
             "`stream_window` is larger than `connection_window`",
         ),
         (
+            "[defaults.frontend.http2]\nopen_requests = '2MiB'",
+            "`open_requests` leaves no room for heads beside `connection_window`",
+        ),
+        (
             "[defaults.frontend]\nmode = 'udp'",
             "`mode` cannot be \"udp\"",
         ),

@@ -105,7 +105,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.http2", "max_streams", "7"),
     ("frontend.NAME.http2", "stream_window", "'65KiB'"),
     ("frontend.NAME.http2", "connection_window", "'3MiB'"),
-    ("frontend.NAME.http2", "open_heads", "'3MiB'"),
+    ("frontend.NAME.http2", "open_requests", "'5MiB'"),
     ("frontend.NAME.http2", "resets_per_second", "7"),
     ("frontend.NAME.http2", "idle_frames_per_second", "7"),
     ("frontend.NAME.forwarding", "x_forwarded", "false"),

@@ -466,7 +466,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             max_streams,
             stream_window: ByteSize(windows.0),
             connection_window: ByteSize(windows.1),
-            open_heads: ByteSize(windows.2),
+            open_requests: ByteSize(windows.1 + windows.2),
             resets_per_second: rates.0,
             idle_frames_per_second: rates.1,
         });

@@ -21,7 +21,7 @@ use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
 use crate::proxy::forward::ProxyHeaderPools;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::Exchange;
+use crate::proxy::io::{Exchange, KeptBodies};
 use crate::proxy::snapshot::{FrontendTls, View};
 use crate::proxy::tls::{Admission, Lapsed};
 use crate::wire::forwarded::x_forwarded_for;
@@ -56,6 +56,9 @@ pub(super) struct Client {
     pub(super) tls: Option<Rc<ClientTls>>,
     /// The connections to servers whose PROXY header names it.
     pub(super) proxy_header_pools: ProxyHeaderPools,
+    /// Counts the bytes that are kept of the bodies of its requests; unset: only the worker's bound
+    /// holds. Written by [`Client::keep_bodies_within`].
+    kept_bodies: OnceCell<KeptBodies>,
     pub(super) live: Arc<Frontend>,
     /// Whether it must end with the open exchanges.
     pub(super) is_leaving: Cell<bool>,
@@ -97,6 +100,7 @@ impl Client {
             local: ends.local,
             tls,
             proxy_header_pools: ProxyHeaderPools::default(),
+            kept_bodies: OnceCell::new(),
             live,
             is_leaving: Cell::new(false),
             timeouts: RefCell::new(timeouts),
@@ -231,6 +235,18 @@ impl Client {
         };
         let why = lapsed.to_string();
         Err(Fault::with_text(Reason::RequestTlsOutdated, why.into()))
+    }
+
+    /// Bounds the bytes that are kept of the bodies of its requests. Only the first call counts.
+    pub(super) fn keep_bodies_within(&self, bound: usize) {
+        let all = &self.context.kept_bodies;
+        let _ = self.kept_bodies.set(all.of_connection(bound));
+    }
+
+    /// Counts the bytes that are kept of the bodies of its requests, for another try.
+    pub(super) fn kept_bodies(&self) -> &KeptBodies {
+        let own = self.kept_bodies.get();
+        own.unwrap_or(&self.context.kept_bodies)
     }
 
     /// `X-Forwarded-For` for an untrusted peer; `None` if it has no address.

@@ -247,7 +247,7 @@ impl ActiveRequest {
         hop::name_request(&mut head.headers, &plan.request_id, id);
         let body = match incoming {
             Some(incoming) => {
-                let kept = &self.client.context.kept_bodies;
+                let kept = self.client.kept_bodies();
                 let exchange = Rc::clone(exchange);
                 RequestBody::new(incoming, exchange, plan.timeout.body, kept)
                     .with_rules(self.field_rules())

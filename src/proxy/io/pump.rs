@@ -276,7 +276,7 @@ pub fn presentable(mut trailers: HeaderMap) -> HeaderMap {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
     use std::future::poll_fn;
@@ -345,14 +345,14 @@ mod tests {
         Frame::data(vec![b'x'; length].into())
     }
 
-    fn case(case: impl Future<Output = ()>) {
+    pub(in super::super) fn case(case: impl Future<Output = ()>) {
         let runtime = tasks::local_runtime().expect("a runtime");
         let in_time = clock::within(Duration::from_secs(20), case);
         runtime.block_on(in_time).expect("it ends");
     }
 
     /// A stream that is open both ways: our sending side, and the peer's side.
-    async fn stream() -> (
+    pub(in super::super) async fn stream() -> (
         SendStream<Bytes>,
         RecvStream,
         server::SendResponse<Bytes>,

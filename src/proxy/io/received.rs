@@ -32,6 +32,21 @@ pub enum ReceiveError {
 }
 
 impl ReceivedBody {
+    /// As [`StreamBody::hold_window`]. HTTP/1 has no window.
+    pub(super) fn hold_window(&mut self) {
+        if let Self::Http2(body) = self {
+            body.hold_window();
+        }
+    }
+
+    /// As [`StreamBody::release_all_but`].
+    #[inline]
+    pub(super) fn release_all_but(&mut self, kept: usize) {
+        if let Self::Http2(body) = self {
+            body.release_all_but(kept);
+        }
+    }
+
     /// The HTTP/2 stream of it; none by HTTP/1.
     pub fn into_stream(self) -> Option<RecvStream> {
         match self {

@@ -20,43 +20,79 @@ const MOST_BYTES: usize = 16 << 10;
 /// wait for servers, those beyond this are not sent again.
 const MOST_BYTES_OF_WORKER: usize = 8 << 20;
 
-/// How many bytes a worker keeps of all bodies. Clones are the same one.
-#[derive(Clone, Debug, Default)]
-pub struct KeptBodies(Rc<Cell<usize>>);
+/// How many bytes are kept of all bodies of a worker, or of a connection. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct KeptBodies(Rc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    bytes: Cell<usize>,
+    /// Beyond it, no more is kept.
+    bound: usize,
+    /// Those of the worker, for a connection; `None`: these are the worker's.
+    worker: Option<KeptBodies>,
+}
 
 /// The part of a body that was handed on, or is about to be once more.
 #[derive(Default)]
 pub(super) struct ReplayBuffer {
     pieces: VecDeque<Bytes>,
-    /// Counted in the sum of the worker.
+    /// Counted in `all`.
     bytes: usize,
     trailers: Option<HeaderMap>,
-    /// `None`: it keeps nothing.
-    worker: Option<KeptBodies>,
+    /// The sum of all bodies; `None`: it keeps nothing.
+    all: Option<KeptBodies>,
 }
 
 impl KeptBodies {
+    /// Those of a connection among these, up to `bound` bytes.
+    #[must_use]
+    pub fn of_connection(&self, bound: usize) -> Self {
+        Self(Rc::new(Kept {
+            bytes: Cell::new(0),
+            bound,
+            worker: Some(self.clone()),
+        }))
+    }
+
     fn add(&self, bytes: usize) {
-        self.0.set(self.0.get() + bytes);
+        self.0.bytes.set(self.0.bytes.get() + bytes);
+        if let Some(worker) = &self.0.worker {
+            worker.add(bytes);
+        }
     }
 
     fn remove(&self, bytes: usize) {
-        self.0.set(self.0.get() - bytes);
+        self.0.bytes.set(self.0.bytes.get() - bytes);
+        if let Some(worker) = &self.0.worker {
+            worker.remove(bytes);
+        }
     }
 
     fn has_room(&self) -> bool {
-        self.0.get() <= MOST_BYTES_OF_WORKER
+        self.0.bytes.get() <= self.0.bound && self.0.worker.as_ref().is_none_or(Self::has_room)
+    }
+}
+
+impl Default for KeptBodies {
+    /// Those of a worker.
+    fn default() -> Self {
+        Self(Rc::new(Kept {
+            bytes: Cell::new(0),
+            bound: MOST_BYTES_OF_WORKER,
+            worker: None,
+        }))
     }
 }
 
 impl ReplayBuffer {
-    /// A buffer that counts in `worker`.
-    pub(super) fn of(worker: &KeptBodies) -> Self {
+    /// A buffer that counts in `all`.
+    pub(super) fn of(all: &KeptBodies) -> Self {
         Self {
             pieces: VecDeque::new(),
             bytes: 0,
             trailers: None,
-            worker: Some(worker.clone()),
+            all: Some(all.clone()),
         }
     }
 
@@ -64,8 +100,8 @@ impl ReplayBuffer {
     pub(super) fn keep(&mut self, frame: &Frame<Bytes>) -> bool {
         if let Some(data) = frame.data_ref() {
             self.bytes += data.len();
-            if let Some(worker) = &self.worker {
-                worker.add(data.len());
+            if let Some(all) = &self.all {
+                all.add(data.len());
             }
             // It is unknown here what shares the memory of a piece; pieces are read into buffers of
             // 64 KiB at most.
@@ -73,15 +109,15 @@ impl ReplayBuffer {
         } else if let Some(trailers) = frame.trailers_ref() {
             self.trailers = Some(trailers.clone());
         }
-        self.bytes <= MOST_BYTES && self.worker.as_ref().is_some_and(KeptBodies::has_room)
+        self.bytes <= MOST_BYTES && self.all.as_ref().is_some_and(KeptBodies::has_room)
     }
 
     /// The next frame that was kept.
     pub(super) fn next(&mut self) -> Option<Frame<Bytes>> {
         if let Some(piece) = self.pieces.pop_front() {
             self.bytes -= piece.len();
-            if let Some(worker) = &self.worker {
-                worker.remove(piece.len());
+            if let Some(all) = &self.all {
+                all.remove(piece.len());
             }
             return Some(Frame::data(piece));
         }
@@ -107,8 +143,8 @@ impl ReplayBuffer {
 
 impl Drop for ReplayBuffer {
     fn drop(&mut self) {
-        if let Some(worker) = &self.worker {
-            worker.remove(self.bytes);
+        if let Some(all) = &self.all {
+            all.remove(self.bytes);
         }
     }
 }
@@ -143,7 +179,26 @@ mod tests {
         all.push(again.followed_by(last));
         assert!(kept(1).is_none());
         drop(all);
-        assert_eq!(worker.0.get(), 0);
+        assert_eq!(worker.0.bytes.get(), 0);
         assert!(kept(MOST_BYTES).is_some());
+    }
+
+    #[test]
+    fn a_connection_keeps_a_part_of_what_its_worker_keeps() {
+        let worker = KeptBodies::default();
+        let kept = |all: &KeptBodies, bytes| {
+            let mut buffer = ReplayBuffer::of(all);
+            buffer.keep(&piece(bytes)).then_some(buffer)
+        };
+        let [one, other] = [100, 100].map(|bound| worker.of_connection(bound));
+        let first = kept(&one, 60).expect("room for it");
+        let second = kept(&one, 40).expect("room for it");
+        assert!(kept(&one, 1).is_none());
+        let third = kept(&other, 100).expect("room for it");
+        assert_eq!(worker.0.bytes.get(), 200);
+        drop((first, second));
+        assert!(kept(&one, 100).is_some());
+        drop(third);
+        assert_eq!(worker.0.bytes.get(), 0);
     }
 }

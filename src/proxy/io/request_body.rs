@@ -2,8 +2,8 @@
 //!
 //! It counts the bytes, notes when the exchange waits for the client, and distinguishes between a
 //! client that closed its connection and one that sent malformed framing. The next piece is read when
-//! the server has taken the last one. Only the beginning of a body is kept, for a request that may be
-//! sent once more.
+//! the server has taken the last one, and the window of an HTTP/2 client grows by the bytes that the
+//! server has taken. Only the beginning of a body is kept, for a request that may be sent once more.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -30,7 +30,12 @@ const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The request's body, or none.
 pub struct RequestBody {
+    /// `None`: there was none, or it has ended and has no window to return.
     incoming: Option<ReceivedBody>,
+    /// Whether the last byte of `incoming` has come.
+    is_received: bool,
+    /// Whether the sender calls [`RequestBody::note_taken`]; if not, polling implies it.
+    says_when_taken: bool,
     exchange: Rc<Exchange>,
     timeout: Duration,
     gate: Option<ContinueGate>,
@@ -71,21 +76,16 @@ impl RequestBody {
         timeout: Duration,
         kept: &KeptBodies,
     ) -> Self {
-        let incoming = Some(incoming.into()).filter(|body| !body.is_end_stream());
-        if incoming.is_none() {
-            exchange.request_complete.set(true);
+        let mut incoming = Some(incoming.into()).filter(|body| !body.is_end_stream());
+        match &mut incoming {
+            Some(incoming) => incoming.hold_window(),
+            None => exchange.request_complete.set(true),
         }
         Self {
             incoming,
-            exchange,
             timeout,
-            gate: None,
-            replay: None,
-            is_for_another_server: false,
             kept: Some(kept.clone()),
-            again: ReplayBuffer::default(),
-            is_begun: false,
-            rules: None,
+            ..Self::none(exchange)
         }
     }
 
@@ -93,6 +93,8 @@ impl RequestBody {
     pub fn none(exchange: Rc<Exchange>) -> Self {
         Self {
             incoming: None,
+            is_received: false,
+            says_when_taken: false,
             exchange,
             timeout: Duration::ZERO,
             gate: None,
@@ -116,6 +118,21 @@ impl RequestBody {
     /// Holds the body back until `gate` opens.
     pub fn hold_back(&mut self, gate: ContinueGate) {
         self.gate = Some(gate);
+    }
+
+    /// From here on, the sender calls [`RequestBody::note_taken`].
+    pub fn hold_until_taken(&mut self) {
+        self.says_when_taken = true;
+    }
+
+    /// Notes that the server has taken all handed-on bytes: their room is returned to the window of an
+    /// HTTP/2 client, except for the bytes that are kept here.
+    #[inline]
+    pub fn note_taken(&mut self) {
+        if let Some(incoming) = &mut self.incoming {
+            let kept = self.replay.as_ref().map_or(0, ReplayBuffer::bytes);
+            incoming.release_all_but(kept + self.again.bytes());
+        }
     }
 
     /// Notes that the server does not take what was handed on: the exchange waits for it, not for the client.
@@ -165,6 +182,7 @@ impl RequestBody {
             self.again = handed_on.followed_by(std::mem::take(&mut self.again));
             self.is_begun = false;
         }
+        self.says_when_taken = false;
         Some(self)
     }
 
@@ -178,6 +196,11 @@ impl RequestBody {
         {
             self.replay = None;
         }
+    }
+
+    /// Whether more of it may come from the client.
+    fn is_expected(&self) -> bool {
+        self.incoming.is_some() && !self.is_received
     }
 
     fn is_held_back(&mut self) -> bool {
@@ -205,7 +228,11 @@ impl RequestBody {
     }
 
     fn end(&mut self) {
-        self.incoming = None;
+        self.is_received = true;
+        // Bytes that the server has not taken count in the window of an HTTP/2 client until it has.
+        if !matches!(self.incoming, Some(ReceivedBody::Http2(_))) {
+            self.incoming = None;
+        }
         self.exchange.request_complete.set(true);
         self.exchange.deadlines.client_came();
     }
@@ -252,11 +279,14 @@ impl Body for RequestBody {
             return Poll::Pending;
         }
         let this = &mut *self;
+        if !this.says_when_taken {
+            this.note_taken();
+        }
         if let Some(frame) = this.again.next() {
             this.hand_on(&frame);
             return Poll::Ready(Some(Ok(frame)));
         }
-        let Some(incoming) = &mut this.incoming else {
+        let Some(incoming) = this.incoming.as_mut().filter(|_| !this.is_received) else {
             return Poll::Ready(None);
         };
         // A piece may be one byte, and thousands of them may have been read at once.
@@ -308,13 +338,13 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_none() && self.again.is_empty()
+        !self.is_expected() && self.again.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = match &self.incoming {
-            Some(incoming) => incoming.size_hint(),
-            None => SizeHint::with_exact(0),
+            Some(incoming) if !self.is_received => incoming.size_hint(),
+            _ => SizeHint::with_exact(0),
         };
         if !self.again.is_empty() {
             let again = self.again.bytes() as u64;
@@ -349,11 +379,13 @@ mod tests {
     use std::future::poll_fn;
 
     use http::{HeaderMap, Request};
+    use http_body_util::BodyExt;
     use tokio::io::duplex;
 
     use super::*;
     use crate::base::tasks;
     use crate::proxy::io::StreamBody;
+    use crate::proxy::io::pump::tests::{case, stream};
 
     /// The body of a request whose client has sent `count` pieces of one byte, all of which have
     /// arrived.
@@ -427,5 +459,75 @@ mod tests {
         let longest = turns.iter().max().expect("a turn");
         // 128 steps, four for each.
         assert!(*longest <= 64, "{turns:?}");
+    }
+
+    /// Bytes that the client of `body` has sent and that are not given back to its window.
+    fn used(body: &mut RequestBody) -> usize {
+        match &mut body.incoming {
+            Some(ReceivedBody::Http2(body)) => body.used(),
+            _ => unreachable!("it comes by HTTP/2"),
+        }
+    }
+
+    /// Lets `check` look at a body of two pieces of 1,000 bytes, of which all was handed on.
+    fn with_handed_on(prepare: impl Fn(&mut RequestBody), check: impl Fn(RequestBody)) {
+        case(async {
+            let (mut sending, received, _respond, _response) = stream().await;
+            let received = StreamBody::new(received, &HeaderMap::new());
+            let kept = KeptBodies::default();
+            let mut body = RequestBody::new(
+                received,
+                Exchange::of_a_test(),
+                Duration::from_secs(30),
+                &kept,
+            );
+            prepare(&mut body);
+            for is_last in [false, true] {
+                let piece = vec![b'x'; 1_000].into();
+                sending.send_data(piece, is_last).expect("it is open");
+                body.frame().await.expect("a piece").expect("no error");
+            }
+            assert!(body.is_end_stream());
+            check(body);
+        });
+    }
+
+    #[test]
+    fn a_client_may_send_as_much_again_as_the_server_has_taken_and_no_more() {
+        with_handed_on(RequestBody::hold_until_taken, |mut body| {
+            // Its end changes nothing: the server has taken none of it.
+            assert_eq!(used(&mut body), 2_000);
+            body.note_taken();
+            assert_eq!(used(&mut body), 0);
+        });
+        // Asking for the next piece says that the last one was taken.
+        with_handed_on(|_| {}, |mut body| assert_eq!(used(&mut body), 1_000));
+    }
+
+    #[test]
+    fn a_client_may_not_send_as_much_again_as_is_kept_for_another_server() {
+        let keep = |body: &mut RequestBody| {
+            body.hold_until_taken();
+            body.keep();
+        };
+        with_handed_on(keep, |mut body| {
+            body.note_taken();
+            assert_eq!(used(&mut body), 2_000);
+            body.forget();
+            body.note_taken();
+            assert_eq!(used(&mut body), 0);
+        });
+        with_handed_on(keep, |body| {
+            let mut again = body.rewound().expect("it was kept");
+            again.note_taken();
+            assert_eq!(used(&mut again), 2_000);
+            again.hold_until_taken();
+            for left in [1_000, 0] {
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                assert!(Pin::new(&mut again).poll_frame(&mut cx).is_ready());
+                again.note_taken();
+                assert_eq!(used(&mut again), left);
+            }
+        });
     }
 }

@@ -1,7 +1,8 @@
 //! The body that arrives on an HTTP/2 stream.
 //!
-//! The window of a piece is returned to the peer only when the next piece is polled. So a reader
-//! that stops makes the peer stop on this stream, with one window of memory, and on no other.
+//! The window of a piece is returned to the peer only when the next piece is polled, or when the
+//! reader says so. So a reader that stops makes the peer stop on this stream, with one window of
+//! memory, and on no other.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -23,7 +24,17 @@ pub struct StreamBody {
     left: Option<u64>,
     /// Bytes that were handed on and are not yet returned to the peer's window.
     unreleased_bytes: usize,
+    release: Release,
     stage: Stage,
+}
+
+/// When the window of handed-on bytes is returned to the peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Release {
+    /// When the next piece is polled.
+    WhenPolled,
+    /// When [`StreamBody::release_all_but`] is called.
+    WhenCalled,
 }
 
 /// Keeps a stream whose body was dropped before its end. h2 would reset the stream if it were dropped too,
@@ -50,7 +61,25 @@ impl StreamBody {
             unread: None,
             left,
             unreleased_bytes: 0,
+            release: Release::WhenPolled,
             stage: Stage::Data,
+        }
+    }
+
+    /// From here on, polling returns no window.
+    pub(super) fn hold_window(&mut self) {
+        self.release = Release::WhenCalled;
+    }
+
+    /// Returns the room of handed-on bytes to the peer's window, except for `kept` bytes.
+    pub(super) fn release_all_but(&mut self, kept: usize) {
+        let bytes = self.unreleased_bytes.saturating_sub(kept);
+        if bytes > 0
+            && let Some(stream) = &mut self.stream
+        {
+            self.unreleased_bytes -= bytes;
+            // Fails only for more bytes than were received.
+            let _ = stream.flow_control().release_capacity(bytes);
         }
     }
 
@@ -76,17 +105,6 @@ impl StreamBody {
     fn stream(&mut self) -> &mut RecvStream {
         let stream = self.stream.as_mut();
         stream.expect("it is taken when this is dropped")
-    }
-
-    /// Returns the room of handed-on bytes to the peer's window.
-    fn release_window(&mut self) {
-        let bytes = std::mem::take(&mut self.unreleased_bytes);
-        if bytes > 0
-            && let Some(stream) = &mut self.stream
-        {
-            // Fails only for more bytes than were received.
-            let _ = stream.flow_control().release_capacity(bytes);
-        }
     }
 }
 
@@ -115,7 +133,7 @@ impl Unread {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        self.release_window();
+        self.release_all_but(0);
         if let Some(unread) = self.unread.take()
             && !self.is_end_stream()
         {
@@ -133,11 +151,13 @@ impl Body for StreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let this = self.get_mut();
-        this.release_window();
+        if this.release == Release::WhenPolled {
+            this.release_all_but(0);
+        }
         if this.stage == Stage::Data {
             match ready!(this.stream().poll_data(cx)) {
                 Some(Ok(bytes)) => {
-                    this.unreleased_bytes = bytes.len();
+                    this.unreleased_bytes += bytes.len();
                     this.left = this
                         .left
                         .map(|left| left.saturating_sub(bytes.len() as u64));

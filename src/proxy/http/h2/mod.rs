@@ -12,7 +12,7 @@
 
 mod budget;
 mod frames;
-mod heads;
+mod open_requests;
 mod session;
 mod shared;
 mod stream;
@@ -39,7 +39,7 @@ use super::client::Client;
 
 use budget::Budget;
 use frames::{CountedStream, Counts};
-use heads::OpenHeads;
+use open_requests::OpenRequests;
 use session::{Session, Stage};
 use shared::Shared;
 use unacked::Unacked;
@@ -47,6 +47,10 @@ use unacked::Unacked;
 /// How many bytes of a response a stream gathers before it waits for the client to take them. A
 /// connection can make us hold this and its window, for each of its streams.
 const WRITE_AHEAD_BYTES: usize = 64 << 10;
+
+/// The part of the connection's window that kept bodies may fill, whose requests may be sent once more.
+/// Their window is not returned to the client while they are kept, and other uploads need some, too.
+const SHARE_OF_KEPT_BODIES: usize = 2;
 
 /// How many streams may be reset before the session has seen them (then h2 ends the connection). A
 /// browser that leaves a page resets its requests, seldom within one round trip.
@@ -65,6 +69,7 @@ pub(super) async fn serve(
         // The frontend has just been removed.
         return;
     };
+    client.keep_bodies_within(limits.connection_window.0 as usize / SHARE_OF_KEPT_BODIES);
     let counts = Rc::<Counts>::default();
     let io = CountedStream::new(stream.rewound(prefix), Rc::clone(&counts));
     let tracker = io.tracker();
@@ -83,7 +88,7 @@ pub(super) async fn serve(
     let shared = Rc::new(Shared {
         client,
         open: RefCell::default(),
-        heads: OpenHeads::new(limits.open_heads.0),
+        requests: OpenRequests::new(&limits),
         idle_since: Cell::new(began),
         has_served: Cell::new(false),
         ending: Cell::new(None),

@@ -18,7 +18,7 @@ use crate::proxy::io::{Look, Timer};
 
 use super::budget::Budget;
 use super::frames::{CountedStream, Counts, FaultKind, StreamFault};
-use super::heads::HeadSize;
+use super::open_requests::RequestSize;
 use super::shared::Shared;
 use super::stream;
 use super::unacked::{Found, Unacked};
@@ -107,12 +107,16 @@ impl Session<'_> {
             match ready!(self.connection.poll_accept(cx)) {
                 Some(Ok((request, mut respond))) => {
                     self.counts.accepted.set(respond.stream_id().as_u32());
-                    let head = HeadSize::of(&request);
+                    let requests = &self.shared.requests;
+                    let size = match request.body().is_end_stream() {
+                        true => requests.size_of(&request),
+                        false => requests.size_with_body(&request),
+                    };
                     if !self.takes_requests() {
                         // The client was sent GOAWAY, and has had time to read it.
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
-                    } else if self.shared.heads.admit(head) {
-                        self.begin(request, head, respond);
+                    } else if requests.admit(size) {
+                        self.begin(request, size, respond);
                     } else {
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
                         // A client that asks again and again gets GOAWAY.
@@ -130,8 +134,8 @@ impl Session<'_> {
     }
 
     /// Begins an exchange, on a task of its own.
-    fn begin(&self, request: Request<RecvStream>, head: HeadSize, respond: SendResponse<Bytes>) {
-        self.shared.begin(respond.stream_id().as_u32(), head);
+    fn begin(&self, request: Request<RecvStream>, size: RequestSize, respond: SendResponse<Bytes>) {
+        self.shared.begin(respond.stream_id().as_u32(), size);
         // Boxed: a task is copied several times on its way to the heap.
         let serving = Box::pin(stream::serve(request, respond, Rc::clone(&self.shared)));
         tasks::spawn_local(serving);

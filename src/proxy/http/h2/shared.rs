@@ -12,7 +12,7 @@ use crate::exchange::Reason;
 use crate::proxy::http::client::Client;
 use crate::proxy::io::{SocketTracker, Timer};
 
-use super::heads::{HeadSize, OpenHeads};
+use super::open_requests::{OpenRequests, RequestSize};
 
 /// The state that a connection and its streams share.
 pub(super) struct Shared {
@@ -20,8 +20,8 @@ pub(super) struct Shared {
     /// The streams with an open exchange. Few enough for a linear search. Written by
     /// [`Shared::begin`], [`Shared::end`] and `Session::look_at_faults`.
     pub(super) open: RefCell<Vec<OpenStream>>,
-    /// How large the heads of these are together.
-    pub(super) heads: OpenHeads,
+    /// The memory that these may use together.
+    pub(super) requests: OpenRequests,
     /// When the last exchange ended, or the connection was accepted.
     pub(super) idle_since: Cell<Instant>,
     /// Whether it has carried an exchange.
@@ -41,16 +41,16 @@ pub(super) struct Shared {
 
 pub(super) struct OpenStream {
     pub(super) id: u32,
-    pub(super) head: HeadSize,
+    pub(super) size: RequestSize,
     /// The reason, if h2 has reset it because the client violated the protocol.
     pub(super) fault: Option<Reason>,
 }
 
 impl Shared {
-    /// The exchange of stream `id`, with a head of this size, begins.
-    pub(super) fn begin(&self, id: u32, head: HeadSize) {
+    /// The exchange of stream `id`, with a request of this size, begins.
+    pub(super) fn begin(&self, id: u32, size: RequestSize) {
         let fault = None;
-        self.open.borrow_mut().push(OpenStream { id, head, fault });
+        self.open.borrow_mut().push(OpenStream { id, size, fault });
         self.has_served.set(true);
     }
 
@@ -58,7 +58,7 @@ impl Shared {
     pub(super) fn end(&self, id: u32, ended: Instant) {
         let mut open = self.open.borrow_mut();
         if let Some(index) = open.iter().position(|open| open.id == id) {
-            self.heads.over(open.swap_remove(index).head);
+            self.requests.over(open.swap_remove(index).size);
         }
         self.idle_since.set(ended);
         if open.is_empty() || self.client.is_leaving.get() {

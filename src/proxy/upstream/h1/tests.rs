@@ -5,17 +5,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::UNIX_EPOCH;
 
-use http::{Request, Version};
+use http::{HeaderMap, Request, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
-use crate::base::clock;
+use crate::base::clock::{self, Duration};
 use crate::exchange::{AttemptIndex, Opening, Reason, RequestId};
 use crate::net::{Io, Stream};
 use crate::plan::HeaderCase;
-use crate::proxy::io::{Exchange, RequestBody};
+use crate::proxy::io::{Exchange, KeptBodies, RequestBody, StreamBody};
 use crate::proxy::upstream::failure::Leftover;
 use crate::wire::h1::HeadLimits;
 
@@ -46,6 +48,38 @@ impl AsyncWrite for Dead {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// A connection that encrypts: what it is given waits in its buffer, and the server takes none of it.
+struct Encrypting(Arc<AtomicUsize>);
+
+impl AsyncRead for Encrypting {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Encrypting {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
     }
 }
 
@@ -118,4 +152,55 @@ async fn a_connection_that_has_not_taken_the_whole_request_carries_no_other() {
         assert!(connection.is_end_stream());
         assert_eq!(connection.is_idle(), is_idle, "with room for {room} bytes");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_the_buffers_of_tls_was_not_taken_by_the_server() {
+    let (here, there) = duplex(1 << 20);
+    let (client, server) = tokio::join!(
+        ::h2::client::handshake(here),
+        ::h2::server::handshake(there)
+    );
+    let (mut client, mut driver) = client.expect("a handshake");
+    let mut server = server.expect("a handshake");
+    let request = client.send_request(Request::new(()), false);
+    let (_response, mut sending) = request.expect("a stream");
+    let sent = sending.send_data(vec![b'x'; 60_000].into(), false);
+    sent.expect("it is open");
+    let request = tokio::select! {
+        ended = &mut driver => unreachable!("{ended:?}"),
+        request = server.accept() => request.expect("a request"),
+    };
+    let (request, _respond) = request.expect("no error");
+    let peers = async { tokio::join!(driver, async { while server.accept().await.is_some() {} }) };
+
+    let exchange = exchange();
+    let body = StreamBody::new(request.into_body(), &HeaderMap::new());
+    let (timeout, kept) = (Duration::from_secs(30), KeptBodies::default());
+    let body = RequestBody::new(body, Rc::clone(&exchange), timeout, &kept);
+    let (head, ()) = Request::post("/a")
+        .body(())
+        .expect("a request")
+        .into_parts();
+    let deadlines = exchange.deadlines.of(AttemptIndex::default());
+    let written = Arc::new(AtomicUsize::new(0));
+    let mut connection = connection(Encrypting(Arc::clone(&written)));
+    let mut waiting = connection.begin(&head, None, body, deadlines);
+    let sending = async {
+        // Time passes when nothing else is left to do: the body has come.
+        clock::sleep(Duration::from_secs(1)).await;
+        let answer = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, deadlines));
+        clock::within(Duration::from_secs(1), answer).await
+    };
+    let outcome = tokio::select! {
+        ended = peers => unreachable!("{ended:?}"),
+        outcome = sending => outcome,
+    };
+    assert!(outcome.is_err(), "nothing is answered");
+    // The first of the four frames.
+    let written = written.load(Ordering::Relaxed);
+    assert!(
+        (16_384..20_000).contains(&written),
+        "{written} were written"
+    );
 }

@@ -1,7 +1,8 @@
 //! Writes a request to the server: its head, and its body piece by piece.
 //!
-//! The next piece is polled only when the last one has been written. Otherwise the client could
-//! send more while earlier pieces still wait here, and memory would grow.
+//! The next piece is polled only when the last one has been written, and only written bytes are
+//! returned to the window of an HTTP/2 client. Otherwise the client could send more while earlier
+//! pieces still wait here, and memory would grow.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -84,6 +85,7 @@ impl Upload {
         write_head(head, host, framing, case, &mut self.out);
         if !is_empty {
             body.keep();
+            body.hold_until_taken();
         }
         // An empty one too: with it, a request of which nothing was written can be sent again.
         self.body = Some(Outgoing {
@@ -108,18 +110,18 @@ impl Upload {
         }
         loop {
             let is_first = self.written == 0 && self.pieces.is_empty();
-            if is_first || self.is_written() {
+            let is_written = self.is_written();
+            if is_written {
+                ready!(self.poll_taken(cx, stream)).map_err(Stopped::Socket)?;
+            }
+            if is_first || is_written {
                 self.gather(cx).map_err(Stopped::Body)?;
             }
             if self.is_written() {
                 break;
             }
             let written = self.poll_write(cx, stream);
-            if written.is_pending()
-                && let Some(outgoing) = &self.body
-            {
-                outgoing.body.wait_for_room();
-            }
+            self.note_room(&written);
             ready!(written).map_err(Stopped::Socket)?;
         }
         if !self.is_flushed {
@@ -163,22 +165,30 @@ impl Upload {
 
     /// Drops the kept part of the body, unless it is kept until the request is answered.
     pub(super) fn forget_unless_kept(&mut self) {
-        if !self.is_kept()
-            && let Some(outgoing) = &mut self.body
-        {
-            outgoing.body.forget();
+        if !self.is_kept() {
+            self.forget_copy();
         }
     }
 
     /// Drops the kept part of the body: the request will not be sent again.
     #[inline]
     pub(super) fn forget(&mut self) {
+        self.forget_copy();
+        if self.is_sent() {
+            self.body = None;
+        }
+    }
+
+    #[inline]
+    fn forget_copy(&mut self) {
+        let is_taken = self.is_flushed && self.is_written();
         let Some(outgoing) = &mut self.body else {
             return;
         };
         outgoing.body.forget();
-        if self.is_sent() {
-            self.body = None;
+        // The client may wait for the window of the copy, and then nothing else would return it.
+        if is_taken {
+            outgoing.body.note_taken();
         }
     }
 
@@ -191,6 +201,33 @@ impl Upload {
 
     fn is_written(&self) -> bool {
         self.written == self.out.len() && self.pieces.is_empty()
+    }
+
+    /// All gathered bytes have been written: notes that the server took them when TLS has sent its records.
+    fn poll_taken(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut TrackedSocket,
+    ) -> Poll<io::Result<()>> {
+        if !self.is_flushed {
+            let flushed = Pin::new(stream).poll_flush(cx);
+            self.note_room(&flushed);
+            ready!(flushed)?;
+            self.is_flushed = true;
+        }
+        if let Some(outgoing) = &mut self.body {
+            outgoing.body.note_taken();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes that the exchange waits for the server, if writing to it is pending.
+    fn note_room<T>(&self, outcome: &Poll<T>) {
+        if outcome.is_pending()
+            && let Some(outgoing) = &self.body
+        {
+            outgoing.body.wait_for_room();
+        }
     }
 
     /// Takes pieces from the body, up to [`GATHERED_BYTES`].
