@@ -2,15 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::header::HeaderValue;
 
 use proptest::prelude::*;
 
+use crate::base::Position;
 use crate::control::health::scripted::{Script, Scripted, Step, Visit, answers, simulate};
 use crate::control::health::state::Verdict;
-use crate::plan::{HttpCheck, Protocol, StatusSet};
-use crate::proxy::upstream::Transport;
+use crate::plan::{HttpCheck, Protocol, ServerTls, Sni, StatusSet, Trust};
+use crate::proxy::upstream::{Materials, Tls, Transport, Trusted};
 use rustix::io::Errno;
 
 use super::*;
@@ -39,8 +41,31 @@ fn expecting(text: &str) -> HttpCheck {
     }
 }
 
+/// TLS that trusts any server.
+fn tls() -> Transport {
+    let plan = ServerTls {
+        trust: Trust::Anyone,
+        sni: Sni::Host,
+        verify_name: None,
+        identity: None,
+        at: Position::built_in(),
+    };
+    let materials = Materials {
+        trusted: Trusted::All,
+        identity: None,
+        fingerprint: 0,
+    };
+    let tls = Tls::new(&plan, Protocol::Auto, materials).expect("rules that agree");
+    Transport::Tls(Arc::new(tls))
+}
+
 /// One probe of a server with `script`: the outcome, and the visit as the server saw it.
 fn visit(probe_of: Probe, script: Script) -> (Outcome, Visit) {
+    visit_by(Transport::Clear, probe_of, script)
+}
+
+/// The same by `transport`.
+fn visit_by(transport: Transport, probe_of: Probe, script: Script) -> (Outcome, Visit) {
     simulate(async {
         let scripted = Scripted::default();
         scripted.set(address(), script);
@@ -48,7 +73,7 @@ fn visit(probe_of: Probe, script: Script) -> (Outcome, Visit) {
             address: address().into(),
             name: "a",
             protocol: Protocol::Auto,
-            transport: Transport::Clear,
+            transport,
             preamble: Vec::new(),
         };
         let outcome = probe(&scripted.network(), &target, &probe_of, TIMEOUT).await;
@@ -231,7 +256,16 @@ fn a_server_that_is_silent_times_out() {
 }
 
 #[test]
-fn an_answer_that_is_not_http_is_reported_as_such() {
+fn a_server_of_tls_that_is_silent_times_out_in_the_handshake() {
+    let silent = Script::Accepts(vec![Step::Hold]);
+    let (outcome, visit) = visit_by(tls(), Probe::Http(check()), silent);
+    assert_failed(&outcome, "timed out after 2s while in the TLS handshake");
+    let left = visit.left.expect("has gone");
+    assert_eq!(left - visit.at, TIMEOUT);
+}
+
+#[test]
+fn what_is_no_http_is_called_so() {
     let smtp = "220 mail.example ESMTP ready\r\n";
     let http2 = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64";
     assert_failed(&ask_raw(check(), smtp), "response is not HTTP");
