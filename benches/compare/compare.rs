@@ -136,7 +136,7 @@ fn memory(rig: &Rig, options: &Options, mode: Mode) -> io::Result<Vec<Memory>> {
         eprintln!(
             "  idle {}: {:.0} bytes a connection",
             proxy.name(),
-            resting.bytes_per_connection()
+            resting.bytes_each()
         );
         memory.push(Memory {
             mode,

@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod idle;
 pub(crate) mod load;
 mod report;
+pub(crate) mod stalled;
 
 use std::io;
 use std::time::Duration;
@@ -91,13 +92,17 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
         eprintln!("round {} of {}", round + 1, options.runs);
         for &cell in cells {
             for proxy in edge.order(cell, round) {
-                if let Work::Rest(..) = cell.work() {
-                    // Once: memory is the same from run to run.
-                    if round == 0 {
-                        memory.push(edge.rest(cell, proxy)?);
+                let part = match cell.work() {
+                    Work::Rest(..) => "edge-idle",
+                    Work::Stall(_) => "edge-stalled",
+                    _ => {
+                        measurements.push(edge.measure(cell, proxy, round, &mut allowance)?);
+                        continue;
                     }
-                } else {
-                    measurements.push(edge.measure(cell, proxy, round, &mut allowance)?);
+                };
+                // Once: memory is the same from run to run.
+                if round == 0 {
+                    memory.push(edge.rest(cell, proxy, part)?);
                 }
             }
         }
@@ -150,9 +155,9 @@ impl Edge<'_> {
         Running::start(&self.rig, proxy, self.options.mode, cell.face())
     }
 
-    fn rest(&self, cell: Cell, proxy: Proxy) -> io::Result<Memory> {
+    fn rest(&self, cell: Cell, proxy: Proxy, part: &str) -> io::Result<Memory> {
         let mut running = self.start(cell, proxy)?;
-        let mut command = part_on_cores(&self.rig.load_core, "edge-idle")?;
+        let mut command = part_on_cores(&self.rig.load_core, part)?;
         command
             .args(["--cell", &cell.name()])
             .args(["--target", &running.addr.to_string()])
@@ -161,10 +166,10 @@ impl Edge<'_> {
         let resting = Resting::from_line(&Pinned::start(command)?.line()?)?;
         running.check()?;
         eprintln!(
-            "  {} {}: {:.0} bytes a connection, {} failed",
+            "  {} {}: {:.0} bytes each, {} failed",
             cell.name(),
             proxy.name(),
-            resting.bytes_per_connection(),
+            resting.bytes_each(),
             resting.failed
         );
         Ok(Memory {

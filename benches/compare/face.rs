@@ -15,7 +15,9 @@ pub(crate) enum Face {
     Tls(Key),
     /// HTTP/2 without TLS, with prior knowledge; HTTP/1.1 to the servers.
     H2,
-    /// The same on both sides.
+    /// The same, to servers whose sockets take few bytes that are not read.
+    H2Narrow,
+    /// HTTP/2 in the clear on both sides.
     H2Both,
     /// `Plain`, with WebSockets allowed.
     Upgrades,
@@ -52,7 +54,7 @@ impl Face {
             (Proxy::HaproxySplice | Proxy::RelaySplice, _) => Some("is for TCP mode"),
             (Proxy::Nginx, Self::H2Both) => Some("speaks no HTTP/2 to servers"),
             (Proxy::Relay, Self::Tls(_)) => Some("speaks no TLS"),
-            (Proxy::Relay, Self::H2 | Self::H2Both) => Some("speaks no HTTP/2"),
+            (Proxy::Relay, Self::H2 | Self::H2Narrow | Self::H2Both) => Some("speaks no HTTP/2"),
             _ => None,
         }
     }

@@ -39,8 +39,9 @@ pub(crate) struct Options {
 pub(crate) struct Resting {
     pub(crate) start_bytes: u64,
     pub(crate) rest_bytes: u64,
-    pub(crate) connections: u64,
-    /// Connections that did not answer their first or their second request.
+    /// Of what occupies it: connections, or uploads.
+    pub(crate) number: u64,
+    /// Those that were not there to the end, or did not work then.
     pub(crate) failed: u64,
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let resting = Resting {
         start_bytes,
         rest_bytes,
-        connections: options.connections as u64,
+        number: options.connections as u64,
         failed: (options.connections - working) as u64,
     };
     println!("{}", resting.to_line());
@@ -107,15 +108,15 @@ fn ask(stream: &mut TcpStream, request: &[u8]) -> io::Result<()> {
 }
 
 impl Resting {
-    pub(crate) fn bytes_per_connection(&self) -> f64 {
-        self.rest_bytes.saturating_sub(self.start_bytes) as f64 / self.connections as f64
+    pub(crate) fn bytes_each(&self) -> f64 {
+        self.rest_bytes.saturating_sub(self.start_bytes) as f64 / self.number as f64
     }
 
     pub(crate) fn to_line(self) -> String {
         json!({
             "start_bytes": self.start_bytes,
             "rest_bytes": self.rest_bytes,
-            "connections": self.connections,
+            "number": self.number,
             "failed": self.failed,
         })
         .to_string()
@@ -131,7 +132,7 @@ impl Resting {
         Ok(Self {
             start_bytes: number("start_bytes")?,
             rest_bytes: number("rest_bytes")?,
-            connections: number("connections")?,
+            number: number("number")?,
             failed: number("failed")?,
         })
     }

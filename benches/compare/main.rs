@@ -43,6 +43,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::origin::Room;
+
 #[derive(Parser)]
 #[command(about = "Runs the same load through Evenkeel, HAProxy, nginx and a byte relay")]
 struct Cli {
@@ -72,6 +74,8 @@ enum Part {
     #[command(hide = true)]
     Origin,
     #[command(hide = true)]
+    OriginNarrow,
+    #[command(hide = true)]
     OriginH2,
     #[command(hide = true)]
     Relay(relay::Options),
@@ -83,6 +87,8 @@ enum Part {
     EdgeLoad(edge::load::Options),
     #[command(hide = true)]
     EdgeIdle(edge::idle::Options),
+    #[command(hide = true)]
+    EdgeStalled(edge::stalled::Options),
 }
 
 fn main() -> ExitCode {
@@ -98,13 +104,15 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> io::Result<()> {
     match cli.part {
         Some(Part::Edge(options)) => edge::run(&options, &cli.rig),
-        Some(Part::Origin) => origin::run(),
+        Some(Part::Origin) => origin::run(Room::Plenty),
+        Some(Part::OriginNarrow) => origin::run(Room::Little),
         Some(Part::OriginH2) => origin_h2::run(),
         Some(Part::Relay(options)) => relay::run(&options),
         Some(Part::Load(options)) => load::run(&options),
         Some(Part::Idle(options)) => idle::run(&options),
         Some(Part::EdgeLoad(options)) => edge::load::run(&options),
         Some(Part::EdgeIdle(options)) => edge::idle::run(&options),
+        Some(Part::EdgeStalled(options)) => edge::stalled::run(&options),
         Some(Part::Reload(options)) => reload::weights(&options, &cli.rig),
         Some(Part::Reload1000(options)) => reload::thousand(&options, &cli.rig),
         Some(Part::Reload33000(options)) => many::run(&options, &cli.rig),

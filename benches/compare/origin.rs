@@ -2,15 +2,17 @@
 //!
 //! It shares a core with the load generator, and the proxy is to be the slowest part. So: one thread,
 //! ready-made answers, one read and one write a request, and large bodies by `sendfile` from memory
-//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m`, `/100m` and `POST /echo-discard`, and
-//! takes `/ws` as a WebSocket, where it answers each message with one of its own.
+//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m`, `/100m` and `POST /echo-discard`, takes
+//! `/ws` as a WebSocket, where it answers each message with one of its own, and does not read on after the
+//! head of `POST /stall`.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
+use socket2::{Domain, Socket, Type};
 
 use crate::poll::{Events, Interest, Poller, token_of};
 use crate::websocket;
@@ -19,15 +21,26 @@ use crate::wire::{self, Head};
 /// Answers up to this length are written from memory with one call; longer ones by `sendfile`.
 const SMALL: usize = 16 * 1024;
 const READ_BYTES: usize = 64 * 1024;
+const BACKLOG: i32 = 4096;
 /// A head longer than this is not one of ours.
 const MAX_HEAD: usize = 16 * 1024;
 
+/// Bytes of a segment where little room is wanted: Linux lets a socket hold at least twenty of them.
+const NARROW_SEGMENT: u32 = 536;
+/// What such a socket holds unread.
+const NARROW_BUFFER: usize = 4 * 1024;
+
+/// How much may wait in a connection's sockets for a server that does not read.
+#[derive(Clone, Copy)]
+pub(crate) enum Room {
+    /// As the system has it: megabytes on loopback.
+    Plenty,
+    Little,
+}
+
 /// Prints `port port` and serves until the process is ended.
-pub(crate) fn run() -> io::Result<()> {
-    let listeners = [
-        TcpListener::bind("127.0.0.1:0")?,
-        TcpListener::bind("127.0.0.1:0")?,
-    ];
+pub(crate) fn run(room: Room) -> io::Result<()> {
+    let listeners = [listen(room)?, listen(room)?];
     println!(
         "{} {}",
         listeners[0].local_addr()?.port(),
@@ -41,6 +54,17 @@ pub(crate) fn run() -> io::Result<()> {
             origin.ready(token);
         }
     }
+}
+
+fn listen(room: Room) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    if let Room::Little = room {
+        socket.set_tcp_mss(NARROW_SEGMENT)?;
+        socket.set_recv_buffer_size(NARROW_BUFFER)?;
+    }
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 struct Origin {
@@ -74,6 +98,8 @@ enum Answer {
     /// 101: messages follow.
     Switch,
     Message,
+    /// Nothing: the request is not read to its end.
+    Stall,
     NotFound,
 }
 
@@ -178,6 +204,9 @@ impl Connection {
             return Ok(Progress::Waiting(Interest::Read));
         };
         self.answer = Answer::to(bytes, &head);
+        if matches!(self.answer, Answer::Stall) {
+            return Ok(Progress::Waiting(Interest::Nothing));
+        }
         self.closes = head.closes;
         let body = &bytes[head.bytes..];
         let length = head.content_length.unwrap_or(0);
@@ -269,6 +298,7 @@ impl Answer {
             _ if request.starts_with(b"GET /100m ") => Self::HundredM,
             _ if request.starts_with(b"GET /ws ") => Self::Switch,
             _ if request.starts_with(b"POST /echo-discard ") => Self::Tiny,
+            _ if request.starts_with(b"POST /stall ") => Self::Stall,
             _ => Self::NotFound,
         }
     }
@@ -319,7 +349,7 @@ impl Pages {
             Answer::HundredM => &self.hundred_m,
             Answer::Switch => &self.switch,
             Answer::Message => &self.message,
-            Answer::NotFound => &self.not_found,
+            Answer::Stall | Answer::NotFound => &self.not_found,
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn until_ready(addr: SocketAddr, face: Face, allowance: Duration) -> 
 fn ask(addr: SocketAddr, face: Face, allowance: Duration) -> io::Result<()> {
     let speech = match face {
         Face::Tls(_) => Speech::H1OverTls,
-        Face::H2 | Face::H2Both => Speech::H2,
+        Face::H2 | Face::H2Narrow | Face::H2Both => Speech::H2,
         Face::Plain | Face::Upgrades | Face::Tcp => {
             return match send(addr, "GET", "/tiny", allowance)? {
                 (200, _) => Ok(()),

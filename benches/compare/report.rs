@@ -55,7 +55,10 @@ pub(crate) fn print(rig: &Rig, results: &Results, form: Form) {
             let title = format!("{} ({})", Cell::Idle.title(), mode.title());
             let rows: Vec<(Proxy, Resting)> =
                 memory.iter().map(|it| (it.proxy, it.resting)).collect();
-            println!("{}", titled(&title, &memory_table(&rows), form));
+            println!(
+                "{}",
+                titled(&title, &memory_table(&rows, "idle connection"), form)
+            );
         }
     }
     if form == Form::Markdown {
@@ -142,20 +145,23 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
     table
 }
 
-pub(crate) fn memory_table(rows: &[(Proxy, Resting)]) -> Table {
+/// `each`: what the memory is divided by.
+pub(crate) fn memory_table(rows: &[(Proxy, Resting)], each: &str) -> Table {
     let mut table = vec![columns(&[
         "proxy",
         "RSS at start, MB",
-        "bytes per idle connection",
-        "connections",
+        "RSS then, MB",
+        &format!("bytes per {each}"),
+        "number",
         "failed",
     ])];
     for (proxy, resting) in rows {
         table.push(vec![
             proxy.name().to_owned(),
             format!("{:.1}", resting.start_bytes as f64 / 1e6),
-            format!("{:.0}", resting.bytes_per_connection()),
-            resting.connections.to_string(),
+            format!("{:.1}", resting.rest_bytes as f64 / 1e6),
+            format!("{:.0}", resting.bytes_each()),
+            resting.number.to_string(),
             failures(resting.failed),
         ]);
     }

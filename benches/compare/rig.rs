@@ -29,7 +29,8 @@ pub(crate) struct Rig {
     pub(crate) load_core: String,
     pub(crate) programs: Vec<(Proxy, PathBuf)>,
     h1: Origin,
-    /// Costs nothing until it gets requests.
+    // These cost nothing until they get requests.
+    h1_narrow: Origin,
     h2: Origin,
     /// Dropped last.
     dir: Dir,
@@ -47,6 +48,7 @@ impl Rig {
             load_core: options.load_core.clone(),
             programs,
             h1: Origin::start(&options.load_core, "origin")?,
+            h1_narrow: Origin::start(&options.load_core, "origin-narrow")?,
             h2: Origin::start(&options.load_core, "origin-h2")?,
             dir: Dir::new()?,
         })
@@ -62,13 +64,15 @@ impl Rig {
     /// The servers behind a proxy with `face`.
     pub(crate) fn servers(&self, face: Face) -> [SocketAddr; 2] {
         match face {
+            Face::H2Narrow => self.h1_narrow.servers,
             Face::H2Both => self.h2.servers,
             _ => self.h1.servers,
         }
     }
 
     pub(crate) fn origin_pids(&self) -> impl Iterator<Item = u32> {
-        [&self.h1, &self.h2].into_iter().map(|it| it.process.id())
+        let all = [&self.h1, &self.h1_narrow, &self.h2];
+        all.into_iter().map(|it| it.process.id())
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -1,6 +1,6 @@
 //! The cells of the edge: the work of the clients, and the face of the proxy.
 //!
-//! `load` and `idle` do this work, `edge` and `report` name it.
+//! `load`, `idle` and `stalled` do this work, `edge` and `report` name it.
 
 use clap::ValueEnum;
 
@@ -16,6 +16,14 @@ const IDLE_CONNECTIONS: usize = 4_000;
 
 /// Idle WebSockets. A proxy has two descriptors for each and 20,000 in all.
 const IDLE_TUNNELS: usize = 9_800;
+
+/// What the clients of `stalled-uploads` send, as far as they may. Each upload has a server connection, and few
+/// clients may hold no more than a quarter of Evenkeel's 20,000 descriptors by them.
+const STALLED: Stalled = Stalled {
+    connections: 40,
+    streams: 100,
+    bytes: 256 << 10,
+};
 
 /// One table. The names are those of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,6 +51,7 @@ pub(crate) enum Cell {
     IdleTls,
     IdleH2,
     IdleWs,
+    StalledUploads,
 }
 
 /// The work of a cell's clients.
@@ -53,6 +62,18 @@ pub(crate) enum Work {
     Plain(cell::Cell),
     /// So many idle connections.
     Rest(Speech, usize),
+    /// So many uploads that no server takes.
+    Stall(Stalled),
+}
+
+/// Uploads by HTTP/2 in the clear.
+#[derive(Clone, Copy)]
+pub(crate) struct Stalled {
+    pub(crate) connections: usize,
+    /// On each connection.
+    pub(crate) streams: usize,
+    /// Of each body.
+    pub(crate) bytes: usize,
 }
 
 /// Each stream of each connection has one request open at all times.
@@ -108,6 +129,9 @@ impl Cell {
             Self::IdleTls => "memory: per idle TLS connection, HTTP/1.1",
             Self::IdleH2 => "memory: per idle HTTP/2 connection in the clear",
             Self::IdleWs => "memory: per idle WebSocket in the clear",
+            Self::StalledUploads => {
+                "memory: per upload that no server takes, 256 KiB, 40 HTTP/2 connections of 100 streams"
+            }
         }
     }
 
@@ -123,6 +147,7 @@ impl Cell {
             | Self::Resume
             | Self::IdleTls => Face::Tls(Key::Ecdsa),
             Self::H2Tiny | Self::H2HundredK | Self::IdleH2 => Face::H2,
+            Self::StalledUploads => Face::H2Narrow,
             Self::H2H2Tiny => Face::H2Both,
             Self::TcpTiny | Self::TcpOneM | Self::TcpHundredM => Face::Tcp,
             Self::IdleWs => Face::Upgrades,
@@ -157,6 +182,7 @@ impl Cell {
             Self::IdleTls => Work::Rest(H1OverTls, IDLE_CONNECTIONS),
             Self::IdleH2 => Work::Rest(H2, IDLE_CONNECTIONS),
             Self::IdleWs => Work::Rest(WebSocket, IDLE_TUNNELS),
+            Self::StalledUploads => Work::Stall(STALLED),
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::websocket;
 
-pub(crate) use self::h2::Requester;
+pub(crate) use self::h2::{Requester, Upload};
 pub(crate) use self::tickets::{Keep, Tickets};
 pub(crate) use self::tls::{Group, connect, connector};
 

@@ -68,7 +68,7 @@ async fn rest(options: &Options) -> io::Result<Resting> {
     Ok(Resting {
         start_bytes,
         rest_bytes,
-        connections: connections as u64,
+        number: connections as u64,
         failed: (connections - working) as u64,
     })
 }

@@ -60,7 +60,7 @@ async fn measure(options: &Options) -> io::Result<Tally> {
     let mut clients = match options.cell.work() {
         Work::Requests(work) => requests::start(work, options.target, &score)?,
         Work::Handshakes(work) => handshakes::start(work, options.target, &score)?,
-        Work::Plain(_) | Work::Rest(..) => {
+        Work::Plain(_) | Work::Rest(..) | Work::Stall(_) => {
             return Err(io::Error::other("another part does this cell"));
         }
     };

@@ -32,7 +32,8 @@ pub(crate) fn print(
             .map(|it| (it.proxy, it.resting))
             .collect();
         let table = match cell.work() {
-            Work::Rest(..) if !resting.is_empty() => memory_table(&resting),
+            Work::Rest(..) if !resting.is_empty() => memory_table(&resting, "idle connection"),
+            Work::Stall(_) if !resting.is_empty() => memory_table(&resting, "upload"),
             Work::Handshakes(_) if !rows.is_empty() => handshake_table(&rows),
             _ if !rows.is_empty() => request_table(&rows),
             _ => continue,

@@ -17,7 +17,7 @@ pub(crate) fn config(setup: &Setup, mode: Mode, face: Face) -> String {
         }
         Face::Tcp => text.push_str("mode = \"tcp\"\n"),
         // A port without TLS accepts HTTP/2 and upgrades by default.
-        Face::Plain | Face::H2 | Face::H2Both | Face::Upgrades => {}
+        Face::Plain | Face::H2 | Face::H2Narrow | Face::H2Both | Face::Upgrades => {}
     }
     let _ = writeln!(
         text,

@@ -114,7 +114,7 @@ fn bind_options(setup: &Setup, face: Face) -> String {
             " ssl crt {} alpn h2,http/1.1 ssl-min-ver TLSv1.3",
             key.file(setup.dir).display()
         ),
-        Face::H2 | Face::H2Both => " proto h2".to_owned(),
+        Face::H2 | Face::H2Narrow | Face::H2Both => " proto h2".to_owned(),
         Face::Plain | Face::Upgrades | Face::Tcp => String::new(),
     }
 }

@@ -65,7 +65,9 @@ fn http(setup: &Setup, mode: Mode, face: Face) -> String {
         ssl_protocols TLSv1.3;"
             )
         }
-        Face::H2 | Face::H2Both => format!("listen {listen} http2 backlog=4096;"),
+        Face::H2 | Face::H2Narrow | Face::H2Both => {
+            format!("listen {listen} http2 backlog=4096;")
+        }
         Face::Plain | Face::Upgrades | Face::Tcp => format!("listen {listen} backlog=4096;"),
     };
     let connection = match face {

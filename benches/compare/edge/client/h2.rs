@@ -1,10 +1,14 @@
 //! HTTP/2 over any stream: requests on any number of streams.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::{JoinHandle, spawn_local};
 
 use crate::edge::certificates::NAME;
 
@@ -21,6 +25,12 @@ pub(crate) struct Requester {
     scheme: &'static str,
 }
 
+/// An upload that goes as far as the proxy lets it. Dropping it resets its stream.
+pub(crate) struct Upload {
+    response: ::h2::client::ResponseFuture,
+    sending: JoinHandle<()>,
+}
+
 impl Requester {
     /// Begins the connection, which lives until the last clone is dropped.
     pub(super) async fn new(
@@ -35,16 +45,16 @@ impl Requester {
             .await
             .map_err(io::Error::other)?;
         // Its error is known to the requests that broke with it.
-        tokio::task::spawn_local(async { connection.await.ok() });
+        spawn_local(async { connection.await.ok() });
         Ok(Self { sender, scheme })
     }
 
-    pub(super) async fn ask(&mut self, page: Page) -> io::Result<Answer> {
+    pub(crate) async fn ask(&mut self, page: Page) -> io::Result<Answer> {
         self.exchange(page).await.map_err(io::Error::other)?
     }
 
     async fn exchange(&mut self, page: Page) -> Result<io::Result<Answer>, ::h2::Error> {
-        std::future::poll_fn(|cx| self.sender.poll_ready(cx)).await?;
+        poll_fn(|cx| self.sender.poll_ready(cx)).await?;
         let (response, _) = self.sender.send_request(self.request(page), true)?;
         let response = response.await?;
         if response.status() != StatusCode::OK {
@@ -64,11 +74,56 @@ impl Requester {
         })
     }
 
+    /// Begins to send `bytes` to `path`.
+    pub(crate) async fn upload(&mut self, path: &str, bytes: usize) -> io::Result<Upload> {
+        let request = Request::post(format!("{}://{NAME}{path}", self.scheme))
+            .header("user-agent", "compare/1")
+            .header("content-length", bytes)
+            .body(())
+            .map_err(io::Error::other)?;
+        poll_fn(|cx| self.sender.poll_ready(cx))
+            .await
+            .map_err(io::Error::other)?;
+        let sent = self.sender.send_request(request, false);
+        let (response, stream) = sent.map_err(io::Error::other)?;
+        let sending = spawn_local(send(stream, Bytes::from(vec![b'x'; bytes])));
+        Ok(Upload { response, sending })
+    }
+
     fn request(&self, page: Page) -> Request<()> {
         Request::get(format!("{}://{NAME}{}", self.scheme, page.path))
             .header("user-agent", "compare/1")
             .header("accept", "*/*")
             .body(())
             .expect("made of constants")
+    }
+}
+
+/// Sends `body` and its end, and keeps the stream.
+async fn send(mut stream: ::h2::SendStream<Bytes>, mut body: Bytes) {
+    while !body.is_empty() {
+        stream.reserve_capacity(body.len());
+        let Some(Ok(room)) = poll_fn(|cx| stream.poll_capacity(cx)).await else {
+            return;
+        };
+        let piece = body.split_to(room.min(body.len()));
+        if stream.send_data(piece, body.is_empty()).is_err() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+impl Upload {
+    /// Whether it was neither answered nor reset.
+    pub(crate) fn is_open(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.response).poll(&mut cx).is_pending()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.sending.abort();
     }
 }
