@@ -143,6 +143,16 @@ impl Table {
 }
 
 impl Value {
+    /// Whether a part of it is missing because of a mistake that is already reported.
+    pub(super) fn has_broken(&self) -> bool {
+        match &self.kind {
+            Kind::Broken => true,
+            Kind::Array(items) => items.iter().any(Self::has_broken),
+            Kind::Table(table) => table.entries.iter().any(|entry| entry.value.has_broken()),
+            _ => false,
+        }
+    }
+
     /// The kind of the value, for a message.
     pub(super) fn describe(&self) -> String {
         match &self.kind {

@@ -1,17 +1,15 @@
 //! The mistakes of one configuration, while they are being found.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::{Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::{Sources, Span};
-use crate::config::suggest;
-use crate::plan::expr::Variable;
 
-/// Only so many unknown variables get a "did you mean", because each is compared with all. More of
-/// them have one cause.
-const MOST_COMPARED: usize = 20;
+/// A position by file, line and column: two positions are always equal.
+type Key = (Arc<Path>, u32, u32);
 
 /// The mistakes found so far.
 pub(super) struct Report<'a> {
@@ -20,12 +18,13 @@ pub(super) struct Report<'a> {
     errors: usize,
     /// Files that values named and that were read for them.
     files: Vec<PathBuf>,
-    /// Variables that expressions read, and where.
-    read_variables: Vec<(Variable, Span)>,
-    /// Variables that rules set.
-    set_variables: HashSet<Variable>,
+    /// Where the conditions, expressions and templates are that have values of the environment or of a file
+    /// in them.
+    with_variables: HashSet<Key>,
     /// Keys of backends that matter for requests alone: the backend, the key, and where.
     keys_of_requests: Vec<(Name, &'static str, Span)>,
+    /// The frontends and backends with a value that an error is about, by the positions of their names.
+    with_errors: HashSet<Key>,
     /// The ranges of the keys and values of `[defaults]`.
     defaults: Vec<Span>,
     /// The frontend or backend that is compiled now: a mistake may be in a value that it has from
@@ -40,9 +39,9 @@ impl<'a> Report<'a> {
             found: Vec::new(),
             errors: 0,
             files: Vec::new(),
-            read_variables: Vec::new(),
-            set_variables: HashSet::new(),
+            with_variables: HashSet::new(),
             keys_of_requests: Vec::new(),
+            with_errors: HashSet::new(),
             defaults: Vec::new(),
             heir: None,
         }
@@ -65,6 +64,13 @@ impl<'a> Report<'a> {
         self.heir = self.span_at(position).map(|span| (span, title.to_owned()));
     }
 
+    /// Notes that a value of the frontend or backend whose name is at `span` is missing, because of a mistake
+    /// that is reported elsewhere.
+    pub(super) fn leaves_out_value_of(&mut self, span: Span) {
+        let position = self.position(span);
+        self.with_errors.insert(key_of(&position));
+    }
+
     /// The following diagnostics are about no frontend and no backend in particular.
     pub(super) fn ends(&mut self) {
         self.heir = None;
@@ -77,7 +83,14 @@ impl<'a> Report<'a> {
         let Some(diagnostic) = self.about_defaults(diagnostic) else {
             return;
         };
-        self.errors += usize::from(diagnostic.is_error());
+        if diagnostic.is_error() {
+            self.errors += 1;
+            // An error at the name itself says that a key is missing. It hides no value.
+            let heir = self.heir.as_ref();
+            let heir = heir.filter(|(name, _)| diagnostic.span() != Some(*name));
+            let heir = heir.map(|(name, _)| self.position(*name));
+            self.with_errors.extend(heir.as_ref().map(key_of));
+        }
         self.found.push(diagnostic);
     }
 
@@ -159,19 +172,14 @@ impl<'a> Report<'a> {
         self.files.extend(files);
     }
 
-    /// Notes that the value at `span` reads `variables`.
-    pub(super) fn reads_variables(
-        &mut self,
-        span: Span,
-        variables: impl IntoIterator<Item = Variable>,
-    ) {
-        let variables = variables.into_iter().map(|variable| (variable, span));
-        self.read_variables.extend(variables);
+    /// Notes that the value at `position` has parts that come from the environment or from a file.
+    pub(super) fn has_variables(&mut self, position: &Position) {
+        self.with_variables.insert(key_of(position));
     }
 
-    /// Notes that a rule sets `variable`.
-    pub(super) fn sets_variable(&mut self, variable: Variable) {
-        self.set_variables.insert(variable);
+    /// Whether the value at `position` may be shown: all of it is in the configuration itself.
+    pub(super) fn may_show(&self, position: &Position) -> bool {
+        !self.with_variables.contains(&key_of(position))
     }
 
     /// Notes that `backend` has `key`, which has no effect unless the backend gets requests.
@@ -193,31 +201,15 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Warns of variables that no rule sets: they are always absent.
-    pub(super) fn warn_of_unset_variables(&mut self) {
-        let mut set: Vec<String> = self.set_variables.iter().map(Variable::to_string).collect();
-        set.sort();
-        let read = std::mem::take(&mut self.read_variables).into_iter();
-        let is_set = |variable: &Variable| self.set_variables.contains(variable);
-        let unset: Vec<_> = read.filter(|(variable, _)| !is_set(variable)).collect();
-        for (count, (variable, span)) in unset.into_iter().enumerate() {
-            let name = variable.to_string();
-            let near = match count < MOST_COMPARED {
-                true => suggest::nearest(&name, set.iter().map(String::as_str)),
-                false => None,
-            };
-            let help = match near {
-                Some(near) => format!("did you mean `var({near})`?"),
-                None => format!("set it in a rule before: `set_var = {{ {name:?} = \"src\" }}`"),
-            };
-            let message = format!("no rule sets the variable `{name}`");
-            self.add(Diagnostic::warning(span, message).help(help));
-        }
-    }
-
     /// The files that were read for values.
     pub(super) fn take_files(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.files)
+    }
+
+    /// Whether an error is about a value of the frontend or backend whose name is at `position`, so that parts of
+    /// it may be missing.
+    pub(super) fn has_errors_in(&self, position: &Position) -> bool {
+        self.with_errors.contains(&key_of(position))
     }
 
     /// The number of errors.
@@ -233,4 +225,8 @@ impl<'a> Report<'a> {
     pub(super) fn into_found(self) -> Vec<Diagnostic> {
         self.found
     }
+}
+
+fn key_of(position: &Position) -> Key {
+    (Arc::clone(&position.file), position.line, position.column)
 }

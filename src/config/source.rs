@@ -335,7 +335,7 @@ fn value_length(text: &str) -> usize {
         return 0;
     };
     if first == '"' || first == '\'' {
-        return text[1..].find(first).map_or(text.len(), |end| end + 2);
+        return string_length(text, first);
     }
     if first == '[' && text.contains(']') {
         let closing = text.rfind(']').unwrap_or_default();
@@ -351,6 +351,24 @@ fn value_length(text: &str) -> usize {
         .trim_end()
         .len()
         .max(first.len_utf8())
+}
+
+/// The length of the string at the start of `text`, in `quote`s. Of a string over several lines, of which
+/// `text` has the first, that is the line.
+fn string_length(text: &str, quote: char) -> usize {
+    let is_long = text.chars().take_while(|c| *c == quote).count() >= 3;
+    let open = if is_long { 3 } else { 1 };
+    let mut characters = text[open..].char_indices();
+    while let Some((index, c)) = characters.next() {
+        let rest = &text[open + index..];
+        if c == '\\' && quote == '"' {
+            characters.next();
+        } else if c == quote && (!is_long || rest.chars().take_while(|c| *c == quote).count() >= 3)
+        {
+            return open + index + open;
+        }
+    }
+    text.trim_end().len()
 }
 
 /// The length of the inline table at the beginning of `text`, if it ends on this line.
@@ -430,7 +448,8 @@ mod tests {
     #[test]
     fn the_value_at_a_position_is_found_again() {
         let text = "listen = [\"[::]:80\", ':81'] # both\nname = value # why\n\
-                    [a.key]\nrule = [{ deny = { '}' = 4 } }, { b = 1 }]\nsplit = { c=1 }";
+                    [a.key]\nrule = [{ deny = { '}' = 4 } }, { b = 1 }]\nsplit = { c=1 }\n\
+                    quoted = [\"a \\\" b\", '\\', '\'\'c'd\'\'', \"\"]\nwhen = \"\"\"e\n f\"\"\"";
         let table = "{ deny = { '}' = 4 } }";
         for part in [
             "\"[::]:80\"",
@@ -440,6 +459,10 @@ mod tests {
             table,
             "{ b = 1 }",
             "c",
+            "\"a \\\" b\"",
+            "'\\'",
+            "'''c'd'''",
+            "\"\"\"e",
         ] {
             let (sources, span) = at(text, part);
             let found = sources.span_at(&sources.position(span)).expect("a value");

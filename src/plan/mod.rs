@@ -41,7 +41,7 @@ pub use retry::{Retry, RetryOn};
 pub use route::{
     ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
 };
-pub use rule::{Action, Field, On, Redirect, RedirectTo, Return, Rule};
+pub use rule::{Action, Field, FieldName, On, Redirect, RedirectTo, Return, Rule};
 pub use tcp_route::TcpRoute;
 
 pub use tls::{

@@ -21,6 +21,8 @@ pub struct Rule {
     pub action: Action,
     /// Where it is written.
     pub at: Position,
+    /// Where the value of the action is written.
+    pub action_at: Position,
 }
 
 /// In which part of an exchange a rule runs.
@@ -49,7 +51,7 @@ pub enum Action {
     /// Adds a line to fields.
     AddHeader(Vec<Field>),
     /// Removes fields.
-    DelHeader(Vec<HeaderName>),
+    DelHeader(Vec<FieldName>),
     /// Replaces the path of the target; the query stays.
     SetPath(Template),
     /// Sets variables.
@@ -69,6 +71,15 @@ pub struct Field {
     pub at: Position,
 }
 
+/// The name of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldName {
+    /// The name.
+    pub name: HeaderName,
+    /// Where it is written.
+    pub at: Position,
+}
+
 /// `return = { … }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Return {
@@ -78,6 +89,8 @@ pub struct Return {
     pub headers: Vec<Field>,
     /// The body of the answer.
     pub body: Template,
+    /// Where the body is written, or the whole answer if it has none.
+    pub body_at: Position,
 }
 
 /// `redirect = { … }`.
@@ -101,13 +114,34 @@ pub enum RedirectTo {
 }
 
 impl Rule {
+    /// Whether it answers every exchange that it runs in.
+    pub fn answers_all(&self) -> bool {
+        let answers = match self.action {
+            Action::Deny(_) | Action::Return(_) | Action::Redirect(_) => true,
+            Action::SetHeader(_)
+            | Action::AddHeader(_)
+            | Action::DelHeader(_)
+            | Action::SetPath(_)
+            | Action::SetVar(_)
+            | Action::Pause(_) => false,
+        };
+        answers && self.when.is_none()
+    }
+
+    /// Whether it answers every request, so that none needs a backend.
+    pub fn answers_all_requests(&self) -> bool {
+        self.on == On::Request && self.answers_all()
+    }
+
     /// The request fields that it replaces or removes: a client's value has no effect.
     pub fn replaced_fields(&self) -> Vec<&HeaderName> {
         match &self.action {
             Action::SetHeader(fields) if self.on == On::Request => {
                 fields.iter().map(|field| &field.name).collect()
             }
-            Action::DelHeader(names) if self.on == On::Request => names.iter().collect(),
+            Action::DelHeader(names) if self.on == On::Request => {
+                names.iter().map(|field| &field.name).collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -69,6 +69,8 @@ pub struct TlsRules {
     pub min_version: TlsVersion,
     /// Protocols for ALPN, the best first; empty: ALPN is not answered.
     pub alpn: Vec<String>,
+    /// Where they are written; for a name that has those of all names, where these are.
+    pub alpn_at: Position,
     /// Whether clients are asked for a certificate.
     pub client_auth: ClientAuth,
 }
@@ -78,6 +80,7 @@ impl Default for TlsRules {
         Self {
             min_version: TlsVersion::V1_2,
             alpn: DEFAULT_ALPN.map(str::to_owned).to_vec(),
+            alpn_at: Position::built_in(),
             client_auth: ClientAuth::Off,
         }
     }

@@ -12,13 +12,13 @@ use crate::plan::expr::{
 const MOST_COMPARED: usize = 64;
 
 /// A part that never holds, and what to write instead.
-pub(in crate::config) struct Impossible {
-    pub(in crate::config) what: String,
-    pub(in crate::config) help: String,
+pub(super) struct Impossible {
+    pub(super) what: String,
+    pub(super) help: String,
 }
 
 /// The first part of `condition` that never holds.
-pub(in crate::config) fn impossible(condition: &Condition) -> Option<Impossible> {
+pub(super) fn impossible(condition: &Condition) -> Option<Impossible> {
     match condition {
         Condition::Any(parts) => parts.iter().find_map(impossible),
         Condition::All(parts) => parts

@@ -2,13 +2,21 @@
 //!
 //! The checks read the plan and its positions, not a text, so they hold for any format. Errors:
 //! names that lead nowhere, names that are not unique, addresses bound twice, impossible checks of
-//! servers, fields that are overwritten. Warnings: routes and rules that never run, conditions that
-//! never hold, backends that nothing uses.
+//! servers, fields that are overwritten, rules that cannot run where they are, parts of a frontend
+//! that do not fit together. Warnings: routes and rules that never run, conditions that never hold,
+//! variables that no rule sets, backends that nothing uses.
+//!
+//! Whether a value is written in a table or comes from `[defaults]` is not in the plan. Where a
+//! mistake depends on it (`retry.on` without attempts, a protocol in a backend for TCP mode), the
+//! reader of the format finds it.
 
+mod admin;
 mod backends;
 mod binds;
 mod certificates;
 mod condition;
+mod expressions;
+mod frontends;
 mod health;
 mod names;
 mod own_fields;
@@ -16,7 +24,7 @@ mod routes;
 mod rules;
 mod servers;
 
-pub(super) use condition::{Impossible, impossible};
+pub(super) use rules::parts_of;
 
 use crate::config::report::Report;
 use crate::plan::Plan;
@@ -36,11 +44,18 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     report.ends();
     names::refuse_same(plan, report);
     binds::refuse_bound_twice(plan, report);
+    rules::refuse(plan, report);
     own_fields::refuse(plan, report);
+    frontends::refuse_passthrough(plan, report);
+    frontends::refuse_disabled_h2(plan, report);
+    for frontend in &plan.frontends {
+        frontends::refuse_empty_splits(frontend, report);
+    }
     servers::refuse_nameless(plan, report);
     health::refuse_impossible(plan, report);
     if reading == Reading::Whole {
         backends::refuse_unknown(plan, report);
+        frontends::refuse_leading_nowhere(plan, report);
     }
     // The meaning of a `tls` or `listen` with a mistake is not known.
     if report.errors() == 0 {
@@ -50,7 +65,9 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     if report.errors() > 0 {
         return;
     }
+    admin::warn_when_open_to_all(plan, report);
     own_fields::warn(plan, report);
+    expressions::warn_of_conditions(plan, report);
     for frontend in &plan.frontends {
         routes::warn(&frontend.routes, report);
         routes::warn_of_tcp_routes(&frontend.tcp_routes, report);
@@ -58,8 +75,9 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     rules::warn_of_idle(plan, report);
     if reading == Reading::Whole {
         backends::warn_of_unused(plan, report);
+        servers::warn_of_none_that_serves(plan, report);
         report.warn_of_keys_of_requests(&backends::in_tcp_mode_alone(plan));
-        report.warn_of_unset_variables();
+        expressions::warn_of_unset_variables(plan, report);
     }
 }
 
@@ -70,8 +88,13 @@ mod tests {
     use super::*;
     use crate::base::address::UnixName;
     use crate::base::{Address, Name, Position};
+    use crate::config::expression::written::condition;
     use crate::config::source::Sources;
-    use crate::plan::{BackendReference, Bind, Health, TcpRoute};
+    use crate::plan::expr::Piece;
+    use crate::plan::{
+        Action, BackendReference, Bind, ClientCertificate, Health, Mode, On, Route, Rule, Target,
+        TcpRoute, Tls, TlsRules,
+    };
 
     /// The messages of the checks for a valid plan after `change`; without any text.
     fn found(change: impl FnOnce(&mut Plan)) -> Vec<String> {
@@ -148,6 +171,7 @@ mod tests {
                 at: Position::built_in(),
                 named_at: Position::built_in(),
             };
+            plan.frontends[0].mode = Mode::Tcp;
             plan.frontends[0].tcp_routes = vec![route.clone(), route];
         });
         assert_eq!(
@@ -171,5 +195,128 @@ mod tests {
         let without = found(|plan| plan.backends[0].servers[0].own.check.port = Some(81));
         let message = "`[backend.app]` has no checks, so `health` of a server does nothing";
         assert_eq!(without, [message]);
+    }
+
+    /// What the checks say of a rule of a frontend that `change` makes another of.
+    fn changed(rule: &str, change: impl FnOnce(&mut Rule)) -> Vec<String> {
+        let text = format!(
+            "[frontend.web]\nlisten = ':80'\nbackend = 'app'\nrule = [{{ when = 'ssl_fc', {rule} }}]\n\
+             [backend.app]\nservers = ['10.0.0.1:80']"
+        );
+        let loaded = crate::config::load_text("evenkeel.toml", &text);
+        let mut rules = loaded.expect("it is valid").plan.frontends.remove(0).rules;
+        change(&mut rules[0]);
+        found(|plan| plan.frontends[0].rules = rules)
+    }
+
+    #[test]
+    fn rules_of_any_format_are_checked_by_their_values_alone() {
+        let unset = changed("pause = '1s'", |rule| {
+            rule.when = Some(condition("var(txn.a)"));
+        });
+        assert_eq!(unset, ["no rule sets the variable `txn.a`"]);
+        let never = changed("deny = 403", |rule| {
+            rule.when = Some(condition("method == 'get'"));
+        });
+        assert_eq!(never, ["`method == \"get\"` never holds"]);
+        let part = changed("redirect = { scheme = 'https' }", |rule| {
+            rule.on = On::Response
+        });
+        assert_eq!(part, ["`redirect` cannot run with `on = \"response\"`"]);
+        let field = changed("set_header = { x-a = '1' }", |rule| {
+            if let Action::SetHeader(fields) = &mut rule.action {
+                fields[0].name = http::header::CONNECTION;
+            }
+        });
+        assert_eq!(
+            field,
+            ["`connection` belongs to the connection, and Evenkeel writes it"]
+        );
+        let path = changed("set_path = '/a'", |rule| {
+            if let Action::SetPath(path) = &mut rule.action {
+                path.pieces[0] = Piece::Text("a".to_owned());
+            }
+        });
+        assert_eq!(path, ["a path begins with `/`"]);
+        let body = changed("return = { body = 'a' }", |rule| {
+            if let Action::Return(answer) = &mut rule.action {
+                answer.status = http::StatusCode::NO_CONTENT;
+            }
+        });
+        assert_eq!(body, ["an answer with the status 204 has no body"]);
+    }
+
+    #[test]
+    fn parts_of_a_plan_of_any_format_have_to_fit_together() {
+        let nowhere = found(|plan| plan.frontends[0].backend = None);
+        assert_eq!(
+            nowhere,
+            ["`[frontend.web]` has no backend for its requests"]
+        );
+        let idle = found(|plan| plan.backends[0].servers[0].weight = 0);
+        assert_eq!(
+            idle,
+            ["`[backend.app]` has only servers of weight 0: every request gets 503"]
+        );
+        let split = found(|plan| {
+            let app = plan.frontends[0].backend.clone().expect("a backend");
+            plan.frontends[0]
+                .routes
+                .push(route_to(Target::Split(vec![(app, 0)])));
+        });
+        assert_eq!(split, ["no backend of this `split` has a weight above 0"]);
+        let every = found(|plan| {
+            let app = plan.frontends[0].backend.clone().expect("a backend");
+            plan.frontends[0].tcp_routes.push(TcpRoute {
+                name: Name::new("1").expect("a name"),
+                sni: Vec::new(),
+                alpn: Vec::new(),
+                backend: app,
+                at: Position::built_in(),
+                named_at: Position::built_in(),
+            });
+        });
+        assert_eq!(
+            every,
+            [
+                "`passthrough` needs `tls` in the same frontend, and `[frontend.web]` has none",
+                "one of these has no `sni` and no `alpn`: it would match every connection"
+            ]
+        );
+        let h2 = found(|plan| {
+            plan.frontends[0].http2.enabled = false;
+            plan.frontends[0]
+                .tls
+                .push(Tls::new(Vec::new(), TlsRules::default()));
+        });
+        assert_eq!(
+            h2,
+            ["`alpn` offers \"h2\", and this frontend has `http2 = { enabled = false }`"]
+        );
+        let open = found(|plan| {
+            plan.admin = Some(crate::plan::Admin {
+                binds: plan.frontends.remove(0).binds,
+                ..crate::plan::Admin::default()
+            });
+        });
+        assert_eq!(open.len(), 1, "{open:?}");
+        assert!(open[0].starts_with("every machine that can reach port 80 "));
+    }
+
+    fn route_to(target: Target) -> Route {
+        Route {
+            name: Name::new("1").expect("a name"),
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            headers: Vec::new(),
+            queries: Vec::new(),
+            when: None,
+            client_certificate: ClientCertificate::Any,
+            rules: Vec::new(),
+            target,
+            at: Position::built_in(),
+            named_at: Position::built_in(),
+        }
     }
 }

@@ -1,17 +1,117 @@
-//! Finds rules that never run, because an earlier rule answers every exchange.
+//! Rules that cannot do what they say, and rules that never run.
 
+use http::{HeaderName, StatusCode, header};
+
+use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::keys::{Word, key_of};
 use crate::config::report::Report;
-use crate::plan::{Action, On, Plan, Rule};
+use crate::plan::expr::{Piece, Template};
+use crate::plan::{Action, Field, FieldName, On, Plan, Return, Rule};
+
+/// Fields of the connection or of the framing, which rules must not write. HTTP/2 has none of them
+/// except `Content-Length` and `TE` (RFC 9113 §8.2.2).
+const RESERVED: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// The parts of an exchange in which the action `key` can run.
+pub(in crate::config) fn parts_of(key: &str) -> &'static [On] {
+    match key {
+        "set_path" | "pause" | "redirect" => &[On::Request],
+        "deny" | "return" => &[On::Request, On::Response],
+        _ => &[On::Request, On::Response, On::After],
+    }
+}
+
+/// Reports rules that cannot do what they say.
+pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
+    for rule in all(plan).flatten() {
+        let key = key_of(&rule.action);
+        let parts = parts_of(key);
+        if !parts.contains(&rule.on) {
+            let parts = parts.iter().map(|on| format!("`on = {:?}`", on.word()));
+            let parts: Vec<String> = parts.collect();
+            let message = format!("`{key}` cannot run with `on = {:?}`", rule.on.word());
+            let help = format!("it runs with {}", parts.join(" or "));
+            report.add(Diagnostic::at(&rule.action_at, message, help));
+            continue;
+        }
+        match &rule.action {
+            Action::SetHeader(fields) | Action::AddHeader(fields) => {
+                refuse_fields(fields, key, rule.on, report);
+            }
+            Action::DelHeader(names) => {
+                for FieldName { name, at } in names {
+                    refuse_field(name, at, key, rule.on, report);
+                }
+            }
+            Action::Return(answer) => refuse_answer(answer, report),
+            Action::SetPath(path) => refuse_path(path, &rule.action_at, report),
+            Action::Deny(_) | Action::Redirect(_) | Action::SetVar(_) | Action::Pause(_) => {}
+        }
+    }
+}
+
+fn refuse_fields(fields: &[Field], key: &str, on: On, report: &mut Report<'_>) {
+    for Field { name, at, .. } in fields {
+        refuse_field(name, at, key, on, report);
+    }
+}
+
+/// Reports the field `name` if the action `key` cannot write it.
+fn refuse_field(name: &HeaderName, at: &Position, key: &str, on: On, report: &mut Report<'_>) {
+    if RESERVED.contains(name) {
+        let message = format!("`{name}` belongs to the connection, and Evenkeel writes it");
+        report.add(Diagnostic::at(at, message, "leave it out"));
+    } else if on == On::Request && *name == header::EXPECT {
+        let message = format!("`{name}` belongs to the client, and Evenkeel answers it");
+        report.add(Diagnostic::at(at, message, "leave it out"));
+    } else if on == On::Request && *name == header::HOST && key != "set_header" {
+        // RFC 9110 §7.2: one `Host` only, also if a rule adds one to the client's.
+        let help = "write `set_header = { host = \"…\" }`, which replaces it";
+        report.add(Diagnostic::at(at, "a request has exactly one `host`", help));
+    }
+}
+
+fn refuse_answer(answer: &Return, report: &mut Report<'_>) {
+    // In a rule for requests, too, these are fields of a response.
+    refuse_fields(&answer.headers, "headers", On::Response, report);
+    if is_bodyless(answer.status) && !answer.body.pieces.is_empty() {
+        let status = answer.status.as_u16();
+        let message = format!("an answer with the status {status} has no body");
+        let help = "leave `body` out, or write another `status`";
+        report.add(Diagnostic::at(&answer.body_at, message, help));
+    }
+}
+
+/// Whether an answer with `status` has no content (RFC 9110 §6.4.1, §15.3.6).
+fn is_bodyless(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    )
+}
+
+fn refuse_path(path: &Template, at: &Position, report: &mut Report<'_>) {
+    if let Some(Piece::Text(text)) = path.pieces.first()
+        && !text.starts_with('/')
+    {
+        let help = format!("write `set_path = \"/{path}\"`");
+        report.add(Diagnostic::at(at, "a path begins with `/`", help));
+    }
+}
 
 /// Warns of rules that never run.
 pub(super) fn warn_of_idle(plan: &Plan, report: &mut Report<'_>) {
-    let of_frontends = plan.frontends.iter().flat_map(|frontend| {
-        let of_routes = frontend.routes.iter().map(|route| &route.rules);
-        of_routes.chain([&frontend.rules])
-    });
-    let of_backends = plan.backends.iter().map(|backend| &backend.rules);
-    for rules in of_frontends.chain(of_backends) {
+    for rules in all(plan) {
         for (idle, answers) in never_run(rules) {
             let help = "rules run in the order of the file: put it before, or leave it out";
             let diagnostic = Diagnostic::warning_at(&rules[idle].at, "this rule never runs", help);
@@ -27,7 +127,7 @@ fn never_run(rules: &[Rule]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for part in [On::Request, On::Response, On::After] {
         let of_part = || (0..rules.len()).filter(|index| rules[*index].on == part);
-        let Some(answers) = of_part().find(|index| answers_all(&rules[*index])) else {
+        let Some(answers) = of_part().find(|index| rules[*index].answers_all()) else {
             continue;
         };
         let next = of_part().find(|index| *index > answers);
@@ -36,15 +136,12 @@ fn never_run(rules: &[Rule]) -> Vec<(usize, usize)> {
     found
 }
 
-fn answers_all(rule: &Rule) -> bool {
-    let answers = match rule.action {
-        Action::Deny(_) | Action::Return(_) | Action::Redirect(_) => true,
-        Action::SetHeader(_)
-        | Action::AddHeader(_)
-        | Action::DelHeader(_)
-        | Action::SetPath(_)
-        | Action::SetVar(_)
-        | Action::Pause(_) => false,
-    };
-    answers && rule.when.is_none()
+/// The rules of each frontend, of each route, and of each backend.
+pub(super) fn all(plan: &Plan) -> impl Iterator<Item = &Vec<Rule>> {
+    let of_frontends = plan.frontends.iter().flat_map(|frontend| {
+        let of_routes = frontend.routes.iter().map(|route| &route.rules);
+        of_routes.chain([&frontend.rules])
+    });
+    let of_backends = plan.backends.iter().map(|backend| &backend.rules);
+    of_frontends.chain(of_backends)
 }

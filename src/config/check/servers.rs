@@ -1,4 +1,4 @@
-//! Names of servers that cannot be used as SNI.
+//! Names of servers that cannot be used as SNI, and backends none of whose servers gets requests.
 
 use std::collections::HashSet;
 
@@ -38,5 +38,36 @@ pub(super) fn refuse_nameless(plan: &Plan, report: &mut Report<'_>) {
                 report.add(Diagnostic::at(&tls.at, message, help));
             }
         }
+    }
+}
+
+/// Warns of each backend that has no server for its requests, or only backup servers.
+pub(super) fn warn_of_none_that_serves(plan: &Plan, report: &mut Report<'_>) {
+    for backend in &plan.backends {
+        // A server may be missing because of the error.
+        if report.has_errors_in(&backend.at) {
+            continue;
+        }
+        let servers = &backend.servers;
+        let (what, help) = if servers.is_empty() {
+            (
+                "has no servers: every request gets 503",
+                "write `servers = [\"10.0.0.1:80\"]`",
+            )
+        } else if servers.iter().all(|server| server.weight == 0) {
+            (
+                "has only servers of weight 0: every request gets 503",
+                "a server of weight 0 gets no new requests: give one server a weight of at least 1",
+            )
+        } else if servers.iter().all(|server| server.backup) {
+            (
+                "has only backup servers",
+                "backup servers are used while no other server is up: leave `backup` out if all servers have it",
+            )
+        } else {
+            continue;
+        };
+        let message = format!("`[backend.{}]` {what}", backend.name);
+        report.add(Diagnostic::warning_at(&backend.at, message, help));
     }
 }

@@ -1,16 +1,13 @@
 //! `[admin]`.
 
-use crate::base::{Address, ListenAddress};
 use crate::config::compile::bind::{admin_binds, refuse_idle_mode};
 use crate::config::compile::name::name_of;
 use crate::config::compile::pattern::host_pattern;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::config::source::Span;
-use crate::plan::{Admin, BackendReference, Bind, HostPattern};
+use crate::plan::{Admin, BackendReference, HostPattern};
 
 pub(super) fn admin(top: &Section<'_>, report: &mut Report<'_>) -> Option<Admin> {
     let default = Admin::default();
@@ -30,11 +27,7 @@ pub(super) fn admin(top: &Section<'_>, report: &mut Report<'_>) -> Option<Admin>
             listen.wrong_with("an address, or \"off\"", help, report);
             return None;
         }
-        Some(listen) => {
-            let binds = admin_binds(&section, listen, report);
-            warn_when_open_to_all(&binds, listen.span(), report);
-            binds
-        }
+        Some(listen) => admin_binds(&section, listen, report),
         None => {
             refuse_idle_mode(&section, &[], report);
             default.binds
@@ -99,24 +92,4 @@ fn ready_needs(section: &Section<'_>, report: &mut Report<'_>) -> Vec<BackendRef
         needs.push(BackendReference { name, at });
     }
     needs
-}
-
-/// A wildcard is seldom meant for the admin listener; a single address is written on purpose.
-fn warn_when_open_to_all(binds: &[Bind], span: Span, report: &mut Report<'_>) {
-    let open_port = |bind: &Bind| match &bind.addr {
-        ListenAddress::At(Address::Ip(addr)) if addr.ip().is_unspecified() => Some(addr.port()),
-        _ => None,
-    };
-    let Some(port) = binds.iter().find_map(open_port) else {
-        return;
-    };
-    let message = format!(
-        "every machine that can reach port {port} of this host can read metrics and status and reload \
-         the configuration"
-    );
-    let help = format!(
-        "the admin listener asks for no password: write `\"127.0.0.1:{port}\"`, or an address that only \
-         administrators can reach"
-    );
-    report.add(Diagnostic::warning(span, message).help(help));
 }

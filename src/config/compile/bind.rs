@@ -106,16 +106,6 @@ impl<'a> ItemTls<'a> {
     }
 }
 
-/// Whether `tls` is written in the frontend `section` or at one of its addresses.
-pub(super) fn has_tls(section: &Section<'_>) -> bool {
-    let at_address = section.list("listen").unwrap_or_default();
-    let has = |item: &Setting<'_>| match &item.value.kind {
-        Kind::Table(table) => table.get("tls").is_some(),
-        _ => false,
-    };
-    !section.lacks("tls") || at_address.iter().any(has)
-}
-
 /// The binds of `items` and their TLS. Items with equal TLS share it, as do all that have the
 /// frontend's.
 pub(super) fn with_tls(

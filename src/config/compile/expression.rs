@@ -4,15 +4,14 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::base::quote::beginning;
-use crate::config::check::{self, Impossible};
+use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::expression::{self, Files, Mistake};
-use crate::config::raw::{Entry, Kind, Text};
+use crate::config::raw::{Entry, Text};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::config::source;
-use crate::plan::expr::{Condition, Expr, Fetch, Known, Piece, Template, Variable};
+use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
 
 /// Parses `setting` as a condition, where `known` is known.
 pub(super) fn condition(
@@ -20,40 +19,16 @@ pub(super) fn condition(
     known: Known,
     report: &mut Report<'_>,
 ) -> Option<Condition> {
-    let condition = parsed(setting, "condition", report, |text, files| {
-        expression::condition(text, known, files)
-    })?;
-    if condition.reads(|fetch| fetch == Fetch::Url) {
-        let message =
-            "`url` has scheme and host in HTTP/2, and a path alone for most clients of HTTP/1.1";
-        let help = "write `pathq` to look at the path and the query of all clients";
-        report.add(Diagnostic::warning(setting.span(), message).help(help));
-    }
-    if let Some(Impossible { what, help }) = check::impossible(&condition) {
-        // Parts of a text with variables may be a variable's value.
-        let is_shown = matches!(&setting.value.kind, Kind::String(text) if text.is_as_written());
-        let (message, help) = match is_shown {
-            true => (format!("`{}` never holds", beginning(&what)), help),
-            false => (
-                "a part of this condition never holds".to_owned(),
-                "write it without variables to see which".to_owned(),
-            ),
-        };
-        report.add(Diagnostic::warning(setting.span(), message).help(help));
-    }
-    let mut read = Vec::new();
-    condition.each_expr(&mut |expr| read.extend(expr.variable().cloned()));
-    report.reads_variables(setting.span(), read);
-    Some(condition)
+    parsed(setting, "condition", report, |text, at, files| {
+        expression::condition(text, at, known, files)
+    })
 }
 
 /// Parses `setting` as an expression, where `known` is known.
 pub(super) fn expr(setting: Setting<'_>, known: Known, report: &mut Report<'_>) -> Option<Expr> {
-    let expr = parsed(setting, "expression", report, |text, files| {
-        expression::expression(text, known, files)
-    })?;
-    report.reads_variables(setting.span(), expr.variable().cloned());
-    Some(expr)
+    parsed(setting, "expression", report, |text, at, files| {
+        expression::expression(text, at, known, files)
+    })
 }
 
 /// Parses `setting` as a template, where `known` is known.
@@ -62,39 +37,34 @@ pub(super) fn template(
     known: Known,
     report: &mut Report<'_>,
 ) -> Option<Template> {
-    let template = parsed(setting, "template", report, |text, files| {
-        expression::template(text, known, files)
-    })?;
-    let exprs = template.pieces.iter().filter_map(|piece| match piece {
-        Piece::Expr(expr) => expr.variable().cloned(),
-        Piece::Text(_) => None,
-    });
-    report.reads_variables(setting.span(), exprs);
-    Some(template)
+    parsed(setting, "template", report, |text, at, files| {
+        expression::template(text, at, known, files)
+    })
 }
 
 /// Parses the key `entry` as the name of a variable that is set where `known` is known.
 pub(super) fn variable(entry: &Entry, known: Known, report: &mut Report<'_>) -> Option<Variable> {
-    let variable = expression::variable(&entry.key, known)
+    expression::variable(&entry.key, known)
         .map_err(|mistake| report.error(entry.key_span, mistake.message, mistake.help))
-        .ok()?;
-    report.sets_variable(variable.clone());
-    Some(variable)
+        .ok()
 }
 
 fn parsed<T>(
     setting: Setting<'_>,
     kind: &str,
     report: &mut Report<'_>,
-    parse: impl FnOnce(&str, &mut dyn Files) -> Result<T, Mistake>,
+    parse: impl FnOnce(&str, &Position, &mut dyn Files) -> Result<T, Mistake>,
 ) -> Option<T> {
     let text = setting.text(report)?;
     let at = report.position(setting.span());
+    if !text.is_as_written() {
+        report.has_variables(&at);
+    }
     let mut lists = Lists {
         directory: at.file.parent().unwrap_or(Path::new("")),
         read: Vec::new(),
     };
-    let parsed = parse(&text.value, &mut lists);
+    let parsed = parse(&text.value, &at, &mut lists);
     let read = lists.read;
     report.read(read);
     parsed

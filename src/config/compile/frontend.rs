@@ -113,26 +113,12 @@ fn of_section(
     match mode {
         Mode::Http => {
             frontend.routes = route::routes(section, &entry.key, report);
-            frontend.tcp_routes = tcp_route::passthrough(section, &entry.key, report);
+            let key = "passthrough";
+            frontend.tcp_routes = tcp_route::tcp_routes(section, key, &entry.key, report);
         }
         Mode::Tcp => {
             frontend.tcp_routes = tcp_route::tcp_routes(section, "route", &entry.key, report);
         }
-    }
-    let needs_backend = mode == Mode::Tcp || !rule::answers_all(&frontend.rules);
-    if needs_backend
-        && section.lacks("backend")
-        && section.lacks("route")
-        && reading == Reading::Whole
-    {
-        report.error(
-            entry.key_span,
-            match mode {
-                Mode::Http => format!("`{}` has no backend for its requests", section.title),
-                Mode::Tcp => format!("`{}` has no backend for its connections", section.title),
-            },
-            "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
-        );
     }
     let bind::Compiled { binds, tls } = bind::with_tls(section, items, &frontend.http2, report);
     (frontend.binds, frontend.tls) = (binds, tls);

@@ -64,6 +64,9 @@ fn named_section<'a>(
 ) -> Option<Section<'a>> {
     let title = format!("[{kind}.{}]", entry.key);
     report.begins(&title, entry.key_span);
+    if entry.value.has_broken() {
+        report.leaves_out_value_of(entry.key_span);
+    }
     match &entry.value.kind {
         Kind::Table(table) => Some(Section::over(keys, title, table, entry.value.span, report)),
         Kind::Broken => None,

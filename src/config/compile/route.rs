@@ -1,5 +1,6 @@
 //! `[[frontend.NAME.route]]`: the conditions of a request, and its target.
 
+use crate::base::Position;
 use crate::config::compile::name::{backend_name, name_of_key, route_name};
 use crate::config::compile::pattern::{
     header_predicate, host_pattern, method, path_pattern, path_regex, patterns, predicates,
@@ -49,7 +50,11 @@ fn route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Optio
     let when = section
         .setting("when")
         .and_then(|setting| expression::condition(setting, Known::Request, report));
-    let when = with_expressions(expressions, when);
+    let at = match section.setting("path_regex") {
+        Some(setting) => report.position(setting.span()),
+        None => report.position(section.span),
+    };
+    let when = with_expressions(expressions, &at, when);
     let rules = rule::rules(section, Known::Request, report);
     let target = target(section, &rules, report);
     let (name, named_at) = name?;
@@ -70,14 +75,19 @@ fn route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Optio
     })
 }
 
-/// The condition that the path matches one of `expressions` and that `when` holds. Not a kind of
-/// path pattern, so that it is evaluated for every reading of an ambiguous path.
-fn with_expressions(expressions: Vec<Pattern>, when: Option<Condition>) -> Option<Condition> {
+/// The condition that the path matches one of `expressions`, written at `at`, and that `when` holds. Not
+/// a kind of path pattern, so that it is evaluated for every reading of an ambiguous path.
+fn with_expressions(
+    expressions: Vec<Pattern>,
+    at: &Position,
+    when: Option<Condition>,
+) -> Option<Condition> {
     let matches = |pattern| {
         let path = Expr {
             fetch: Fetch::Path,
             arguments: Vec::new(),
             converters: Vec::new(),
+            at: at.clone(),
         };
         Condition::Matches(path, pattern)
     };
@@ -115,7 +125,7 @@ fn target(section: &Section<'_>, rules: &[Rule], report: &mut Report<'_>) -> Opt
             report.error(split.span(), message, "leave one of them out");
             None
         }
-        (None, None) if rule::answers_all(rules) => Some(Target::Answered),
+        (None, None) if rules.iter().any(Rule::answers_all_requests) => Some(Target::Answered),
         (None, None) if !section.lacks("backend") || !section.lacks("split") => None,
         (None, None) => {
             report.error(
@@ -147,14 +157,6 @@ fn split(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<(BackendRe
             }
             _ => is_right = false,
         }
-    }
-    if is_right && parts.iter().all(|(_, weight)| *weight == 0) {
-        report.error(
-            setting.span(),
-            "no backend of this `split` has a weight above 0",
-            "write the share of each: `split = { stable = 95, canary = 5 }`",
-        );
-        is_right = false;
     }
     parts.sort_by(|(one, _), (other, _)| one.name.as_str().cmp(other.name.as_str()));
     is_right.then_some(parts)

@@ -36,14 +36,10 @@ pub(super) fn servers(
         return Vec::new();
     };
     let items = setting.list();
-    let servers: Vec<Server> = items
+    items
         .iter()
         .filter_map(|item| server(backend, plan, *item, report))
-        .collect();
-    if servers.len() == items.len() {
-        warn_when_none_serves(backend, &servers, setting.span(), report);
-    }
-    servers
+        .collect()
 }
 
 fn server(
@@ -182,31 +178,4 @@ fn address_of<'a>(setting: Setting<'a>, report: &mut Report<'_>) -> Option<(Addr
             None
         }
     }
-}
-
-fn warn_when_none_serves(
-    backend: &Section<'_>,
-    servers: &[Server],
-    span: Span,
-    report: &mut Report<'_>,
-) {
-    let (what, help) = if servers.is_empty() {
-        (
-            "has no servers: every request gets 503",
-            "write `servers = [\"10.0.0.1:80\"]`",
-        )
-    } else if servers.iter().all(|server| server.weight == 0) {
-        (
-            "has only servers of weight 0: every request gets 503",
-            "a server of weight 0 gets no new requests: give one server a weight of at least 1",
-        )
-    } else if servers.iter().all(|server| server.backup) {
-        (
-            "has only backup servers",
-            "backup servers are used while no other server is up: leave `backup` out if all servers have it",
-        )
-    } else {
-        return;
-    };
-    report.add(Diagnostic::warning(span, format!("`{}` {what}", backend.title)).help(help));
 }

@@ -1,7 +1,6 @@
 //! Routes of TCP connections: `[[frontend.NAME.route]]` in TCP mode, and `passthrough` of a
 //! frontend that terminates TLS for all other names.
 
-use crate::config::compile::bind;
 use crate::config::compile::name::{backend_name, route_name};
 use crate::config::compile::pattern::{Refusal, host_pattern, patterns, unless_any};
 use crate::config::keys;
@@ -11,39 +10,6 @@ use crate::plan::TcpRoute;
 
 /// The most bytes of an ALPN protocol name (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
-
-/// Compiles `passthrough`, in file order.
-pub(super) fn passthrough(
-    frontend: &Section<'_>,
-    frontend_name: &str,
-    report: &mut Report<'_>,
-) -> Vec<TcpRoute> {
-    let tcp_routes = tcp_routes(frontend, "passthrough", frontend_name, report);
-    let Some(setting) = frontend.setting("passthrough") else {
-        return tcp_routes;
-    };
-    if !bind::has_tls(frontend) {
-        report.error(
-            setting.span(),
-            format!(
-                "`passthrough` needs `tls` in the same frontend, and `{}` has none",
-                frontend.title
-            ),
-            "write `tls = …`; where all connections pass on as they are, write `mode = \"tcp\"`",
-        );
-    }
-    if tcp_routes
-        .iter()
-        .any(|tcp_route| !tcp_route.has_conditions())
-    {
-        report.error(
-            setting.span(),
-            "one of these has no `sni` and no `alpn`: it would match every connection",
-            "write which names it matches: `sni = [\"db.example.com\"]`",
-        );
-    }
-    tcp_routes
-}
 
 /// Compiles the routes under `key` of one frontend, in file order.
 pub(super) fn tcp_routes(

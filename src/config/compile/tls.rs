@@ -69,7 +69,6 @@ pub(super) fn tls(
     let mut tls = Tls::new(Vec::new(), default);
     keys::FRONTEND_TLS.whole().read(&section, &mut tls, report);
     rules(&section, &mut tls.rules, report);
-    refuse_h2(&section, &tls.rules, http2, report);
     match section.setting("certificates") {
         Some(setting) => tls.certificates = certificates(setting, report),
         None if !section.lacks("certificates") => {}
@@ -85,7 +84,7 @@ pub(super) fn tls(
         }
     }
     tls.default = default_name(&section, report);
-    tls.names = names(&section, &tls.rules, http2, report);
+    tls.names = names(&section, &tls.rules, report);
     Some(tls)
 }
 
@@ -117,20 +116,6 @@ fn default_rules(http2: &Http2) -> TlsRules {
         .alpn
         .retain(|protocol| http2.enabled || protocol != H2);
     rules
-}
-
-/// Reports ALPN "h2" where HTTP/2 is disabled.
-fn refuse_h2(section: &Section<'_>, rules: &TlsRules, http2: &Http2, report: &mut Report<'_>) {
-    let offers = section
-        .setting("alpn")
-        .filter(|_| rules.alpn.iter().any(|name| name == H2));
-    if let Some(setting) = offers.filter(|_| !http2.enabled) {
-        report.error(
-            setting.span(),
-            "`alpn` offers \"h2\", and this frontend has `http2 = { enabled = false }`",
-            "leave \"h2\" out, or remove `enabled = false`",
-        );
-    }
 }
 
 fn certificates(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<Certificates> {
@@ -206,8 +191,11 @@ fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Defaul
 
 /// Reads ALPN and the settings for client certificates; a missing key leaves the value as it is.
 fn rules(section: &Section<'_>, rules: &mut TlsRules, report: &mut Report<'_>) {
-    if let Some(alpn) = alpn(section, report) {
+    if let Some(setting) = section.setting("alpn")
+        && let Some(alpn) = alpn(section, report)
+    {
         rules.alpn = alpn;
+        rules.alpn_at = report.position(setting.span());
     }
     let auth = section.setting("client_auth");
     if let Some(auth) = auth.and_then(|setting| client_auth(section, setting, report)) {
@@ -306,12 +294,7 @@ fn client_auth(
     Some(ClientAuth::On(ClientCertificates { need, ca, crl }))
 }
 
-fn names(
-    section: &Section<'_>,
-    inherited: &TlsRules,
-    http2: &Http2,
-    report: &mut Report<'_>,
-) -> Vec<NameRules> {
+fn names(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -> Vec<NameRules> {
     let Some(table) = section.setting("names").and(section.named("names", report)) else {
         return Vec::new();
     };
@@ -345,7 +328,6 @@ fn names(
             let mut rules = inherited.clone();
             keys::TLS_NAME.whole().read(&section, &mut rules, report);
             self::rules(&section, &mut rules, report);
-            refuse_h2(&section, &rules, http2, report);
             let at = report.position(entry.key_span);
             names.push(NameRules { name, rules, at });
         }

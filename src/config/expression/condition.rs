@@ -81,8 +81,8 @@ impl Reader<'_, '_> {
             parts.push(self.all()?);
         }
         Ok(joined(parts, Condition::Any, |condition| match condition {
-            Condition::Any(parts) => Ok(parts),
-            other => Err(other),
+            Condition::Any(parts) => parts,
+            other => vec![other],
         }))
     }
 
@@ -93,8 +93,8 @@ impl Reader<'_, '_> {
             parts.push(self.not()?);
         }
         Ok(joined(parts, Condition::All, |condition| match condition {
-            Condition::All(parts) => Ok(parts),
-            other => Err(other),
+            Condition::All(parts) => parts,
+            other => vec![other],
         }))
     }
 
@@ -298,16 +298,12 @@ impl Reader<'_, '_> {
 fn joined(
     mut parts: Vec<Condition>,
     join: fn(Vec<Condition>) -> Condition,
-    same: fn(Condition) -> Result<Vec<Condition>, Condition>,
+    parts_of: fn(Condition) -> Vec<Condition>,
 ) -> Condition {
     if parts.len() == 1
         && let Some(only) = parts.pop()
     {
         return only;
     }
-    let flat = parts.into_iter().flat_map(|part| match same(part) {
-        Ok(inner) => inner,
-        Err(other) => vec![other],
-    });
-    join(flat.collect())
+    join(parts.into_iter().flat_map(parts_of).collect())
 }

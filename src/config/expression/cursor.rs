@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::base::Position;
 use crate::base::quote::beginning;
 
 use super::Mistake;
@@ -9,13 +10,24 @@ use super::Mistake;
 /// The text, and how far it has been read.
 pub(super) struct Cursor<'t> {
     text: &'t str,
+    /// Where the text is written.
+    written_at: &'t Position,
     /// In bytes, on a character boundary.
     at: usize,
 }
 
 impl<'t> Cursor<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
+    pub(super) fn new(text: &'t str, written_at: &'t Position) -> Self {
+        Self {
+            text,
+            written_at,
+            at: 0,
+        }
+    }
+
+    /// Where the text is written.
+    pub(super) fn written_at(&self) -> &'t Position {
+        self.written_at
     }
 
     pub(super) fn at(&self) -> usize {

@@ -38,6 +38,7 @@ pub(super) fn expression(
         fetch,
         arguments: given,
         converters: Vec::new(),
+        at: cursor.written_at().clone(),
     };
     while cursor.take(",") {
         cursor.skip_space();

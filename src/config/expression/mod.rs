@@ -36,6 +36,7 @@ use std::fmt::Display;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use crate::base::Position;
 use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
 
 use cursor::Cursor;
@@ -75,32 +76,38 @@ pub(super) trait Files {
 /// belong in a file.
 const LONGEST: usize = 16 << 10;
 
-/// Parses `text` as a condition, where `known` is known.
+/// Parses `text`, written at `at`, as a condition, where `known` is known.
 ///
 /// # Errors
 ///
 /// The first mistake.
 pub(super) fn condition(
     text: &str,
+    at: &Position,
     known: Known,
     files: &mut dyn Files,
 ) -> Result<Condition, Mistake> {
     let help = "put long lists into a file and write `in @file(\"…\")`";
     check_length(text, "condition", help)?;
-    let condition = condition::whole(&mut Cursor::new(text), known, files)?;
+    let condition = condition::whole(&mut Cursor::new(text, at), known, files)?;
     check_written(text, &condition, "condition", help)?;
     Ok(condition)
 }
 
-/// Parses all of `text` as an expression, where `known` is known.
+/// Parses all of `text`, written at `at`, as an expression, where `known` is known.
 ///
 /// # Errors
 ///
 /// The first mistake.
-pub(super) fn expression(text: &str, known: Known, files: &mut dyn Files) -> Result<Expr, Mistake> {
+pub(super) fn expression(
+    text: &str,
+    at: &Position,
+    known: Known,
+    files: &mut dyn Files,
+) -> Result<Expr, Mistake> {
     let help = "write a shorter one";
     check_length(text, "expression", help)?;
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text, at);
     cursor.skip_space();
     let (expr, _) = expr::expression(&mut cursor, known, files)?;
     cursor.skip_space();
@@ -115,19 +122,20 @@ pub(super) fn expression(text: &str, known: Known, files: &mut dyn Files) -> Res
     Ok(expr)
 }
 
-/// Parses `text` as a template, where `known` is known.
+/// Parses `text`, written at `at`, as a template, where `known` is known.
 ///
 /// # Errors
 ///
 /// The first mistake.
 pub(super) fn template(
     text: &str,
+    at: &Position,
     known: Known,
     files: &mut dyn Files,
 ) -> Result<Template, Mistake> {
     let help = "write a shorter one";
     check_length(text, "template", help)?;
-    let template = template::whole(&mut Cursor::new(text), known, files)?;
+    let template = template::whole(&mut Cursor::new(text, at), known, files)?;
     check_written(text, &template, "template", help)?;
     Ok(template)
 }

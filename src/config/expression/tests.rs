@@ -20,6 +20,7 @@ impl Files for OneFile {
 fn read(text: &str) -> Result<Condition, Mistake> {
     condition(
         text,
+        &Position::built_in(),
         Known::Request,
         &mut OneFile("# clients\n10.0.0.0/8\n\n 192.0.2.1 \n"),
     )
@@ -53,7 +54,14 @@ fn written_conditions_load_back_as_themselves() {
 
 #[test]
 fn templates_load_back() {
-    let read = |text: &str| template(text, Known::Request, &mut OneFile("/a b\n"));
+    let read = |text: &str| {
+        template(
+            text,
+            &Position::built_in(),
+            Known::Request,
+            &mut OneFile("/a b\n"),
+        )
+    };
     for text in [
         "",
         "plain",
@@ -96,7 +104,14 @@ fn templates_load_back() {
 
 #[test]
 fn answers_know_nothing_of_the_request_but_what_was_kept() {
-    let read = |text: &str| condition(text, Known::Response, &mut OneFile(""));
+    let read = |text: &str| {
+        condition(
+            text,
+            &Position::built_in(),
+            Known::Response,
+            &mut OneFile(""),
+        )
+    };
     for text in [
         "status == 200",
         "src == \"192.0.2.1\"",
@@ -320,7 +335,12 @@ fn of_a_long_line_of_a_list_only_the_beginning_is_quoted() {
         "dst_port in @file(\"list.txt\")",
     ] {
         let text = Box::leak(line.clone().into_boxed_str());
-        let mistake = super::condition(condition, Known::Request, &mut OneFile(text));
+        let mistake = super::condition(
+            condition,
+            &Position::built_in(),
+            Known::Request,
+            &mut OneFile(text),
+        );
         let message = mistake.expect_err("neither a network nor a number").message;
         assert!(message.contains("/etc/list.txt:1: \"éé"), "{condition}");
         assert!(message.contains("é…\" is neither"), "{condition}");
@@ -433,7 +453,13 @@ fn conditions_of_haproxy_and_nginx_are_answered_with_ours() {
         let mistake = read(text).expect_err(text);
         assert_eq!(mistake.help, help, "{text}");
     }
-    let mistake = template("%[$host]", Known::Request, &mut OneFile("")).expect_err("of nginx");
+    let mistake = template(
+        "%[$host]",
+        &Position::built_in(),
+        Known::Request,
+        &mut OneFile(""),
+    )
+    .expect_err("of nginx");
     assert_eq!(mistake.help, "write `req.hdr(host)`");
 }
 
@@ -444,7 +470,12 @@ fn the_help_for_foreign_fetches_is_a_condition() {
             crate::plan::expr::Fetch::named(name).is_none(),
             "{name} is known"
         );
-        let read = condition(instead, Known::Request, &mut OneFile(""));
+        let read = condition(
+            instead,
+            &Position::built_in(),
+            Known::Request,
+            &mut OneFile(""),
+        );
         assert!(read.is_ok(), "{name}: {instead}: {read:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::base::Position;
 use crate::plan::expr::{Condition, Expr, Known, Template};
 
 use super::{
@@ -19,17 +20,17 @@ impl Files for NoFiles {
 /// Parses `text` as a condition.
 #[track_caller]
 pub(crate) fn condition(text: &str) -> Condition {
-    parse(text, Known::Everything, &mut NoFiles).expect(text)
+    parse(text, &Position::built_in(), Known::Everything, &mut NoFiles).expect(text)
 }
 
 /// Parses `text` as an expression.
 #[track_caller]
 pub(crate) fn expression(text: &str) -> Expr {
-    parse_expression(text, Known::Everything, &mut NoFiles).expect(text)
+    parse_expression(text, &Position::built_in(), Known::Everything, &mut NoFiles).expect(text)
 }
 
 /// Parses `text` as a template.
 #[track_caller]
 pub(crate) fn template(text: &str) -> Template {
-    parse_template(text, Known::Everything, &mut NoFiles).expect(text)
+    parse_template(text, &Position::built_in(), Known::Everything, &mut NoFiles).expect(text)
 }

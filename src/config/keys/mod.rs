@@ -59,7 +59,7 @@ pub(super) use peers::proxy_protocol;
 pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use retry::{MOST_ATTEMPTS, RETRY};
 pub(super) use route::{ROUTE, TCP_ROUTE};
-pub(super) use rule::{REDIRECT, RETURN, RULE, actions};
+pub(super) use rule::{REDIRECT, RETURN, RULE, actions, key_of};
 pub(super) use server::{SERVER, SERVER_HEALTH};
 pub(super) use timeout::FRONTEND_TIMEOUT;
 pub(super) use tls::{CERTIFICATE, CLIENT_AUTH, FRONTEND_TLS, SERVER_TLS, TLS_NAME};

@@ -60,7 +60,8 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             .means("Remove fields.")
             .compiled(Shape::List(&Shape::Text), |rule| match &rule.action {
                 Action::DelHeader(names) => {
-                    Some(list(names.iter().map(|name| string(name.as_str()))))
+                    let names = names.iter().map(|field| string(field.name.as_str()));
+                    Some(list(names))
                 }
                 _ => None,
             }),
@@ -111,6 +112,21 @@ pub(in crate::config) fn actions() -> Vec<&'static str> {
     let mut keys = RULE.names();
     keys.retain(|key| !matches!(*key, "on" | "when"));
     keys
+}
+
+/// The key of `action`.
+pub(in crate::config) fn key_of(action: &Action) -> &'static str {
+    match action {
+        Action::Deny(_) => "deny",
+        Action::Return(_) => "return",
+        Action::Redirect(_) => "redirect",
+        Action::SetHeader(_) => "set_header",
+        Action::AddHeader(_) => "add_header",
+        Action::DelHeader(_) => "del_header",
+        Action::SetPath(_) => "set_path",
+        Action::SetVar(_) => "set_var",
+        Action::Pause(_) => "pause",
+    }
 }
 
 pub(in crate::config) static RETURN: Keys<Return> = Keys {

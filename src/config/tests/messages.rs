@@ -972,10 +972,10 @@ fn an_admin_listener_open_to_the_network_is_warned_about() {
     let admin = |listen: &str| warnings(&format!("{BASE}[admin]\nlisten = {listen}\n"));
     assert_snapshot!(admin("['127.0.0.1:9901', '*:9900']"), @r##"
         warning: every machine that can reach port 9900 of this host can read metrics and status and reload the configuration
-         --> evenkeel.toml:9:10
+         --> evenkeel.toml:9:29
           |
         9 | listen = ['127.0.0.1:9901', '*:9900']
-          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |                             ^^^^^^^^
           |
           = help: the admin listener asks for no password: write `"127.0.0.1:9900"`, or an address that only administrators can reach
     "##);
@@ -1019,26 +1019,26 @@ servers = '10.0.0.1:80'
 "
     ), @r##"
         warning: `[backend.a]` has no servers: every request gets 503
-          --> evenkeel.toml:15:11
+          --> evenkeel.toml:14:10
            |
-        15 | servers = []
-           |           ^^
+        14 | [backend.a]
+           |          ^
            |
            = help: write `servers = ["10.0.0.1:80"]`
 
         warning: `[backend.b]` has only servers of weight 0: every request gets 503
-          --> evenkeel.toml:18:11
+          --> evenkeel.toml:17:10
            |
-        18 | servers = [{ address = '10.0.0.1:80', weight = 0 }]
-           |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        17 | [backend.b]
+           |          ^
            |
            = help: a server of weight 0 gets no new requests: give one server a weight of at least 1
 
         warning: `[backend.c]` has only backup servers
-          --> evenkeel.toml:21:11
+          --> evenkeel.toml:20:10
            |
-        21 | servers = [{ address = '10.0.0.1:80', backup = true }]
-           |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        20 | [backend.c]
+           |          ^
            |
            = help: backup servers are used while no other server is up: leave `backup` out if all servers have it
 

@@ -372,6 +372,7 @@ fn tls_rules() -> impl Strategy<Value = TlsRules> {
         prop_oneof![Just(ClientAuth::Off), asked],
     )
         .prop_map(|(min_version, alpn, client_auth)| TlsRules {
+            alpn_at: Position::built_in(),
             min_version,
             alpn,
             client_auth,

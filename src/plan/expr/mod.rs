@@ -20,6 +20,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::HeaderName;
 
+use crate::base::Position;
+
 pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, Values};
 pub use converter::Converter;
 pub use fetch::Fetch;
@@ -94,6 +96,8 @@ pub struct Expr {
     pub arguments: Vec<Argument>,
     /// The converters, in order.
     pub converters: Vec<Conversion>,
+    /// Where the condition, the template or the expression is written that it is in.
+    pub at: Position,
 }
 
 /// One converter with its arguments.

@@ -64,7 +64,9 @@ impl Action {
             plan::Action::Redirect(redirect) => Self::Redirect(Box::new(Redirect::of(redirect))),
             plan::Action::SetHeader(fields) => Self::SetHeader(templates(fields)),
             plan::Action::AddHeader(fields) => Self::AddHeader(templates(fields)),
-            plan::Action::DelHeader(names) => Self::DelHeader(names.as_slice().into()),
+            plan::Action::DelHeader(names) => {
+                Self::DelHeader(names.iter().map(|field| field.name.clone()).collect())
+            }
             plan::Action::SetPath(path) => Self::SetPath(Template::compile(path)),
             plan::Action::SetVar(variables) => Self::SetVar(
                 variables

@@ -8,7 +8,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::expr::{Known, Template};
-use crate::plan::{Field, On, Redirect, RedirectTo, Return};
+use crate::plan::{Field, Redirect, RedirectTo, Return};
 
 use super::values::{fields, sort_by_name};
 
@@ -41,7 +41,7 @@ pub(super) fn returned(
         None => Some(Template::default()),
     };
     let mut headers = match section.setting("headers") {
-        Some(setting) => fields(setting, On::Response, known, report)?,
+        Some(setting) => fields(setting, known, report)?,
         None => Vec::new(),
     };
     if let Some(setting) = section.setting("content_type") {
@@ -65,30 +65,16 @@ pub(super) fn returned(
         sort_by_name(&mut headers);
     }
     let (status, body) = (status?, body?);
-    if is_bodyless(status) && !body.pieces.is_empty() {
-        let body = section
-            .setting("body")
-            .map_or(section.span, |body| body.span());
-        report.error(
-            body,
-            format!("an answer with the status {} has no body", status.as_u16()),
-            "leave `body` out, or write another `status`",
-        );
-        return None;
-    }
+    let body_at = match section.setting("body") {
+        Some(setting) => report.position(setting.span()),
+        None => report.position(section.span),
+    };
     Some(Return {
         status,
         headers,
         body,
+        body_at,
     })
-}
-
-/// Whether an answer with `status` has no content (RFC 9110 §6.4.1, §15.3.6).
-fn is_bodyless(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-    )
 }
 
 /// Makes the target of a redirect from its template.

@@ -5,8 +5,10 @@ mod values;
 
 use http::StatusCode;
 
+use crate::base::Position;
+use crate::config::check::parts_of;
 use crate::config::compile::expression;
-use crate::config::keys::{self, Word, Words};
+use crate::config::keys::{self, Words};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
@@ -14,7 +16,7 @@ use crate::plan::expr::Known;
 use crate::plan::{Action, On, Rule};
 
 use answer::{redirect, returned, status};
-use values::{fields, names, path, variables};
+use values::{fields, names, variables};
 
 /// Compiles the rules of `section`, where `known` is known of a request.
 pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Vec<Rule> {
@@ -30,18 +32,6 @@ pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>
     rules.collect()
 }
 
-/// Whether one of `rules` answers each request, so that no backend is needed.
-pub(super) fn answers_all(rules: &[Rule]) -> bool {
-    let answers = |action: &Action| {
-        matches!(
-            action,
-            Action::Deny(_) | Action::Return(_) | Action::Redirect(_)
-        )
-    };
-    let mut rules = rules.iter();
-    rules.any(|rule| rule.on == On::Request && rule.when.is_none() && answers(&rule.action))
-}
-
 fn rule(
     item: Setting<'_>,
     title: String,
@@ -50,27 +40,31 @@ fn rule(
 ) -> Option<Rule> {
     let section = Section::open(&keys::RULE, title, item, report)?;
     let on = On::at(&section, "on", report).unwrap_or_default();
-    let known = match on {
-        On::Request => of_requests,
-        On::Response | On::After => Known::Response,
-    };
+    let known = known_in(on, of_requests);
     let when = section
         .setting("when")
         .map(|setting| expression::condition(setting, known, report));
-    let action = action(&section, on, known, report);
+    let action = action(&section, on, of_requests, report);
+    let (action, action_at) = action?;
     Some(Rule {
         on,
         when: match when {
             Some(condition) => Some(condition?),
             None => None,
         },
-        action: action?,
+        action,
         at: report.position(section.span),
+        action_at,
     })
 }
 
 /// The one action of a rule.
-fn action(section: &Section<'_>, on: On, known: Known, report: &mut Report<'_>) -> Option<Action> {
+fn action(
+    section: &Section<'_>,
+    on: On,
+    of_requests: Known,
+    report: &mut Report<'_>,
+) -> Option<(Action, Position)> {
     let actions = keys::actions();
     let mut written = actions.iter().filter_map(|key| section.setting(key));
     let Some(setting) = written.next() else {
@@ -94,8 +88,13 @@ fn action(section: &Section<'_>, on: On, known: Known, report: &mut Report<'_>) 
         );
         return None;
     }
-    check_part(setting, on, report)?;
-    match setting.key {
+    // In a part where the action cannot run, the part is the mistake, which `check` reports, and not what its
+    // values read.
+    let known = match parts_of(setting.key).contains(&on) {
+        true => known_in(on, of_requests),
+        false => of_requests,
+    };
+    let action = match setting.key {
         "deny" => status(setting, 400..=599, StatusCode::FORBIDDEN, report).map(Action::Deny),
         "return" => returned(section, known, report)
             .map(Box::new)
@@ -103,33 +102,20 @@ fn action(section: &Section<'_>, on: On, known: Known, report: &mut Report<'_>) 
         "redirect" => redirect(section, known, report)
             .map(Box::new)
             .map(Action::Redirect),
-        "set_header" => fields(setting, on, known, report).map(Action::SetHeader),
-        "add_header" => fields(setting, on, known, report).map(Action::AddHeader),
-        "del_header" => names(setting, on, report).map(Action::DelHeader),
-        "set_path" => path(setting, known, report).map(Action::SetPath),
+        "set_header" => fields(setting, known, report).map(Action::SetHeader),
+        "add_header" => fields(setting, known, report).map(Action::AddHeader),
+        "del_header" => names(setting, report).map(Action::DelHeader),
+        "set_path" => expression::template(setting, known, report).map(Action::SetPath),
         "set_var" => variables(setting, known, report).map(Action::SetVar),
         _ => setting.positive_duration(report).map(Action::Pause),
-    }
+    };
+    Some((action?, report.position(setting.span())))
 }
 
-/// Whether the action can run in this part of an exchange.
-fn check_part(setting: Setting<'_>, on: On, report: &mut Report<'_>) -> Option<()> {
-    let parts: &[On] = match setting.key {
-        "set_path" | "pause" | "redirect" => &[On::Request],
-        "deny" | "return" => &[On::Request, On::Response],
-        _ => return Some(()),
-    };
-    if parts.contains(&on) {
-        return Some(());
+/// What is known in the part `on`, where `of_requests` is known of a request.
+fn known_in(on: On, of_requests: Known) -> Known {
+    match on {
+        On::Request => of_requests,
+        On::Response | On::After => Known::Response,
     }
-    let parts: Vec<String> = parts
-        .iter()
-        .map(|on| format!("`on = {:?}`", on.word()))
-        .collect();
-    report.error(
-        setting.span(),
-        format!("`{}` cannot run with `on = {:?}`", setting.key, on.word()),
-        format!("it runs with {}", parts.join(" or ")),
-    );
-    None
 }

@@ -1,52 +1,17 @@
 //! The values of rules: fields with templates, names of fields, a path, variables.
 
-use http::{HeaderName, header};
+use http::HeaderName;
 
 use crate::config::compile::expression;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
-use crate::plan::expr::{Expr, Known, Piece, Template, Variable};
-use crate::plan::{Field, On};
-
-/// Fields of the connection or of the framing, which rules must not write. HTTP/2 has none of them
-/// except `Content-Length` and `TE` (RFC 9113 §8.2.2).
-const RESERVED: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
-/// Why a rule cannot write the field `name` by its key `key`, and what to write instead.
-fn refusal(name: &HeaderName, key: &str, on: On) -> Option<(String, &'static str)> {
-    if RESERVED.contains(name) {
-        let message = format!("`{name}` belongs to the connection, and Evenkeel writes it");
-        return Some((message, "leave it out"));
-    }
-    if on != On::Request {
-        return None;
-    }
-    if *name == header::EXPECT {
-        let message = format!("`{name}` belongs to the client, and Evenkeel answers it");
-        return Some((message, "leave it out"));
-    }
-    // RFC 9110 §7.2: one `Host` only, also if a rule adds one to the client's.
-    let is_host = *name == header::HOST && key != "set_header";
-    is_host.then(|| {
-        let help = "write `set_header = { host = \"…\" }`, which replaces it";
-        ("a request has exactly one `host`".to_owned(), help)
-    })
-}
+use crate::plan::expr::{Expr, Known, Variable};
+use crate::plan::{Field, FieldName};
 
 /// A table of fields with a template each. By name: their order means nothing.
 pub(super) fn fields(
     setting: Setting<'_>,
-    on: On,
     known: Known,
     report: &mut Report<'_>,
 ) -> Option<Vec<Field>> {
@@ -62,7 +27,7 @@ pub(super) fn fields(
         );
     }
     for entry in &table.entries {
-        let name = field_name(entry, setting.key, on, report);
+        let name = field_name(entry, report);
         let value = Setting {
             key: &entry.key,
             value: &entry.value,
@@ -94,8 +59,8 @@ pub(super) fn sort_by_name(fields: &mut [Field]) {
     fields.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
 }
 
-/// The name of the field in `entry` of the table `key`.
-fn field_name(entry: &Entry, key: &str, on: On, report: &mut Report<'_>) -> Option<HeaderName> {
+/// The name of the field in `entry`.
+fn field_name(entry: &Entry, report: &mut Report<'_>) -> Option<HeaderName> {
     let text = &entry.key;
     let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
         report.error(
@@ -105,18 +70,10 @@ fn field_name(entry: &Entry, key: &str, on: On, report: &mut Report<'_>) -> Opti
         );
         return None;
     };
-    if let Some((message, help)) = refusal(&name, key, on) {
-        report.error(entry.key_span, message, help);
-        return None;
-    }
     Some(name)
 }
 
-pub(super) fn names(
-    setting: Setting<'_>,
-    on: On,
-    report: &mut Report<'_>,
-) -> Option<Vec<HeaderName>> {
+pub(super) fn names(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<FieldName>> {
     let mut names = Vec::new();
     let mut is_right = true;
     for item in setting.list() {
@@ -138,12 +95,8 @@ pub(super) fn names(
             is_right = false;
             continue;
         };
-        if let Some((message, help)) = refusal(&name, setting.key, on) {
-            report.error(item.span(), message, help);
-            is_right = false;
-            continue;
-        }
-        names.push(name);
+        let at = report.position(item.span());
+        names.push(FieldName { name, at });
     }
     if names.is_empty() && is_right {
         report.error(
@@ -153,28 +106,9 @@ pub(super) fn names(
         );
         is_right = false;
     }
-    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-    names.dedup();
+    names.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+    names.dedup_by(|one, other| one.name == other.name);
     is_right.then_some(names)
-}
-
-pub(super) fn path(
-    setting: Setting<'_>,
-    known: Known,
-    report: &mut Report<'_>,
-) -> Option<Template> {
-    let template = expression::template(setting, known, report)?;
-    if let Some(Piece::Text(text)) = template.pieces.first()
-        && !text.starts_with('/')
-    {
-        report.error(
-            setting.span(),
-            "a path begins with `/`",
-            format!("write `set_path = \"/{template}\"`"),
-        );
-        return None;
-    }
-    Some(template)
 }
 
 pub(super) fn variables(

@@ -1,0 +1,143 @@
+//! Conditions that never hold, fetches that are seldom what is meant, and variables that no rule sets.
+
+use std::collections::HashSet;
+
+use crate::base::Position;
+use crate::base::quote::beginning;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::report::Report;
+use crate::config::suggest;
+use crate::plan::expr::{Condition, Expr, Fetch, Piece, Template, Variable};
+use crate::plan::{Action, Plan, RedirectTo, Rule, Target};
+
+use super::condition::{Impossible, impossible};
+use super::rules;
+
+/// Only so many unknown variables get a "did you mean", because each is compared with all. More of
+/// them have one cause.
+const MOST_COMPARED: usize = 20;
+
+/// Warns of each condition that is hardly meant as it is.
+pub(super) fn warn_of_conditions(plan: &Plan, report: &mut Report<'_>) {
+    for condition in conditions(plan) {
+        let (mut at, mut url_at) = (None, None);
+        condition.each_expr(&mut |expr| {
+            at.get_or_insert_with(|| expr.at.clone());
+            if expr.fetch == Fetch::Url {
+                url_at.get_or_insert_with(|| expr.at.clone());
+            }
+        });
+        if let Some(at) = url_at {
+            let message = "`url` has scheme and host in HTTP/2, and a path alone for most clients of HTTP/1.1";
+            let help = "write `pathq` to look at the path and the query of all clients";
+            report.add(Diagnostic::warning_at(&at, message, help));
+        }
+        if let (Some(impossible), Some(at)) = (impossible(condition), at) {
+            warn_of_impossible(impossible, &at, report);
+        }
+    }
+}
+
+fn warn_of_impossible(impossible: Impossible, at: &Position, report: &mut Report<'_>) {
+    let Impossible { what, help } = impossible;
+    // Parts of a text with variables may be a variable's value.
+    let (message, help) = match report.may_show(at) {
+        true => (format!("`{}` never holds", beginning(&what)), help),
+        false => (
+            "a part of this condition never holds".to_owned(),
+            "write it without variables to see which".to_owned(),
+        ),
+    };
+    report.add(Diagnostic::warning_at(at, message, help));
+}
+
+/// Warns of variables that no rule sets: they are always absent.
+pub(super) fn warn_of_unset_variables(plan: &Plan, report: &mut Report<'_>) {
+    let set = rules::all(plan)
+        .flatten()
+        .filter_map(|rule| match &rule.action {
+            Action::SetVar(variables) => Some(variables),
+            _ => None,
+        });
+    let set: HashSet<&Variable> = set.flatten().map(|(variable, _)| variable).collect();
+    let mut names: Vec<String> = set.iter().map(|variable| variable.to_string()).collect();
+    names.sort();
+    let mut unset = Vec::new();
+    each_expr(plan, &mut |expr| {
+        if let Some(variable) = expr.variable().filter(|variable| !set.contains(variable)) {
+            unset.push((variable.to_string(), expr.at.clone()));
+        }
+    });
+    for (count, (name, at)) in unset.into_iter().enumerate() {
+        let near = match count < MOST_COMPARED {
+            true => suggest::nearest(&name, names.iter().map(String::as_str)),
+            false => None,
+        };
+        let help = match near {
+            Some(near) => format!("did you mean `var({near})`?"),
+            None => format!("set it in a rule before: `set_var = {{ {name:?} = \"src\" }}`"),
+        };
+        let message = format!("no rule sets the variable `{name}`");
+        report.add(Diagnostic::warning_at(&at, message, help));
+    }
+}
+
+/// All conditions of `plan`.
+fn conditions(plan: &Plan) -> impl Iterator<Item = &Condition> {
+    let of_rules = rules::all(plan).flatten().flat_map(|rule| &rule.when);
+    let of_frontends = plan.frontends.iter().flat_map(|frontend| {
+        let routes = frontend.routes.iter();
+        routes.flat_map(|route| &route.when)
+    });
+    of_rules.chain(of_frontends)
+}
+
+/// Hands every expression of `plan` to `see`.
+fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
+    for condition in conditions(plan) {
+        condition.each_expr(see);
+    }
+    for rule in rules::all(plan).flatten() {
+        each_expr_of_action(rule, see);
+    }
+    let routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
+    for route in routes {
+        match &route.target {
+            Target::Named(name) => each_expr_of_template(name, see),
+            Target::Backend(_) | Target::Split(_) | Target::Answered => {}
+        }
+    }
+}
+
+fn each_expr_of_action(rule: &Rule, see: &mut dyn FnMut(&Expr)) {
+    let mut templates: Vec<&Template> = Vec::new();
+    match &rule.action {
+        Action::SetHeader(fields) | Action::AddHeader(fields) => {
+            templates.extend(fields.iter().map(|field| &field.value));
+        }
+        Action::Return(answer) => {
+            templates.extend(answer.headers.iter().map(|field| &field.value));
+            templates.push(&answer.body);
+        }
+        Action::Redirect(redirect) => match &redirect.to {
+            RedirectTo::Location(to) | RedirectTo::Prefix(to) | RedirectTo::Scheme(to) => {
+                templates.push(to);
+            }
+        },
+        Action::SetPath(path) => templates.push(path),
+        Action::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
+        Action::Deny(_) | Action::DelHeader(_) | Action::Pause(_) => {}
+    }
+    for template in templates {
+        each_expr_of_template(template, see);
+    }
+}
+
+fn each_expr_of_template(template: &Template, see: &mut dyn FnMut(&Expr)) {
+    for piece in &template.pieces {
+        match piece {
+            Piece::Expr(expr) => see(expr),
+            Piece::Text(_) => {}
+        }
+    }
+}
