@@ -95,6 +95,10 @@ pub enum PathPattern {
 }
 
 /// A condition on a named value.
+///
+/// Not a [`Condition`]: of two predicates `check` can tell that one implies the other, by which it finds
+/// routes that never match. Names and values of query parameters are compared percent-decoded, and those
+/// that `url_param` yields are not decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Predicate<N> {
     /// The name of the header field or query parameter.

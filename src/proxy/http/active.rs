@@ -18,6 +18,8 @@ use super::seen::Seen;
 pub(super) struct ActiveRequest {
     pub(super) client: Rc<Client>,
     pub(super) exchange: Rc<Exchange>,
+    /// Whether the peer is a trusted proxy.
+    pub(super) is_trusted: bool,
     pub(super) view: Rc<View>,
     /// The index of the frontend in the plan; `None` when it has just been removed.
     pub(super) frontend_index: Option<u32>,

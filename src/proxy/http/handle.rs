@@ -48,7 +48,6 @@ struct Outbound {
 struct Admitted {
     request: Request<ReceivedBody>,
     body_kind: BodyKind,
-    is_trusted: bool,
     /// The upgrade that the request asks for.
     upgrade: Option<UpgradeRequest>,
     /// How far its rules have run.
@@ -79,10 +78,11 @@ impl ActiveRequest {
             Some(rules) => Seen::of_request(request.headers(), rules),
             None => Seen::of(request.headers()),
         };
-        let opening = opening(client, &view, index, request, began);
+        let (opening, is_trusted) = opening(client, &view, index, request, began);
         Self {
             client: Rc::clone(client),
             exchange: Rc::new(Exchange::begin(opening)),
+            is_trusted,
             view,
             frontend_index: index,
             chosen: Default::default(),
@@ -143,8 +143,7 @@ impl ActiveRequest {
         if seen.has(Seen::ODD_NAME) {
             rules.clean(request.headers_mut())?;
         }
-        let is_trusted = plan.trusted_proxies.have(client.peer);
-        if !is_trusted {
+        if !self.is_trusted {
             hop::remove_claims(request.headers_mut(), seen, rules);
         }
         identity::remove_certificate_fields(request.headers_mut(), &self.view.client_fields);
@@ -180,7 +179,6 @@ impl ActiveRequest {
         Ok(Admitted {
             request,
             body_kind,
-            is_trusted,
             upgrade,
             progress,
         })
@@ -218,13 +216,14 @@ impl ActiveRequest {
         let backend = self.backend().ok_or(Reason::RouteNone)?;
         let tls = client.tls.as_deref();
         let (mut head, incoming) = admitted.request.into_parts();
+        // After the rules: none of them replaces what servers are told of the client.
         let sender = Sender {
             peer: client.peer,
             proto: match tls {
                 Some(_) => Proto::Https,
                 None => Proto::Http,
             },
-            is_trusted: admitted.is_trusted,
+            is_trusted: self.is_trusted,
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(
@@ -235,6 +234,7 @@ impl ActiveRequest {
             &plan.forwarding,
         );
         identity::say_certificate(&mut head.headers, &plan.forwarding.client_certificate, tls);
+        // After the fields of the client's hop are gone: an upgrade writes the same fields for the next hop.
         let (incoming, from_client) = match (admitted.upgrade, incoming) {
             (None, incoming) => (Some(incoming), None),
             (Some(upgrade), incoming) => {
@@ -243,8 +243,10 @@ impl ActiveRequest {
                 (None, incoming.into_stream())
             }
         };
+        // In place of an id that a client or a rule wrote: the log has this one.
         let id = &exchange.record.opening.id;
         hop::name_request(&mut head.headers, &plan.request_id, id);
+        // The body has nothing to do with the head: it is read when a server takes it.
         let body = match incoming {
             Some(incoming) => {
                 let kept = self.client.kept_bodies();
@@ -255,6 +257,7 @@ impl ActiveRequest {
             None => RequestBody::none(Rc::clone(exchange)),
         };
         let mut request = Request::from_parts(head, body);
+        // Whether the client shall wait is decided by the head that the server gets.
         if seen.has(Seen::EXPECT) && request.headers().contains_key(header::EXPECT) {
             request.body_mut().hold_back(ContinueGate::new());
         }

@@ -19,14 +19,15 @@ use crate::wire::forwarded::{Field, client_of};
 use super::client::Client;
 
 /// The opening facts of `request`, which `client` sent to the frontend at `index` and whose head
-/// began at `began` if that is known.
+/// began at `began` if that is known; and whether the peer is a trusted proxy, which holds for all
+/// that the request says of its client.
 pub(super) fn opening<B>(
     client: &Client,
     view: &View,
     index: Option<u32>,
     request: &Request<B>,
     began: Option<Instant>,
-) -> Opening {
+) -> (Opening, bool) {
     let head_read = clock::now();
     let began = began.unwrap_or(head_read);
     let plan = index.and_then(|index| view.snapshot.plan.frontends.get(index as usize));
@@ -37,11 +38,12 @@ pub(super) fn opening<B>(
             .and_then(|value| RequestId::taken(value.as_bytes())),
         _ => None,
     };
-    Opening {
+    let trusting = plan.filter(|plan| plan.trusted_proxies.have(client.peer));
+    let opening = Opening {
         began,
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
-        client: address_of(client.peer, plan, request.headers()),
+        client: address_of(client.peer, trusting, request.headers()),
         local: client.local,
         tls: client.tls.clone(),
         frontend: index.map(|index| Rc::clone(&view.frontends[index as usize].name)),
@@ -54,7 +56,8 @@ pub(super) fn opening<B>(
             .then(|| logged(request)),
         first_bytes: None,
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
-    }
+    };
+    (opening, trusting.is_some())
 }
 
 /// The parts of a request for the log.
@@ -94,9 +97,10 @@ fn target(uri: &Uri) -> &str {
         .map_or_else(authority, |target| target.as_str())
 }
 
-/// The client of a request of `peer`. The forwarding fields of an untrusted peer are not used.
-fn address_of(peer: Peer, plan: Option<&plan::Frontend>, headers: &HeaderMap) -> Peer {
-    let Some(plan) = plan.filter(|plan| plan.trusted_proxies.have(peer)) else {
+/// The client of a request of `peer`, which is a trusted proxy of the frontend `trusting`; `None`: the peer
+/// itself is the client, whatever its forwarding fields say.
+fn address_of(peer: Peer, trusting: Option<&plan::Frontend>, headers: &HeaderMap) -> Peer {
+    let Some(plan) = trusting else {
         return peer;
     };
     let (field, lines) = match plan.client_field {
