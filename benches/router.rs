@@ -131,6 +131,7 @@ fn tcp_routes(criterion: &mut Criterion) {
                 name: route.name,
                 sni: route.hosts,
                 alpn: Vec::new(),
+                when: None,
                 backend: BackendReference::built_in(Name::new("app").expect("a name")),
                 at: route.at,
                 named_at: route.named_at,
@@ -156,9 +157,9 @@ fn tcp_routes(criterion: &mut Criterion) {
                 server_name: Some(name),
                 alpn: vec![b"h2".to_vec()],
             };
-            assert_eq!(tcp_routes.find(Some(&hello)), expected);
+            assert_eq!(tcp_routes.find(Some(&hello), |_| true), expected);
             group.bench_function(BenchmarkId::new(case, count), |bencher| {
-                bencher.iter(|| tcp_routes.find(Some(black_box(&hello))));
+                bencher.iter(|| tcp_routes.find(Some(black_box(&hello)), |_| true));
             });
         }
     }

@@ -1,6 +1,7 @@
 //! A route of TCP connections: conditions on the ClientHello, and the backend.
 
 use crate::base::{Name, Position};
+use crate::plan::expr::Condition;
 use crate::plan::{BackendReference, HostPattern};
 
 /// `[[frontend.NAME.route]]` in TCP mode.
@@ -14,6 +15,8 @@ pub struct TcpRoute {
     pub sni: Vec<HostPattern>,
     /// The client offers one of them (ALPN). Empty: any, or none.
     pub alpn: Vec<String>,
+    /// What else must be true of the connection; `None`: nothing.
+    pub when: Option<Condition>,
     /// Where matching connections go.
     pub backend: BackendReference,
     /// Where it is written.
@@ -25,6 +28,11 @@ pub struct TcpRoute {
 impl TcpRoute {
     /// Whether it has a condition at all.
     pub fn has_conditions(&self) -> bool {
+        self.asks_client_hello() || self.when.is_some()
+    }
+
+    /// Whether it has a condition on the ClientHello.
+    pub fn asks_client_hello(&self) -> bool {
         !self.sni.is_empty() || !self.alpn.is_empty()
     }
 }

@@ -426,6 +426,64 @@ fn a_connection_without_tls_takes_the_route_without_names() {
     assert_eq!(client.bytes(14), b"GET / HTTP/1.0");
 }
 
+/// A server that sends its name and nothing else.
+fn greeting(name: &'static str) -> Origin {
+    Origin::scripted(move |visit| {
+        let _ = visit.stream().write_all(name.as_bytes());
+    })
+}
+
+#[test]
+fn clients_of_two_addresses_reach_the_backend_of_their_own_route() {
+    let (inner, outer) = (greeting("inner"), greeting("outer"));
+    let proxy = tcp(&[&outer])
+        .also("inner", &inner)
+        .route("name = \"inner\"\nwhen = 'src == \"127.0.0.2\"'\nbackend = \"inner\"")
+        .start();
+    for (from, expected) in [("127.0.0.1", "outer"), ("127.0.0.2", "inner")] {
+        let from = from.parse().expect("an address");
+        // The client says nothing: such a route does not wait for it.
+        let mut client = Client::connect_from(from, proxy.address());
+        assert_eq!(client.bytes(5), expected.as_bytes());
+    }
+    let lines = proxy.wait_for_lines(2);
+    let mut taken: Vec<_> = lines.iter().map(|line| line.0["route"].as_str()).collect();
+    taken.sort_unstable();
+    assert_eq!(taken, [None, Some("inner")]);
+}
+
+#[test]
+fn a_name_is_passed_through_for_clients_of_one_address_alone() {
+    let (behind, behind_cert) = secured("b");
+    let plain = Origin::named("a");
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["x.b.test".to_owned()]).expect("a certificate");
+    let folder = Folder::new();
+    let chain = folder.write("chain.pem", &cert.pem());
+    let key = folder.write("key.pem", &signing_key.serialize_pem());
+    let through = |from: &str| {
+        Setup::of(&[&plain])
+            .frontend(&format!(
+                "tls = {{ certificates = [{{ certificate = {chain:?}, key = {key:?} }}] }}\n\
+                 passthrough = [{{ sni = \"*.b.test\", when = 'src == \"{from}\"', backend = \"b\" }}]"
+            ))
+            .also("b", &behind)
+    };
+    let proxy = through("127.0.0.1").start();
+    let heard = reached(&proxy, &behind_cert, "x.b.test", &[]);
+    assert_eq!(heard.expect("the server behind"), "b");
+    proxy.apply(&through("127.0.0.2"));
+    // Our own certificate, not that of the server behind.
+    let stream = TcpStream::connect(proxy.address()).expect("it listens");
+    let session = client_session(cert.der(), "x.b.test", &[]);
+    let mut stream = StreamOwned::new(session, stream);
+    let request = "GET / HTTP/1.1\r\nhost: x.b.test\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an end");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
 /// A proxy that passes `a.test` on to a server that reads raw bytes.
 fn to_raw(with: impl Fn(Setup) -> Setup) -> (Proxy, Origin) {
     let origin = echo();

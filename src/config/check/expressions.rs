@@ -86,8 +86,9 @@ pub(super) fn warn_of_unset_variables(plan: &Plan, report: &mut Report<'_>) {
 fn conditions(plan: &Plan) -> impl Iterator<Item = &Condition> {
     let of_rules = rules::all(plan).flatten().flat_map(|rule| &rule.when);
     let of_frontends = plan.frontends.iter().flat_map(|frontend| {
-        let routes = frontend.routes.iter();
-        routes.flat_map(|route| &route.when)
+        let of_routes = frontend.routes.iter().flat_map(|route| &route.when);
+        let tcp_routes = frontend.tcp_routes.iter();
+        of_routes.chain(tcp_routes.flat_map(|tcp_route| &tcp_route.when))
     });
     of_rules.chain(of_frontends)
 }

@@ -50,8 +50,7 @@ pub(super) fn refuse_passthrough(plan: &Plan, report: &mut Report<'_>) {
             report.add(Diagnostic::at(&first.at, message, help));
         }
         if let Some(taker) = tcp_routes.find(|tcp_route| !tcp_route.has_conditions()) {
-            let message =
-                "one of these has no `sni` and no `alpn`: it would match every connection";
+            let message = "a route of `passthrough` without `sni`, `alpn` and `when` would match every connection";
             let help = "write which names it matches: `sni = [\"db.example.com\"]`";
             report.add(Diagnostic::at(&taker.at, message, help));
         }

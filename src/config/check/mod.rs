@@ -167,6 +167,7 @@ mod tests {
                 name: name(),
                 sni: Vec::new(),
                 alpn: Vec::new(),
+                when: None,
                 backend,
                 at: Position::built_in(),
                 named_at: Position::built_in(),
@@ -271,6 +272,7 @@ mod tests {
                 name: Name::new("1").expect("a name"),
                 sni: Vec::new(),
                 alpn: Vec::new(),
+                when: None,
                 backend: app,
                 at: Position::built_in(),
                 named_at: Position::built_in(),
@@ -280,7 +282,7 @@ mod tests {
             every,
             [
                 "`passthrough` needs `tls` in the same frontend, and `[frontend.web]` has none",
-                "one of these has no `sni` and no `alpn`: it would match every connection"
+                "a route of `passthrough` without `sni`, `alpn` and `when` would match every connection"
             ]
         );
         let h2 = found(|plan| {

@@ -49,6 +49,7 @@ pub(super) fn warn_of_tcp_routes(tcp_routes: &[TcpRoute], report: &mut Report<'_
                 let earlier = &tcp_routes[*earlier];
                 covers_hosts(&earlier.sni, &tcp_route.sni)
                     && covers(&earlier.alpn, &tcp_route.alpn, |name| vec![name.clone()])
+                    && (earlier.when.is_none() || earlier.when == tcp_route.when)
             })
         };
         let Some(taker) = candidates.filter_map(first_of).min() else {

@@ -1,12 +1,14 @@
 //! Routes of TCP connections: `[[frontend.NAME.route]]` in TCP mode, and `passthrough` of a
 //! frontend that terminates TLS for all other names.
 
+use crate::config::compile::expression;
 use crate::config::compile::name::{backend_name, route_name};
 use crate::config::compile::pattern::{Refusal, host_pattern, patterns, unless_any};
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::TcpRoute;
+use crate::plan::expr::Known;
 
 /// The most bytes of an ALPN protocol name (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
@@ -36,6 +38,9 @@ fn tcp_route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> O
     let name = route_name(section, number, report);
     let sni = patterns(section, "sni", host_pattern, report);
     let alpn = patterns(section, "alpn", protocol, report);
+    let when = section
+        .setting("when")
+        .and_then(|setting| expression::condition(setting, Known::Connection, report));
     let backend = match section.setting("backend") {
         Some(setting) => backend_name(setting, report),
         None if !section.lacks("backend") => None,
@@ -54,6 +59,7 @@ fn tcp_route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> O
         named_at,
         sni: unless_any(sni),
         alpn,
+        when,
         backend: backend?,
         at: report.position(section.span),
     })

@@ -28,7 +28,7 @@ pub(super) fn expression(
     };
     let row = fetch.row();
     if !known.has(row.since) {
-        return Err(not_known(name, row.since, part));
+        return Err(not_known(name, known, row.since, part));
     }
     let given = arguments(cursor, name, &part, row.parameters, files)?;
     if let Some(Argument::Variable(variable)) = given.first() {
@@ -54,9 +54,17 @@ fn name<'t>(cursor: &mut Cursor<'t>) -> (&'t str, Range<usize>) {
     (name, part)
 }
 
-fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
+fn not_known(name: &str, known: Known, since: Phase, part: Range<usize>) -> Mistake {
+    if known == Known::Connection {
+        return Mistake::new(
+            part,
+            format!("`{name}` is not known here: the connection is passed on as it is"),
+            "write `sni` or `alpn` for what the client's first TLS message says, or look at `src`, `src_port`, \
+             `dst` and `dst_port`",
+        );
+    }
     let (when, help) = match since {
-        Phase::Connection | Phase::Request => (
+        Phase::Connection | Phase::Handshake | Phase::Request => (
             "any more",
             "the request is not kept: keep what you need of it with `set_var` in a rule for requests, \
              and read it as `var(txn.NAME)`",

@@ -63,6 +63,7 @@ fn page() -> String {
             yields(row.yields),
             match row.since {
                 Phase::Connection => "always",
+                Phase::Handshake => "after the TLS handshake",
                 Phase::Request => "with the request",
                 Phase::Backend => "with the backend",
                 Phase::Response => "with the response",
@@ -72,7 +73,8 @@ fn page() -> String {
         .expect("text");
     }
     page.push_str(
-        "\nA condition of a route can use what is known with the request.\n\n\
+        "\nA condition of a route can use what is known with the request; of a route of connections (`mode = \"tcp\"`,\n\
+         `passthrough`), only what is known always.\n\n\
          ## Converters\n\n| converter | takes | yields | what |\n|---|---|---|---|\n",
     );
     for converter in Converter::ALL {

@@ -119,18 +119,24 @@ pub(in crate::config) static TCP_ROUTE: Keys<TcpRoute> = Keys {
             .compiled(TEXTS, |route| {
                 list_of_any(route.alpn.iter().map(|name| string(name)))
             }),
+        key("when")
+            .means("Any other condition of the connection.")
+            .also("if condition")
+            .compiled(Shape::Text, |route| {
+                route.when.as_ref().map(|when| string(&when.to_string()))
+            }),
         key("backend")
             .means("Where connections go.")
             .also("use_backend")
             .compiled(Shape::Text, |route| Some(string(&route.backend.name))),
     ],
-    hints: "
+    hints: r#"
         host hostname: write `sni`: the name that a client of TLS asks for
         path method query: leave it out: in TCP mode there are no requests, only bytes
         header: leave it out: in TCP mode there are no fields that could be read or written
-        src client_ip: conditions on the client's address do not exist yet
-        port: write a frontend of its own for each port: its routes are its own
-    ",
+        src client_ip remote_ip remote_addr source: write `when = 'src in ["10.0.0.0/8"]'`
+        port: write `when = "dst_port == 443"`
+    "#,
     ..Keys::EMPTY
 };
 

@@ -3000,6 +3000,10 @@ fn mistakes_in_rules_are_reported_once_and_in_their_words() {
             &["`set_path` cannot run with `on = \"response\"`"],
         ),
         (
+            "rule = [{ on = 'response', set_path = '%[path]a' }]",
+            &["`set_path` cannot run with `on = \"response\"`"],
+        ),
+        (
             "rule = [{ on = 'response', when = 'path == \"/\"', deny = 403 }]",
             &["`path` is not known here any more"],
         ),
@@ -3014,6 +3018,33 @@ fn mistakes_in_rules_are_reported_once_and_in_their_words() {
             .filter_map(|line| line.strip_prefix("error: "))
             .collect();
         assert_eq!(messages, said, "{found}");
+    }
+}
+
+#[test]
+fn a_route_of_connections_can_only_ask_what_is_known_of_them() {
+    for (route, said) in [
+        (
+            "when = 'ssl_fc_sni == \"a\"'",
+            "`ssl_fc_sni` is not known here: the connection is passed on as it is",
+        ),
+        (
+            "when = 'path == \"/\"'",
+            "`path` is not known here: the connection is passed on as it is",
+        ),
+        (
+            "name = 'all'",
+            "a route of `passthrough` without `sni`, `alpn` and `when` would match every connection",
+        ),
+    ] {
+        let found = in_frontend(&format!(
+            "tls = '/a.pem'\npassthrough = [{{ {route}, backend = 'app' }}]"
+        ));
+        let messages: Vec<&str> = found
+            .lines()
+            .filter_map(|line| line.strip_prefix("error: "))
+            .collect();
+        assert_eq!(messages, [said], "{found}");
     }
 }
 

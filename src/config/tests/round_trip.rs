@@ -315,6 +315,15 @@ fn when() -> impl Strategy<Value = Condition> {
     select(texts.to_vec()).prop_map(written::condition)
 }
 
+/// The same for what is known of a connection.
+fn when_of_connections() -> impl Strategy<Value = Condition> {
+    let texts = [
+        "src in [\"10.0.0.0/8\"]",
+        "dst_port == 443 or not src == \"::1\"",
+    ];
+    select(texts.to_vec()).prop_map(written::condition)
+}
+
 fn routes(backends: Vec<Name>) -> impl Strategy<Value = Vec<Route>> {
     (names(0), vec(route(backends), 5)).prop_map(|(names, routes)| {
         let named = |(name, route): (Name, Route)| Route { name, ..route };
@@ -583,16 +592,18 @@ fn address() -> impl Strategy<Value = Address> {
 }
 
 fn tcp_route(backends: Vec<Name>) -> impl Strategy<Value = TcpRoute> {
-    (vec(host(), 0..3), vec(text(), 0..3), one_of(backends)).prop_map(|(sni, alpn, backend)| {
-        TcpRoute {
+    let when = option::of(when_of_connections());
+    (vec(host(), 0..3), vec(text(), 0..3), when, one_of(backends)).prop_map(
+        |(sni, alpn, when, backend)| TcpRoute {
             name: Name::new("replaced").expect("a name"),
             sni,
             alpn,
+            when,
             backend: BackendReference::built_in(backend),
             at: Position::built_in(),
             named_at: Position::built_in(),
-        }
-    })
+        },
+    )
 }
 
 /// Any frontend, in either mode.

@@ -64,11 +64,11 @@ fetches! {
     /// The port that the client connected to.
     DstPort = "dst_port", (), Int, Connection;
     /// Whether the client speaks TLS.
-    SslFc = "ssl_fc", (), Bool, Connection;
+    SslFc = "ssl_fc", (), Bool, Handshake;
     /// The name that the client asked for in its TLS handshake, in lower case. Absent without TLS or without a name.
-    SslFcSni = "ssl_fc_sni", (), Text, Connection;
+    SslFcSni = "ssl_fc_sni", (), Text, Handshake;
     /// Whether the client showed a certificate, which was then verified.
-    SslCUsed = "ssl_c_used", (), Bool, Connection;
+    SslCUsed = "ssl_c_used", (), Bool, Handshake;
     /// The name of the frontend.
     FeName = "fe_name", (), Text, Connection;
     /// The id of the exchange, as in the log: the client's, if it sent a valid one and the frontend
@@ -103,7 +103,7 @@ fetches! {
     /// The name of the server that answered.
     SrvName = "srv_name", (), Text, Response;
     /// What the last `set_var` of a rule gave this variable: `var(txn.tenant)`. Its scope says how long it lives: `sess` as long as the client's connection, `txn` as long as the exchange, `req` until the request was sent, `res` from the response on. `default` where it was not set; without one it is absent then.
-    Var = "var", (! "name" Variable, ? "default" Text), Any, Connection;
+    Var = "var", (! "name" Variable, ? "default" Text), Any, Handshake;
     /// This text.
     Str = "str", (! "text" Text), Text, Connection;
     /// This number.

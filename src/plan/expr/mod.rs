@@ -48,8 +48,10 @@ pub enum Type {
 /// The phase of an exchange from which on a value is known, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// The connection is established, and its TLS handshake is over.
+    /// The connection is there.
     Connection,
+    /// The TLS handshake is over, if the client speaks TLS.
+    Handshake,
     /// The request's head was read, and the request was not sent yet: its fields are not kept for
     /// the response.
     Request,
@@ -62,6 +64,8 @@ pub enum Phase {
 /// The facts that are known where an expression is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
+    /// The connection, before TLS: in routes of connections.
+    Connection,
     /// The request, in the rules and routes of a frontend.
     Request,
     /// The request and the backend that it goes to.
@@ -77,6 +81,7 @@ impl Known {
     /// Whether a value of the phase `since` is known here.
     pub fn has(self, since: Phase) -> bool {
         match self {
+            Self::Connection => since == Phase::Connection,
             Self::Request => since <= Phase::Request,
             Self::Backend => since <= Phase::Backend,
             Self::Response => since != Phase::Request,

@@ -7,12 +7,13 @@
 //!
 //! 1. **The first in file order that matches wins**, as among routes of requests: an exact name does
 //!    not come before a wildcard.
-//! 2. A route matches if both kinds of its conditions hold: one of its names is the client's SNI,
-//!    and the client offers one of its protocols (ALPN).
+//! 2. A route matches if each kind of its conditions holds: one of its names is the client's SNI, the
+//!    client offers one of its protocols (ALPN), and `when` is true of the connection.
 //! 3. `*.example.com` is any number of labels before `example.com`, at least one. A client without
 //!    SNI matches only routes without names.
-//! 4. A client that does not begin with TLS matches only routes without any condition.
+//! 4. A client that does not begin with TLS matches only routes without names and protocols.
 
+use crate::expr::Condition;
 use crate::plan::TcpRoute;
 use crate::wire::client_hello::ClientHello;
 
@@ -27,16 +28,18 @@ pub struct TcpRoutes {
     named: Names<Vec<usize>>,
     /// The indices of the routes without names, in file order.
     nameless: Box<[usize]>,
-    /// The index of the first route without any condition.
-    unconditional: Option<usize>,
-    has_conditions: bool,
+    /// The indices of the routes without names and protocols, in file order.
+    plain: Box<[usize]>,
+    /// The other condition of each route.
+    conditions: Box<[Option<Condition>]>,
 }
 
 impl TcpRoutes {
     /// The compiled form of `tcp_routes`, which are in file order.
     pub fn compile(tcp_routes: &[TcpRoute]) -> Self {
         let (by_name, nameless) = indices(tcp_routes, |tcp_route| &tcp_route.sni);
-        let has_conditions = TcpRoute::has_conditions;
+        let is_plain = |index: &usize| !tcp_routes[*index].asks_client_hello();
+        let condition = |one: &TcpRoute| one.when.as_ref().map(Condition::compile);
         Self {
             protocols: tcp_routes
                 .iter()
@@ -44,8 +47,8 @@ impl TcpRoutes {
                 .collect(),
             named: Names::of(by_name),
             nameless: nameless.into(),
-            unconditional: tcp_routes.iter().position(|one| !has_conditions(one)),
-            has_conditions: tcp_routes.iter().any(has_conditions),
+            plain: (0..tcp_routes.len()).filter(is_plain).collect(),
+            conditions: tcp_routes.iter().map(condition).collect(),
         }
     }
 
@@ -54,16 +57,21 @@ impl TcpRoutes {
         self.protocols.is_empty()
     }
 
-    /// Whether the result depends on the ClientHello.
-    pub fn have_conditions(&self) -> bool {
-        self.has_conditions
+    /// Whether one of them has a condition on the ClientHello.
+    pub fn ask_client_hello(&self) -> bool {
+        self.plain.len() < self.protocols.len()
     }
 
     /// The index of the first route that matches a client with the ClientHello `hello`; `None`: the
-    /// client does not begin with TLS.
-    pub fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
+    /// client does not begin with TLS. `holds` evaluates a condition for the connection.
+    pub fn find(
+        &self,
+        hello: Option<&ClientHello>,
+        mut holds: impl FnMut(&Condition) -> bool,
+    ) -> Option<usize> {
+        let mut is_true = |index: usize| self.conditions[index].as_ref().is_none_or(&mut holds);
         let Some(hello) = hello else {
-            return self.unconditional;
+            return self.plain.iter().copied().find(|index| is_true(*index));
         };
         let name = hello.server_name.as_deref();
         let named = name.into_iter().flat_map(|name| self.named.matching(name));
@@ -71,7 +79,8 @@ impl TcpRoutes {
         lists.fold(None, |found, indices| {
             let before = found.unwrap_or(usize::MAX);
             let mut earlier = indices.iter().copied().take_while(|&index| index < before);
-            earlier.find(|&index| self.speaks(hello, index)).or(found)
+            let takes = |&index: &usize| self.speaks(hello, index) && is_true(index);
+            earlier.find(takes).or(found)
         })
     }
 
@@ -89,6 +98,7 @@ mod tests {
 
     use super::*;
     use crate::base::{Name, Position};
+    use crate::config::written;
     use crate::plan::{BackendReference, HostPattern};
 
     fn tcp_route(sni: &[HostPattern], alpn: &[&str]) -> TcpRoute {
@@ -96,6 +106,7 @@ mod tests {
             name: Name::new("a").expect("a name"),
             sni: sni.to_vec(),
             alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
+            when: None,
             backend: BackendReference::built_in(Name::new("b").expect("a name")),
             at: Position::built_in(),
             named_at: Position::built_in(),
@@ -110,7 +121,7 @@ mod tests {
     }
 
     fn find(tcp_routes: &[TcpRoute], hello: Option<&ClientHello>) -> Option<usize> {
-        TcpRoutes::compile(tcp_routes).find(hello)
+        TcpRoutes::compile(tcp_routes).find(hello, |_| true)
     }
 
     /// The rules of the head as code, one route after the other.
@@ -122,7 +133,7 @@ mod tests {
 
     fn matches(tcp_route: &TcpRoute, hello: Option<&ClientHello>) -> bool {
         let Some(hello) = hello else {
-            return !tcp_route.has_conditions();
+            return !tcp_route.asks_client_hello();
         };
         let name = hello.server_name.as_deref();
         let takes_name = |pattern: &HostPattern| name.is_some_and(|name| is_name(pattern, name));
@@ -194,6 +205,28 @@ mod tests {
         assert_eq!(found(None, &[]), Some(3));
     }
 
+    #[test]
+    fn a_route_whose_condition_does_not_hold_leaves_the_connection_to_later_ones() {
+        let name = HostPattern::Exact("a".to_owned());
+        let with_when = |route| TcpRoute {
+            when: Some(written::condition("src == '10.0.0.1'")),
+            ..route
+        };
+        let tcp_routes = [
+            with_when(tcp_route(&[name], &[])),
+            with_when(tcp_route(&[], &[])),
+            tcp_route(&[], &[]),
+        ];
+        let compiled = TcpRoutes::compile(&tcp_routes);
+        let hello = hello(Some("a"), &[]);
+        assert_eq!(compiled.find(Some(&hello), |_| true), Some(0));
+        assert_eq!(compiled.find(Some(&hello), |_| false), Some(2));
+        assert_eq!(compiled.find(None, |_| true), Some(1));
+        assert_eq!(compiled.find(None, |_| false), Some(2));
+        assert!(compiled.ask_client_hello());
+        assert!(!TcpRoutes::compile(&tcp_routes[1..]).ask_client_hello());
+    }
+
     // Few words, so that routes and clients meet often.
 
     fn patterns() -> impl Strategy<Value = HostPattern> {
@@ -231,7 +264,7 @@ mod tests {
             let compiled = TcpRoutes::compile(&tcp_routes);
             for hello in &hellos {
                 let hello = hello.as_ref();
-                prop_assert_eq!(compiled.find(hello), find_in_turn(&tcp_routes, hello), "{:?}", hello);
+                prop_assert_eq!(compiled.find(hello, |_| true), find_in_turn(&tcp_routes, hello), "{:?}", hello);
             }
         }
     }

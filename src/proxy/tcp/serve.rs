@@ -12,6 +12,7 @@ use http::Version;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
+use crate::expr::{ConnectionFacts, Facts};
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan;
@@ -111,11 +112,12 @@ pub(crate) async fn pass_through(
     let looking = Box::pin(connection.first(&mut stream, began, registration, &mut timer));
     let (known, read_already) = looking.await;
     let hello = hello_of(&known);
-    let found = hello.and_then(|hello| connection.frontend().tcp_routes.find(Some(hello)));
+    let id = connection.new_id();
+    let found = hello.and_then(|hello| connection.find(Some(hello), &id));
     let Some(found) = found else {
         return Some(stream.rewound(read_already));
     };
-    let open = connection.open(began, hello);
+    let open = connection.open(began, hello, id);
     drop(known);
     if let Ok(backend) = connection.choose(Some(found), &open.exchange) {
         let client = (stream, read_already);
@@ -157,12 +159,13 @@ impl TcpConnection {
         let began = clock::now();
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
-        if self.frontend().tcp_routes.have_conditions() {
+        if self.frontend().tcp_routes.ask_client_hello() {
             (known, read_already) = self.first(&mut stream, began, registration, timer).await;
         }
         let hello = hello_of(&known);
-        let open = self.open(began, hello);
-        let found = self.frontend().tcp_routes.find(hello);
+        let id = self.new_id();
+        let found = self.find(hello, &id);
+        let open = self.open(began, hello, id);
         let chosen = match &known {
             Err(unknown) => Err(reason_of(*unknown)),
             Ok(_) => self.choose(found, &open.exchange),
@@ -218,7 +221,32 @@ impl TcpConnection {
         }
     }
 
-    fn open(&self, began: Instant, hello: Option<&ClientHello>) -> Open {
+    /// The index of the first route that matches the connection, which began with `hello` and has the id `id`.
+    fn find(&self, hello: Option<&ClientHello>, id: &RequestId) -> Option<usize> {
+        let facts = Facts {
+            id,
+            connection: ConnectionFacts {
+                client: self.ends.client,
+                local: self.ends.local,
+                tls: None,
+                frontend: &self.view.frontends[self.frontend_index].name,
+                variables: None,
+            },
+            request: None,
+            backend: None,
+            response: None,
+            variables: None,
+        };
+        let scratch = &self.context.scratch;
+        let tcp_routes = &self.frontend().tcp_routes;
+        tcp_routes.find(hello, |when| when.holds(&facts, &mut scratch.borrow_mut()))
+    }
+
+    fn new_id(&self) -> RequestId {
+        RequestId::made(self.context.rng.next_u64())
+    }
+
+    fn open(&self, began: Instant, hello: Option<&ClientHello>, id: RequestId) -> Open {
         let head_read = clock::now();
         let sni = hello.and_then(|hello| hello.server_name.as_deref());
         let opening = Opening {
@@ -235,7 +263,7 @@ impl TcpConnection {
             first_bytes: Some(FirstBytes {
                 sni: sni.map(Into::into),
             }),
-            id: RequestId::made(self.context.rng.next_u64()),
+            id,
         };
         Open {
             exchange: Rc::new(Exchange::begin(opening)),
