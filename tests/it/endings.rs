@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use h2::Reason;
 use h2::client::Builder;
+use rustix::process::Signal;
 
 use crate::rig::framed::{
     DATA, Framed, HEADERS, PREFACE, RST_STREAM, ask, grant, request_for, settings,
@@ -304,6 +305,29 @@ fn an_exchange_that_takes_too_long_is_cut_when_the_client_has_what_there_was() {
     let line = proxy.line();
     assert_eq!(line.verdict(), (200, "exchange.timeout"));
     assert_eq!(line.number("bytes_out"), body.len() as u64);
+}
+
+#[test]
+fn an_answer_that_the_end_of_the_proxy_cuts_is_logged_with_the_bytes_that_left() {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 64 << 20);
+    let origin = Origin::scripted(move |visit| {
+        visit.request();
+        visit.send(&head);
+        while visit.send([b'x'; 64 << 10]) {}
+    });
+    let setup = Setup::of(&[&origin]).rest("[shutdown]\ntimeout = \"100ms\"");
+    let mut program = Program::start(&setup);
+    let mut client = Client::connect_narrow(program.address());
+    client.send(GET).head();
+    // The proxy is stuck, with more than the socket takes.
+    Slow::WhenFull.wait(client.address(), program.address());
+    program.signal(Signal::TERM);
+    assert_eq!(program.exit_code(), 0);
+    let (body, _) = client.rest();
+    let log = program.log();
+    assert!(log.contains("\"reason\":\"proxy.stopped\""), "{log}");
+    let bytes = format!("\"bytes_out\":{},", body.len());
+    assert!(log.contains(&bytes), "{bytes} {log}");
 }
 
 // Answers that come early.

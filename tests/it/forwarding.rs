@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup, until};
 
@@ -378,6 +378,24 @@ fn a_response_with_trailers_is_whole_for_a_client_that_takes_none() {
     assert!(response.trailers.is_empty(), "{:?}", response.trailers);
 }
 
+#[test]
+fn names_of_trailers_are_written_as_those_of_fields() {
+    let origin = Origin::answering(WITH_TRAILERS);
+    for (case, expected) in [
+        ("lower", "\r\nx-sum: 42\r\n"),
+        ("title", "\r\nX-Sum: 42\r\n"),
+    ] {
+        let case = format!("header_case = \"{case}\"");
+        let proxy = Setup::of(&[&origin]).frontend(&case).start();
+        let mut client = proxy.client();
+        client
+            .send("GET / HTTP/1.1\r\nhost: test\r\nte: trailers\r\nconnection: te, close\r\n\r\n");
+        let (answer, _) = client.rest();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.ends_with(&format!("0{expected}\r\n")), "{answer}");
+    }
+}
+
 // Expect.
 
 const EXPECTING: &str = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\
@@ -443,6 +461,19 @@ fn a_body_that_did_not_wait_is_held_back_until_the_server_says_go_on() {
 }
 
 #[test]
+fn an_old_client_is_not_sent_100() {
+    let origin = Origin::named("a");
+    let (_proxy, mut client) = client_before(&origin);
+    // HTTP/1.0 has no interim responses: this would be taken for the answer.
+    let request = EXPECTING.replace("HTTP/1.1", "HTTP/1.0");
+    let response = client.ask(request + "hello");
+    assert_eq!(
+        (response.status(), response.text().as_str()),
+        (200, "hello")
+    );
+}
+
+#[test]
 fn an_expectation_without_a_body_is_no_expectation() {
     let request = seen("expect: 100-continue\r\n");
     assert_eq!(request.field("expect"), None);
@@ -467,6 +498,17 @@ fn a_response_to_head_has_a_length_and_no_body() {
 }
 
 #[test]
+fn an_answer_without_a_date_gets_the_present_one() {
+    let origin = Origin::named("a");
+    let (_proxy, mut client) = client_before(&origin);
+    let before = SystemTime::now() - Duration::from_secs(2);
+    let response = client.get("/");
+    let date = response.field("date").expect("RFC 9110 section 6.6.1");
+    let date = httpdate::parse_http_date(date).expect("a date");
+    assert!((before..=SystemTime::now()).contains(&date), "{date:?}");
+}
+
+#[test]
 fn statuses_without_a_body_leave_the_connection_usable() {
     let answers = [
         "HTTP/1.1 204 No Content\r\n\r\n",
@@ -479,6 +521,9 @@ fn statuses_without_a_body_leave_the_connection_usable() {
             let response = client.get("/");
             assert_eq!(answer[9..12], response.status().to_string());
             assert_eq!(response.field("transfer-encoding"), None, "{answer}");
+            // Of a 304 it is the length that a 200 would have.
+            let length = answer.contains("Content-Length").then_some("5");
+            assert_eq!(response.field("content-length"), length, "{answer}");
         }
         assert_eq!(origin.connections(), 1, "{answer}");
     }

@@ -225,6 +225,25 @@ fn an_idle_connection_is_closed_at_once_on_a_drain() {
     client.is_closed();
 }
 
+#[test]
+fn a_request_behind_an_answer_that_says_close_is_not_served() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = Setup::of(&[&origin]).start();
+    let address = proxy.address();
+    let mut client = proxy.client();
+    client.send(GET.repeat(2));
+    origin.wait_for_requests(1);
+    proxy.drain();
+    until("connections are refused", || {
+        is_refused(address).then_some(())
+    });
+    gate.open();
+    assert_eq!(client.response().field("connection"), Some("close"));
+    client.half_close().is_closed();
+    assert_eq!(origin.requests().len(), 1);
+}
+
 // Addresses.
 
 /// The configuration of a program that listens at `address`.

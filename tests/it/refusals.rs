@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup, until};
+use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Program, Proxy, Setup, until};
 
 /// A proxy for a good server.
 fn guard() -> (Origin, Proxy) {
@@ -867,6 +867,22 @@ fn a_head_that_did_not_come_as_a_whole_is_logged_as_far_as_it_came() {
     let line = &proxy.wait_for_lines(2)[1];
     assert_eq!(line.verdict().1, "client.left");
     assert_eq!((line.text("method"), line.text("target")), ("GET", "/gone"));
+}
+
+#[test]
+fn half_a_head_that_came_together_with_its_end_is_in_the_log() {
+    let origin = Origin::named("a");
+    let program = Program::start(&Setup::of(&[&origin]));
+    let mut client = program.client();
+    assert_eq!(client.get("/").text(), "a");
+    program.halt();
+    client.send("GET /gone HTTP/1.1\r\nho").half_close();
+    program.go_on();
+    client.rest();
+    until("its line", || {
+        let log = program.log();
+        (log.contains("\"/gone\"") && log.contains("\"client.left\"")).then_some(())
+    });
 }
 
 #[test]

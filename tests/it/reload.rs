@@ -865,3 +865,17 @@ fn the_access_log_can_move() {
     });
     assert_eq!(proxy.lines().len(), 1);
 }
+
+#[test]
+fn a_limit_of_heads_holds_for_the_next_request_of_an_open_connection() {
+    let origin = Origin::named("a");
+    // The clock stands still: the connection is not parked meanwhile.
+    let proxy = Setup::of(&[&origin]).start_paused();
+    let mut client = proxy.client();
+    let request = "GET / HTTP/1.1\r\nhost: test\r\nx: 1\r\nx: 2\r\n\r\n";
+    assert_eq!(client.ask(request).text(), "a");
+    proxy.apply(&Setup::of(&[&origin]).frontend("limits.fields = 2"));
+    // The one that waits for its first byte has the limits of before.
+    client.ask(request);
+    assert_eq!(client.ask(request).status(), 431);
+}
