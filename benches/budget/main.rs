@@ -1,7 +1,7 @@
 //! `cargo bench --bench budget`: the exact cost of a request in instructions and allocations.
 //!
 //! A worker, its clients and its origin run on one thread over a network in memory, and only the
-//! work of the proxy is counted. So a figure repeats to one percent on any machine with the same
+//! work of the proxy is counted. So a figure repeats to three percent on any machine with the same
 //! compiler; a time would not. The work of the kernel is not included: `benches/compare` measures
 //! it.
 //!
