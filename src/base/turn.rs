@@ -21,6 +21,32 @@ pub(crate) fn may_go_on(cx: &mut Context<'_>) -> bool {
     coop::has_budget_remaining() || coop::poll_proceed(cx).is_ready()
 }
 
+/// How many pieces each turn of a task takes, until there are no more. `next` polls for one: `true`, or
+/// `false` at the end. If it does not wake the task when a turn is over, this does not end.
+#[cfg(test)]
+pub(crate) async fn pieces_per_turn(
+    mut next: impl FnMut(&mut Context<'_>) -> Poll<bool> + 'static,
+) -> Vec<usize> {
+    let turns = super::tasks::spawn_local(async move {
+        let mut turns = Vec::new();
+        std::future::poll_fn(|cx| {
+            let mut taken = 0;
+            let over = loop {
+                match next(cx) {
+                    Poll::Ready(true) => taken += 1,
+                    Poll::Ready(false) => break Poll::Ready(()),
+                    Poll::Pending => break Poll::Pending,
+                }
+            };
+            turns.push(taken);
+            over
+        })
+        .await;
+        turns
+    });
+    turns.await.expect("no panic")
+}
+
 /// Takes `steps` off the budget of the running task.
 #[inline]
 pub(crate) fn spend(cx: &mut Context<'_>, steps: usize) {

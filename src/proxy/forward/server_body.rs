@@ -253,11 +253,11 @@ impl Error for BodyError {}
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
     use std::rc::Rc;
     use std::sync::Arc;
 
     use super::*;
+    use crate::base::turn::pieces_per_turn;
     use crate::base::{Name, tasks};
     use crate::exchange::{ServerMetrics, TriedServer};
     use crate::proxy::forward::read_ahead::{ReadAhead, Tail};
@@ -274,34 +274,11 @@ mod tests {
         });
         let attempt = ActiveAttempt::begin(Exchange::of_a_test(), server);
         let mut body = ServerBody::new(AnswerBody::ReadAhead(Box::new(ahead)), None, attempt);
-        let mut turns = Vec::new();
-        let taken_in_turns = async move {
-            poll_fn(|cx| {
-                let mut taken = 0;
-                let is_over = loop {
-                    match Pin::new(&mut body).poll_frame(cx) {
-                        Poll::Ready(Some(frame)) => {
-                            assert!(frame.is_ok(), "{frame:?}");
-                            taken += 1;
-                        }
-                        Poll::Ready(None) => break true,
-                        Poll::Pending => break false,
-                    }
-                };
-                turns.push(taken);
-                // If it is not woken again, this test does not end.
-                if is_over {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                }
-            })
-            .await;
-            turns
-        };
         let runtime = tasks::local_runtime().expect("a runtime");
-        let turns = runtime.block_on(async { tasks::spawn_local(taken_in_turns).await });
-        let turns = turns.expect("no panic");
+        let turns = runtime.block_on(pieces_per_turn(move |cx| {
+            let polled = Pin::new(&mut body).poll_frame(cx);
+            polled.map(|frame| frame.map(|frame| frame.expect("a piece")).is_some())
+        }));
         assert_eq!(turns.iter().sum::<usize>(), PIECES);
         let longest = turns.iter().max().expect("a turn");
         // 128 steps, four for each.

@@ -376,14 +376,13 @@ impl Error for BodyFault {}
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use http::{HeaderMap, Request};
     use http_body_util::BodyExt;
     use tokio::io::duplex;
 
     use super::*;
     use crate::base::tasks;
+    use crate::base::turn::pieces_per_turn;
     use crate::proxy::io::StreamBody;
     use crate::proxy::io::pump::tests::{case, stream};
 
@@ -428,32 +427,11 @@ mod tests {
             let body = of_small_pieces(PIECES).await;
             let (exchange, kept) = (Exchange::of_a_test(), KeptBodies::default());
             let mut body = RequestBody::new(body, exchange, Duration::from_secs(60), &kept);
-            let taken_in_turns = async move {
-                let mut turns = Vec::new();
-                poll_fn(|cx| {
-                    let mut taken = 0;
-                    let is_over = loop {
-                        match Pin::new(&mut body).poll_frame(cx) {
-                            Poll::Ready(Some(frame)) => {
-                                assert!(frame.is_ok(), "{frame:?}");
-                                taken += 1;
-                            }
-                            Poll::Ready(None) => break true,
-                            Poll::Pending => break false,
-                        }
-                    };
-                    turns.push(taken);
-                    // If it is not woken again, this test does not end.
-                    if is_over {
-                        Poll::Ready(())
-                    } else {
-                        Poll::Pending
-                    }
-                })
-                .await;
-                turns
-            };
-            tasks::spawn_local(taken_in_turns).await.expect("no panic")
+            pieces_per_turn(move |cx| {
+                let polled = Pin::new(&mut body).poll_frame(cx);
+                polled.map(|frame| frame.map(|frame| frame.expect("a piece")).is_some())
+            })
+            .await
         });
         assert_eq!(turns.iter().sum::<usize>(), PIECES);
         let longest = turns.iter().max().expect("a turn");

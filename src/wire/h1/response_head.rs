@@ -10,8 +10,8 @@ use super::names::{NameCase, NameWriter};
 /// How the body of a response is framed (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
-    /// There is none: the request was HEAD, or the status has none (RFC 9110 §6.4.1). A number is
-    /// the length that a GET would have received, for a head that does not contain it.
+    /// The response has no body: the request was HEAD, or the status allows none (RFC 9110 §6.4.1). A
+    /// number is the length that a GET would have received, for a head that does not contain it.
     NoBody(Option<u64>),
     /// After this many bytes.
     Length(u64),

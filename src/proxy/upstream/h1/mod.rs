@@ -87,7 +87,7 @@ impl H1Connection {
     ///
     /// # Errors
     ///
-    /// There is none; if a deadline passes, its reason says so.
+    /// No answer came. If a deadline has passed, the reason is that deadline's.
     pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
