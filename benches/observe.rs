@@ -76,6 +76,7 @@ fn scrape(criterion: &mut Criterion) {
             metrics,
             health,
             state: ServerState::Up,
+            queued: 0,
             in_flight: 1,
         })
         .collect();

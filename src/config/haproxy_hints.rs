@@ -33,6 +33,8 @@ const ABSENT: &str = r#"
     handle http_request http_response middleware middlewares plugin plugins policies policy rule
     rules tcp_request tcp_response:
         write `rule = [{ when = "…", deny = 403 }]` in a frontend, a route or a backend; a `[[frontend.NAME.route]]` chooses the backend
+    use_server:
+        write a rule of the backend: `rule = [{ when = "…", use_server = "name" }]`
     filter filters lua_load lua spoe wasm script:
         filters and scripts do not exist: Evenkeel runs no code of its users
     http_request_redirect redir redirect redirects redirect_regex redirect_scheme:

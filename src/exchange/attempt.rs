@@ -60,6 +60,7 @@ impl Attempt {
 pub struct ServerMetrics {
     shards: Shards<Shard>,
     has_appeared: Appeared,
+    queue_has_appeared: Appeared,
 }
 
 /// The counters of one worker.
@@ -80,6 +81,7 @@ impl ServerMetrics {
         Self {
             shards: Shards::new(workers),
             has_appeared: Appeared::default(),
+            queue_has_appeared: Appeared::default(),
         }
     }
 
@@ -88,6 +90,11 @@ impl ServerMetrics {
     pub(crate) fn is_shown(&self, in_flight: u64) -> bool {
         let has_counted = self.shards.all().next().is_some();
         self.has_appeared.or(in_flight > 0 || has_counted)
+    }
+
+    /// Whether a scrape shows its queue, in which `queued` exchanges wait: some have waited at a scrape.
+    pub(crate) fn queue_is_shown(&self, queued: u64) -> bool {
+        self.queue_has_appeared.or(queued > 0)
     }
 
     /// Counts a connection that was opened for an attempt, which took `took`.

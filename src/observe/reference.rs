@@ -139,8 +139,8 @@ fn metrics_page() -> String {
          status, reason, result or cause appears with its first count, a histogram with its first duration.\n\n\
          A server that was never used has one series, `evenkeel_server_up`: there may be tens of thousands of servers.\n\
          Its other series appear with its first exchange, those of checks with the first check, and those of states\n\
-         and transitions when it is down for the first time. The queue of a backend appears when an exchange waits\n\
-         there at the time of a scrape. An absent series means 0; an absent time in states means that the server was\n\
+         and transitions when it is down for the first time. The queue of a backend or server appears when an exchange\n\
+         waits there at the time of a scrape. An absent series means 0; an absent time in states means that the server was\n\
          never down. A series that has appeared stays until a reload removes its server or backend, also when the\n\
          server gets another address. `evenkeel_servers` and `evenkeel_servers_transitions_total`, the sums over all\n\
          servers, are always there. `increase` does not see the count with which a counter appears: to alert on the\n\

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use crate::base::Position;
+use crate::base::{Name, Position};
 use crate::plan::expr::{Condition, Expr, Template, Variable};
 
 /// `[[frontend.NAME.rule]]`, `rule` of a route or of a backend.
@@ -58,6 +58,8 @@ pub enum Action {
     SetVar(Vec<(Variable, Expr)>),
     /// Waits, then continues.
     Pause(Duration),
+    /// The request goes to this server of the backend if it is up.
+    UseServer(Name),
 }
 
 /// A field with the value from a rule.
@@ -123,7 +125,8 @@ impl Rule {
             | Action::DelHeader(_)
             | Action::SetPath(_)
             | Action::SetVar(_)
-            | Action::Pause(_) => false,
+            | Action::Pause(_)
+            | Action::UseServer(_) => false,
         };
         answers && self.when.is_none()
     }

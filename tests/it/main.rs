@@ -43,3 +43,4 @@ mod tls;
 mod tls_servers;
 mod tunnels;
 mod tunnels_h2;
+mod use_server;

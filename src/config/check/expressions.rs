@@ -127,7 +127,7 @@ fn each_expr_of_action(rule: &Rule, see: &mut dyn FnMut(&Expr)) {
         },
         Action::SetPath(path) => templates.push(path),
         Action::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
-        Action::Deny(_) | Action::DelHeader(_) | Action::Pause(_) => {}
+        Action::Deny(_) | Action::DelHeader(_) | Action::Pause(_) | Action::UseServer(_) => {}
     }
     for template in templates {
         each_expr_of_template(template, see);

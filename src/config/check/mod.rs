@@ -45,6 +45,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     names::refuse_same(plan, report);
     binds::refuse_bound_twice(plan, report);
     rules::refuse(plan, report);
+    rules::refuse_servers_without_backend(plan, report);
     own_fields::refuse(plan, report);
     frontends::refuse_passthrough(plan, report);
     frontends::refuse_disabled_h2(plan, report);
@@ -56,6 +57,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     if reading == Reading::Whole {
         backends::refuse_unknown(plan, report);
         frontends::refuse_leading_nowhere(plan, report);
+        servers::refuse_unknown(plan, report);
     }
     // The meaning of a `tls` or `listen` with a mistake is not known.
     if report.errors() == 0 {

@@ -7,7 +7,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{Word, key_of};
 use crate::config::report::Report;
 use crate::plan::expr::{Piece, Template};
-use crate::plan::{Action, Field, FieldName, On, Plan, Return, Rule};
+use crate::plan::{Action, Field, FieldName, Frontend, On, Plan, Return, Rule};
 
 /// Fields of the connection or of the framing, which rules must not write. HTTP/2 has none of them
 /// except `Content-Length` and `TE` (RFC 9113 §8.2.2).
@@ -25,7 +25,7 @@ const RESERVED: [HeaderName; 8] = [
 /// The parts of an exchange in which the action `key` can run.
 pub(in crate::config) fn parts_of(key: &str) -> &'static [On] {
     match key {
-        "set_path" | "pause" | "redirect" => &[On::Request],
+        "set_path" | "pause" | "redirect" | "use_server" => &[On::Request],
         "deny" | "return" => &[On::Request, On::Response],
         _ => &[On::Request, On::Response, On::After],
     }
@@ -55,7 +55,22 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             }
             Action::Return(answer) => refuse_answer(answer, report),
             Action::SetPath(path) => refuse_path(path, &rule.action_at, report),
-            Action::Deny(_) | Action::Redirect(_) | Action::SetVar(_) | Action::Pause(_) => {}
+            Action::Deny(_)
+            | Action::Redirect(_)
+            | Action::SetVar(_)
+            | Action::Pause(_)
+            | Action::UseServer(_) => {}
+        }
+    }
+}
+
+/// Reports rules of frontends and routes that choose a server: the backend has it.
+pub(super) fn refuse_servers_without_backend(plan: &Plan, report: &mut Report<'_>) {
+    for rule in plan.frontends.iter().flat_map(of_frontend).flatten() {
+        if let Action::UseServer(_) = &rule.action {
+            let message = "`use_server` belongs to the rules of a backend, which has the server";
+            let help = "write a `[[backend.NAME.rule]]` with it and with the same `when`";
+            report.add(Diagnostic::at(&rule.action_at, message, help));
         }
     }
 }
@@ -138,10 +153,13 @@ fn never_run(rules: &[Rule]) -> Vec<(usize, usize)> {
 
 /// The rules of each frontend, of each route, and of each backend.
 pub(super) fn all(plan: &Plan) -> impl Iterator<Item = &Vec<Rule>> {
-    let of_frontends = plan.frontends.iter().flat_map(|frontend| {
-        let of_routes = frontend.routes.iter().map(|route| &route.rules);
-        of_routes.chain([&frontend.rules])
-    });
     let of_backends = plan.backends.iter().map(|backend| &backend.rules);
+    let of_frontends = plan.frontends.iter().flat_map(of_frontend);
     of_frontends.chain(of_backends)
+}
+
+/// The rules of each route of `frontend`, and its own.
+fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = &Vec<Rule>> {
+    let of_routes = frontend.routes.iter().map(|route| &route.rules);
+    of_routes.chain([&frontend.rules])
 }

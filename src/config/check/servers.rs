@@ -1,13 +1,18 @@
-//! Names of servers that cannot be used as SNI, and backends none of whose servers gets requests.
+//! Names of servers that rules choose, names that cannot be used as SNI, and backends none of whose servers gets requests.
 
 use std::collections::HashSet;
 
 use rustls::pki_types::ServerName;
 
-use crate::base::Position;
+use crate::base::{Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
-use crate::plan::{Plan, Probe, ServerTls, Sni};
+use crate::config::suggest;
+use crate::plan::{Action, Backend, Plan, Probe, ServerTls, Sni};
+
+/// Only so many unknown names of a backend are reported, because each is compared with all names. More
+/// unknown names than that have one cause.
+const MOST_COMPARED: usize = 20;
 
 /// Reports TLS settings that send the name of a server as SNI, for exchanges or checks, where that
 /// name is no host name.
@@ -41,11 +46,45 @@ pub(super) fn refuse_nameless(plan: &Plan, report: &mut Report<'_>) {
     }
 }
 
+/// Reports each rule that chooses a server which its backend does not have.
+pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
+    for backend in &plan.backends {
+        // A server may be missing because of the error.
+        if report.has_errors_in(&backend.at) {
+            continue;
+        }
+        let defined: HashSet<&Name> = backend.servers.iter().map(|server| &server.name).collect();
+        let names = || defined.iter().map(|name| name.as_str());
+        let unknown = used_by_rules(backend).filter(|(name, _)| !defined.contains(name));
+        for (name, at) in unknown.take(MOST_COMPARED) {
+            let shown = report.shown_at(at, name);
+            let message = format!("`[backend.{}]` has no server `{shown}`", backend.name);
+            let help = match suggest::nearest(name, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "a server's name is its `name`, else its address as written".to_owned(),
+            };
+            report.add(Diagnostic::at(at, message, help));
+        }
+    }
+}
+
+/// The servers that rules of `backend` choose, and where they are written.
+fn used_by_rules(backend: &Backend) -> impl Iterator<Item = (&Name, &Position)> {
+    backend.rules.iter().filter_map(|rule| match &rule.action {
+        Action::UseServer(name) => Some((name, &rule.action_at)),
+        _ => None,
+    })
+}
+
 /// Warns of each backend that has no server for its requests, or only backup servers.
 pub(super) fn warn_of_none_that_serves(plan: &Plan, report: &mut Report<'_>) {
     for backend in &plan.backends {
         // A server may be missing because of the error.
         if report.has_errors_in(&backend.at) {
+            continue;
+        }
+        // A rule chooses a server whatever its weight is.
+        if used_by_rules(backend).next().is_some() {
             continue;
         }
         let servers = &backend.servers;

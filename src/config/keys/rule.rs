@@ -89,6 +89,12 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                 Action::Pause(time) => Some(duration(*time)),
                 _ => None,
             }),
+        key("use_server")
+            .means("In rules of a backend: the server that gets the request, if it is up.")
+            .compiled(Shape::Text, |rule| match &rule.action {
+                Action::UseServer(name) => Some(string(name)),
+                _ => None,
+            }),
     ],
     hints: r#"
         unless: write `when = "not (…)"`
@@ -101,6 +107,7 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
         header headers set_request_header: write `set_header = { x-name = "value" }`
         remove_header: write `del_header = "x-name"`
         set_response_header: write `on = "response"` and `set_header = { x-name = "value" }`
+        server server_name: write `use_server = "…"` with a name of one of the backend's `servers`
         delay: write `pause = "100ms"`
         set_var_fmt: write `set_var = { "txn.name" = "src" }`
     "#,
@@ -126,6 +133,7 @@ pub(in crate::config) fn key_of(action: &Action) -> &'static str {
         Action::SetPath(_) => "set_path",
         Action::SetVar(_) => "set_var",
         Action::Pause(_) => "pause",
+        Action::UseServer(_) => "use_server",
     }
 }
 

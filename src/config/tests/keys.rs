@@ -260,6 +260,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.rule", "set_path", "'/b'"),
     ("backend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("backend.NAME.rule", "pause", "'1s'"),
+    ("backend.NAME.rule", "use_server", "'10.0.0.1:80'"),
     ("frontend.NAME.rule.return", "status", "404"),
     ("frontend.NAME.rule.return", "content_type", "'text/html'"),
     ("frontend.NAME.rule.return", "headers", "{ x-a = 'b' }"),
@@ -276,6 +277,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("frontend.NAME", "mode"),
     // In `defaults.rs`: the frontends here have keys of requests.
     ("defaults.frontend", "mode"),
+    // In rules of a backend alone: `messages.rs`.
+    ("frontend.NAME.rule", "use_server"),
+    ("frontend.NAME.route.rule", "use_server"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.

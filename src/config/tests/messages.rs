@@ -1681,6 +1681,10 @@ fn keys_of_other_proxies_get_help() {
             "proxy_set_header = 1",
             "write a rule: `rule = [{ set_header",
         ),
+        (
+            "use-server = 1",
+            "write a rule of the backend: `rule = [{ when",
+        ),
         ("http-request = 1", "write a `[[frontend.NAME.rule]]`"),
         ("middlewares = 1", "deny = 403 }]` in a frontend"),
         ("redirect = 1", "redirect = { scheme"),
@@ -3019,6 +3023,69 @@ fn mistakes_in_rules_are_reported_once_and_in_their_words() {
             .collect();
         assert_eq!(messages, said, "{found}");
     }
+}
+
+#[test]
+fn a_rule_chooses_a_server_that_its_backend_has() {
+    let servers = "servers = ['10.0.0.1:80', { name = 'canary', address = '10.0.0.2:80' }]";
+    for (lines, said) in [
+        (
+            format!("[backend.b]\n{servers}\nrule = [{{ use_server = 'canry' }}]"),
+            &[
+                "`[backend.b]` has no server `canry`",
+                "did you mean `canary`?",
+            ][..],
+        ),
+        (
+            format!("[backend.b]\n{servers}\nrule = [{{ use_server = '10.0.0.2:80' }}]"),
+            &["`[backend.b]` has no server `10.0.0.2:80`"],
+        ),
+        (
+            format!(
+                "[backend.b]\n{servers}\nrule = [{{ on = 'response', use_server = 'canary' }}]"
+            ),
+            &["`use_server` cannot run with `on = \"response\"`"],
+        ),
+        (
+            format!("[backend.b]\n{servers}\nrule = [{{ use_server = 'a b' }}]"),
+            &["\"a b\" cannot be the name of a server"],
+        ),
+        (
+            format!("[backend.b]\n{servers}\nrule = [{{ use-server = 'canary' }}]"),
+            &["unknown key `use-server`, did you mean `use_server`?"],
+        ),
+        (
+            "[[frontend.web.rule]]\nuse_server = '10.0.0.1:80'".to_owned(),
+            &[
+                "`use_server` belongs to the rules of a backend, which has the server",
+                "write a `[[backend.NAME.rule]]` with it and with the same `when`",
+            ],
+        ),
+        (
+            "[[frontend.web.route]]\nbackend = 'app'\nrule = [{ use_server = '10.0.0.1:80' }]"
+                .to_owned(),
+            &["`use_server` belongs to the rules of a backend, which has the server"],
+        ),
+    ] {
+        let found = errors(&format!("{BASE}\n{lines}"));
+        for said in said {
+            assert!(found.contains(said), "{lines}:\n{found}");
+        }
+        assert_eq!(found.matches("error: ").count(), 1, "{found}");
+    }
+}
+
+#[test]
+fn servers_without_weight_serve_if_a_rule_chooses_one() {
+    let text = BASE.replace(
+        "[\"10.0.0.1:80\"]",
+        "{ name = 'a', address = '10.0.0.1:80', weight = 0 }",
+    );
+    assert!(warnings(&text).contains("has only servers of weight 0"));
+    assert_eq!(
+        warnings(&format!("{text}rule = {{ use_server = 'a' }}")),
+        ""
+    );
 }
 
 #[test]

@@ -20,15 +20,15 @@ use crate::base::{
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
 use crate::plan::{
-    AccessLog, Admin, Backend, BackendHttp2, BackendLimits, BackendReference, BackendTimeouts,
-    Balance, Bind, Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField,
-    ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits,
-    FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Log,
-    LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, Own, OwnCheck,
-    OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol,
-    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule, SendProxy,
-    Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
-    UnknownNames, ValuePattern,
+    AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
+    BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
+    ClientCertificates, ClientField, ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding,
+    Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck,
+    Identity, Initial, Log, LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On,
+    Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
+    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule,
+    SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust,
+    UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -867,9 +867,15 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             option::of(server_tls()),
             option::of(send_proxy()),
         ),
-        (retry(), 0_usize..=1_000_000, header_case(), rules()),
+        (
+            retry(),
+            0_usize..=1_000_000,
+            header_case(),
+            rules(),
+            option::of(any::<prop::sample::Index>()),
+        ),
     )
-        .prop_map(|(main, bounds, rest)| {
+        .prop_map(|(main, bounds, mut rest)| {
             let (name, balance, mut servers, mut health) = main;
             let is_unix = |server: &Server| matches!(server.address, Address::Unix(_));
             for server in &mut servers {
@@ -883,6 +889,16 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                     own.address = None;
                     own.port = None;
                 }
+            }
+            if let Some(index) = rest.4.filter(|_| !servers.is_empty()) {
+                let name = index.get(&servers).name.clone();
+                rest.3.push(Rule {
+                    on: On::Request,
+                    when: None,
+                    action: Action::UseServer(name),
+                    at: Position::built_in(),
+                    action_at: Position::built_in(),
+                });
             }
             if let Some(health) = &mut health
                 && servers.iter().any(is_unix)

@@ -187,6 +187,7 @@ fn scrape(
                 metrics: &server.metrics,
                 health: &server.health_metrics,
                 state: server.health().into(),
+                queued: backend.queued_at(server) as u64,
                 in_flight: u64::from(server.in_flight()),
             })
         })

@@ -98,7 +98,10 @@ fn backend_status(backend: &Backend) -> Value {
         .set()
         .servers()
         .iter()
-        .map(|server| (server.name.to_string(), server_status(server)))
+        .map(|server| {
+            let queued = backend.queued_at(server);
+            (server.name.to_string(), server_status(server, queued))
+        })
         .collect();
     json!({
         "queued": backend.queued(),
@@ -106,13 +109,14 @@ fn backend_status(backend: &Backend) -> Value {
     })
 }
 
-fn server_status(server: &Server) -> Value {
+fn server_status(server: &Server, queued: usize) -> Value {
     let note = server.note();
     json!({
         "state": ServerState::from(server.health()).code(),
         "since": rfc3339(note.since),
         "reason": note.reason,
         "in_flight": server.in_flight(),
+        "queued": queued,
         "failures_in_a_row": server.failures_in_a_row(),
         "address": server.address.to_string(),
         "weight": server.weight(),

@@ -88,7 +88,9 @@ metrics! {
     ROUTE_REQUESTS = "evenkeel_route_requests_total", Counter, Count, ["frontend", "route"],
         "Finished exchanges of the route, by its name, or its number if it has none; in TCP mode connections.";
     BACKEND_QUEUE = "evenkeel_backend_queue_length", Gauge, Count, ["backend"],
-        "Exchanges that wait for a slot at a server.";
+        "Exchanges that wait for a slot, at any server or at one that a rule has chosen.";
+    SERVER_QUEUE = "evenkeel_server_queue_length", Gauge, Count, ["backend", "server"],
+        "Exchanges that wait for a slot at this server alone, because a rule has chosen it (`use_server`).";
     SERVER_REQUESTS = "evenkeel_server_requests_total", Counter, Count, ["backend", "server", "status"],
         "Attempts that the server answered, by its status; attempts without an answer are attempt faults.";
     SERVER_RESPONSE = "evenkeel_server_response_seconds", Histogram, Seconds, ["backend", "server"],

@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::base::clock;
+use crate::base::{Name, clock};
 use crate::exchange::Reason;
 
 use super::lease::Lease;
 use super::local::LocalSet;
 use super::pick::{Ask, NoSlot, Tried, pick};
-use super::queue::{Full, Woken};
+use super::queue::{Full, Ticket, Woken};
 use super::set::Selector;
 use super::{Local, LocalServer};
 
@@ -19,6 +19,45 @@ use super::{Local, LocalServer};
 const RACES: usize = 4;
 
 impl Local {
+    /// A slot for the first attempt of an exchange, without waiting: at the first of the servers
+    /// `preferred` that is up, whatever its weight is, else at one that balancing chooses. Fails if other
+    /// exchanges wait for it already.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSlot`].
+    pub fn lease_first(self: &Rc<Self>, preferred: &[Name]) -> Result<Lease, NoSlot> {
+        let Some(server) = self.preferred(preferred) else {
+            return self.lease_now(&Tried::default());
+        };
+        if self.shared.live.queue.len_at(&server.shared) > 0 {
+            return Err(NoSlot::Full);
+        }
+        self.try_lease_at(&server)
+    }
+
+    /// The first of the servers `preferred` that the backend has and that is up. The others are
+    /// passed over, as HAProxy does it: a rule that names a server that is down has no effect.
+    fn preferred(&self, preferred: &[Name]) -> Option<Rc<LocalServer>> {
+        if preferred.is_empty() {
+            return None;
+        }
+        let set = self.set();
+        let found = |name: &Name| {
+            let mut servers = set.servers.iter();
+            let server = servers.find(|server| server.shared.name == *name)?;
+            server.shared.is_usable().then(|| Rc::clone(server))
+        };
+        preferred.iter().find_map(found)
+    }
+
+    fn try_lease_at(self: &Rc<Self>, server: &Rc<LocalServer>) -> Result<Lease, NoSlot> {
+        match server.shared.try_acquire() {
+            true => Ok(Lease::of(self, server)),
+            false => Err(NoSlot::Full),
+        }
+    }
+
     fn try_lease(self: &Rc<Self>, tried: &Tried) -> Result<Lease, NoSlot> {
         let set = self.set();
         let turn = self.turn(&set, tried);
@@ -60,15 +99,18 @@ impl Local {
     ///
     /// [`NoSlot`].
     pub fn lease_now(self: &Rc<Self>, tried: &Tried) -> Result<Lease, NoSlot> {
-        if self.shared.live.queue.len() > 0 {
+        if self.shared.live.queue.len_of_any() > 0 {
             return Err(NoSlot::Full);
         }
         self.try_lease(tried)
     }
 
-    /// A slot at a server, as soon as it is this exchange's turn. The caller bounds the wait. Only
-    /// for an exchange that has tried none: one that cannot use every server would delay those
-    /// after it.
+    /// A slot as for [`Local::lease_first`], as soon as it is this exchange's turn. The caller
+    /// bounds the wait. Only for an exchange that has tried no server: one that cannot use every
+    /// server of its line would delay those after it.
+    ///
+    /// If the server that it waits for goes down or is removed, the exchange waits for the next of
+    /// `preferred`, or for any server, and keeps its turn.
     ///
     /// # Errors
     ///
@@ -77,20 +119,21 @@ impl Local {
     /// # Cancel safety
     ///
     /// The position in the queue is lost, and nothing else.
-    pub async fn wait_for_slot(self: &Rc<Self>) -> Result<Lease, Reason> {
-        let untried = Tried::default();
+    pub async fn wait_for_slot(self: &Rc<Self>, preferred: &[Name]) -> Result<Lease, Reason> {
         let queue = &self.shared.live.queue;
         loop {
-            let ticket = match queue.join(self.shared.plan.queue.max) {
+            let server = self.preferred(preferred);
+            let server = server.as_ref().map(|server| &server.shared);
+            let mut ticket = match queue.join(server, self.shared.plan.queue.max) {
                 Ok(ticket) => ticket,
                 Err(Full) => return Err(Reason::QueueFull),
             };
             // A slot may have become free between the check and the joining. Only the first in the
-            // queue may take it.
-            let mut may_try = queue.len() == 1;
+            // line may take it.
+            let mut may_try = ticket.is_first();
             let server = loop {
                 if may_try {
-                    match self.try_lease(&untried) {
+                    match self.try_lease_with(&mut ticket, preferred) {
                         Ok(lease) => return Ok(lease),
                         Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
                         Err(NoSlot::Full) => {}
@@ -108,6 +151,20 @@ impl Local {
             // It was just removed, or a reload has added it and this exchange runs under other
             // settings.
             queue.give_back(&server);
+        }
+    }
+
+    /// A slot for the waiter with `ticket`, which changes to the line of the servers that it may use now.
+    fn try_lease_with(
+        self: &Rc<Self>,
+        ticket: &mut Ticket<'_>,
+        preferred: &[Name],
+    ) -> Result<Lease, NoSlot> {
+        let server = self.preferred(preferred);
+        ticket.move_to(server.as_ref().map(|server| &server.shared));
+        match server {
+            Some(server) => self.try_lease_at(&server),
+            None => self.try_lease(&Tried::default()),
         }
     }
 }
@@ -305,7 +362,7 @@ mod tests {
     fn a_released_slot_goes_to_a_waiter() {
         let local = servers(&[(1, Some(1))]).local();
         let held = local.lease_now(&Tried::default()).expect("a slot");
-        let mut waiting = pin!(local.wait_for_slot());
+        let mut waiting = pin!(local.wait_for_slot(&[]));
         assert!(poll(waiting.as_mut()).is_pending());
         assert_eq!(chosen_index(&local), Err(NoSlot::Full));
         drop(held);
@@ -325,13 +382,13 @@ mod tests {
     #[test]
     fn a_slot_that_became_free_before_the_wait_goes_only_to_the_first_waiter() {
         let local = servers(&[(1, Some(1))]).local();
-        let first = local.shared.live.queue.join(2).ok().expect("room");
-        let mut second = pin!(local.wait_for_slot());
+        let first = local.shared.live.queue.join(None, 2).ok().expect("room");
+        let mut second = pin!(local.wait_for_slot(&[]));
         assert!(poll(second.as_mut()).is_pending(), "behind the first");
         drop(first);
         assert!(matches!(poll(second.as_mut()), Poll::Ready(Ok(_))));
         // No slot is given back any more: without a check of its own it would wait for ever.
-        let third = poll(pin!(local.wait_for_slot()));
+        let third = poll(pin!(local.wait_for_slot(&[])));
         assert!(matches!(third, Poll::Ready(Ok(_))));
     }
 
@@ -340,8 +397,8 @@ mod tests {
         let local = servers(&[(1, Some(1)), (1, Some(1))]).local();
         let gone = local.lease_now(&Tried::default()).expect("a slot");
         let stays = local.lease_now(&Tried::default()).expect("a slot");
-        let mut first = pin!(local.wait_for_slot());
-        let mut second = pin!(local.wait_for_slot());
+        let mut first = pin!(local.wait_for_slot(&[]));
+        let mut second = pin!(local.wait_for_slot(&[]));
         assert!(poll(first.as_mut()).is_pending());
         assert!(poll(second.as_mut()).is_pending());
         local
@@ -360,7 +417,7 @@ mod tests {
         let local = servers(&[(1, Some(1)), (1, Some(1))]).local();
         let down = local.lease_now(&Tried::default()).expect("a slot");
         let up = local.lease_now(&Tried::default()).expect("a slot");
-        let mut waiting = pin!(local.wait_for_slot());
+        let mut waiting = pin!(local.wait_for_slot(&[]));
         assert!(poll(waiting.as_mut()).is_pending());
         down.server().shared.set_health(Health::Down, "test");
         local.shared.refresh();
@@ -399,11 +456,11 @@ mod tests {
     fn the_queue_ends_at_its_maximum() {
         let local = servers(&[(1, Some(1))]).local();
         let _held = local.lease_now(&Tried::default()).expect("a slot");
-        let mut first = pin!(local.wait_for_slot());
-        let mut second = pin!(local.wait_for_slot());
+        let mut first = pin!(local.wait_for_slot(&[]));
+        let mut second = pin!(local.wait_for_slot(&[]));
         assert!(poll(first.as_mut()).is_pending());
         assert!(poll(second.as_mut()).is_pending());
-        let third = poll(pin!(local.wait_for_slot()));
+        let third = poll(pin!(local.wait_for_slot(&[])));
         assert!(matches!(third, Poll::Ready(Err(Reason::QueueFull))));
     }
 
@@ -413,14 +470,14 @@ mod tests {
         setup.health = Health::Checking;
         let local = setup.local();
         assert_eq!(chosen_index(&local), Err(NoSlot::Full));
-        let mut passed = pin!(local.wait_for_slot());
+        let mut passed = pin!(local.wait_for_slot(&[]));
         assert!(poll(passed.as_mut()).is_pending());
         local.shared.set().servers()[0].set_health(Health::Up, "passed");
         local.shared.refresh();
         assert!(matches!(poll(passed.as_mut()), Poll::Ready(Ok(_))));
         local.shared.set().servers()[0].set_health(Health::Checking, "test");
         local.shared.refresh();
-        let mut failed = pin!(local.wait_for_slot());
+        let mut failed = pin!(local.wait_for_slot(&[]));
         assert!(poll(failed.as_mut()).is_pending());
         local.shared.set().servers()[0].set_health(Health::Down, "failed");
         local.shared.refresh();
@@ -487,5 +544,196 @@ mod tests {
         local.shared.refresh();
         let row: Vec<usize> = (0..2).filter_map(|_| chosen_index(&local).ok()).collect();
         assert!(row.contains(&1) && row.contains(&2), "{row:?}");
+    }
+
+    fn name_of(local: &Rc<Local>, index: usize) -> Name {
+        local.shared.set().servers()[index].name.clone()
+    }
+
+    /// The server that a new exchange gets for which rules name the server at `index`.
+    fn preferred_index(local: &Rc<Local>, index: usize) -> Result<usize, NoSlot> {
+        let name = name_of(local, index);
+        let lease = local.lease_first(&[name])?;
+        Ok(index_of(&lease))
+    }
+
+    fn granted_index(waited: Poll<Result<Lease, Reason>>) -> Option<usize> {
+        match waited {
+            Poll::Ready(outcome) => Some(index_of(&outcome.expect("a slot"))),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_preferred_server_gets_the_exchange_whatever_its_weight_is_while_it_is_up() {
+        let mut setup = servers(&[(1, None), (0, None), (1, None)]);
+        setup.servers[2].backup = true;
+        let local = setup.local();
+        for index in [1, 2] {
+            let down = Arc::clone(&local.shared.set().servers()[index]);
+            assert!((0..3).all(|_| preferred_index(&local, index) == Ok(index)));
+            down.set_health(Health::Down, "test");
+            local.shared.refresh();
+            assert!((0..3).all(|_| preferred_index(&local, index) == Ok(0)));
+            down.set_health(Health::Up, "test");
+            local.shared.refresh();
+            assert_eq!(preferred_index(&local, index), Ok(index));
+        }
+    }
+
+    #[test]
+    fn of_several_preferred_servers_the_first_that_is_up_gets_the_exchange() {
+        let local = servers(&[(1, None), (1, None), (1, None)]).local();
+        let unknown = Name::new("unknown").expect("a name");
+        let names = [unknown, name_of(&local, 2), name_of(&local, 1)];
+        let index = || local.lease_first(&names).map(|lease| index_of(&lease));
+        assert_eq!(index(), Ok(2));
+        local.shared.set().servers()[2].set_health(Health::Down, "test");
+        local.shared.refresh();
+        assert_eq!(index(), Ok(1));
+    }
+
+    #[test]
+    fn an_exchange_waits_at_its_preferred_server_and_delays_no_other() {
+        let local = servers(&[(1, Some(1)), (1, None)]).local();
+        let names = [name_of(&local, 0)];
+        let held = local.lease_first(&names).expect("a slot");
+        assert_eq!(preferred_index(&local, 0), Err(NoSlot::Full));
+        let mut waiting = pin!(local.wait_for_slot(&names));
+        assert!(poll(waiting.as_mut()).is_pending());
+        let server = Arc::clone(&held.server().shared);
+        assert_eq!(local.shared.queued_at(&server), 1);
+        assert!((0..3).all(|_| chosen_index(&local) == Ok(1)));
+        drop(held);
+        assert_eq!(granted_index(poll(waiting.as_mut())), Some(0));
+        assert_eq!((local.shared.queued(), server.in_flight()), (0, 0));
+    }
+
+    #[test]
+    fn a_free_slot_goes_to_the_exchange_that_waits_longest_in_either_line() {
+        for preferred_is_first in [true, false] {
+            let local = servers(&[(1, Some(1))]).local();
+            let names = [name_of(&local, 0)];
+            let held = local.lease_first(&[]).expect("a slot");
+            let (mut any, mut preferring) = (
+                Box::pin(local.wait_for_slot(&[])),
+                Box::pin(local.wait_for_slot(&names)),
+            );
+            let order = match preferred_is_first {
+                true => [
+                    &mut preferring as &mut (dyn Future<Output = _> + Unpin),
+                    &mut any,
+                ],
+                false => [
+                    &mut any as &mut (dyn Future<Output = _> + Unpin),
+                    &mut preferring,
+                ],
+            };
+            let [first, second] = order;
+            assert!(poll(pin!(&mut *first)).is_pending());
+            assert!(poll(pin!(&mut *second)).is_pending());
+            drop(held);
+            assert!(poll(pin!(&mut *second)).is_pending());
+            let lease = poll(pin!(&mut *first));
+            assert!(matches!(lease, Poll::Ready(Ok(_))));
+            assert!(poll(pin!(&mut *second)).is_pending());
+            drop(lease);
+            assert!(matches!(poll(pin!(&mut *second)), Poll::Ready(Ok(_))));
+        }
+    }
+
+    #[test]
+    fn if_its_preferred_server_goes_down_or_is_removed_a_waiter_keeps_its_turn_at_the_others() {
+        for is_removed in [true, false] {
+            let local = servers(&[(1, Some(1)), (1, Some(1))]).local();
+            let names = [name_of(&local, 0)];
+            let (gone, other) = (
+                local.lease_first(&names).expect("a slot"),
+                local.lease_first(&[]).expect("a slot"),
+            );
+            let mut preferring = pin!(local.wait_for_slot(&names));
+            assert!(poll(preferring.as_mut()).is_pending());
+            let mut later = pin!(local.wait_for_slot(&[]));
+            assert!(poll(later.as_mut()).is_pending());
+            match is_removed {
+                true => local
+                    .shared
+                    .change(vec![Arc::clone(&other.server().shared)]),
+                false => {
+                    gone.server().shared.set_health(Health::Down, "test");
+                    local.shared.refresh();
+                }
+            }
+            assert!(poll(preferring.as_mut()).is_pending());
+            assert!(poll(later.as_mut()).is_pending());
+            assert_eq!(local.shared.queued_at(&gone.server().shared), 0);
+            drop(gone);
+            assert!(poll(preferring.as_mut()).is_pending());
+            drop(other);
+            assert!(poll(later.as_mut()).is_pending(), "it came later");
+            let index = granted_index(poll(preferring.as_mut()));
+            assert_eq!(index, Some(usize::from(!is_removed)));
+            assert!(granted_index(poll(later.as_mut())).is_some());
+        }
+    }
+
+    #[test]
+    fn a_waiter_returns_to_its_preferred_server_when_that_comes_up() {
+        let local = servers(&[(1, None), (1, Some(1))]).local();
+        let names = [name_of(&local, 0)];
+        local.shared.set().servers()[0].set_health(Health::Down, "test");
+        local.shared.refresh();
+        let _held = local.lease_first(&names).expect("the other one");
+        let mut waiting = pin!(local.wait_for_slot(&names));
+        assert!(poll(waiting.as_mut()).is_pending());
+        local.shared.set().servers()[0].set_health(Health::Up, "test");
+        local.shared.refresh();
+        assert_eq!(granted_index(poll(waiting.as_mut())), Some(0));
+    }
+
+    #[test]
+    fn a_free_slot_at_a_server_without_weight_goes_to_no_exchange_that_balancing_sends() {
+        let mut setup = servers(&[(1, Some(1)), (0, Some(1)), (1, Some(1))]);
+        setup.servers[2].backup = true;
+        let local = setup.local();
+        let _full = local.lease_first(&[]).expect("a slot");
+        let mut any = pin!(local.wait_for_slot(&[]));
+        assert!(poll(any.as_mut()).is_pending());
+        for index in [1, 2] {
+            let names = [name_of(&local, index)];
+            let held = local.lease_first(&names).expect("a slot");
+            let mut preferring = pin!(local.wait_for_slot(&names));
+            assert!(poll(preferring.as_mut()).is_pending());
+            drop(held);
+            assert!(poll(any.as_mut()).is_pending(), "it waited longer");
+            assert_eq!(granted_index(poll(preferring.as_mut())), Some(index));
+            assert!(poll(any.as_mut()).is_pending());
+        }
+    }
+
+    #[test]
+    fn each_server_has_a_queue_with_the_maximum_of_the_backend() {
+        let local = servers(&[(1, Some(1)), (1, Some(1))]).local();
+        let names = [[name_of(&local, 0)], [name_of(&local, 1)]];
+        let _held = names.each_ref().map(|name| local.lease_first(name).ok());
+        let mut waiting: Vec<_> = [&names[0][..], &names[0], &names[1], &names[1], &[], &[]]
+            .map(|names| Box::pin(local.wait_for_slot(names)))
+            .into();
+        for waiter in &mut waiting {
+            assert!(poll(waiter.as_mut()).is_pending());
+        }
+        for names in [&names[0][..], &names[1], &[]] {
+            let one_more = poll(pin!(local.wait_for_slot(names)));
+            assert!(matches!(one_more, Poll::Ready(Err(Reason::QueueFull))));
+        }
+        // A server that goes down costs no waiter its position.
+        local.shared.set().servers()[0].set_health(Health::Down, "test");
+        local.shared.refresh();
+        for waiter in &mut waiting {
+            assert!(poll(waiter.as_mut()).is_pending());
+        }
+        assert_eq!(local.shared.queued(), 6);
+        drop(waiting);
+        assert_eq!(local.shared.queued(), 0);
     }
 }

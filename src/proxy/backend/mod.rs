@@ -150,7 +150,12 @@ impl Backend {
         server.came_up(handicap_on_coming_up(others, server.weight()));
     }
 
-    /// How many exchanges wait for a slot.
+    /// How many exchanges wait for a slot at `server` alone: rules have chosen it.
+    pub fn queued_at(&self, server: &Arc<Server>) -> usize {
+        self.live.queue.len_at(server)
+    }
+
+    /// How many exchanges wait for a slot, at any server or at one alone.
     pub fn queued(&self) -> usize {
         self.live.queue.len()
     }

@@ -1,31 +1,56 @@
-//! Exchanges that wait because every server is at its limit.
+//! Exchanges that wait because the servers that they may use are at their limit.
 //!
-//! One queue for each backend, first come, first served, across all workers. A slot that becomes
-//! free is handed to the first waiter without being given back in between, so that no later
-//! exchange can take it. While servers have free slots, an exchange only reads one counter.
+//! A backend has one line for exchanges that balancing sends anywhere, and one for each server that a
+//! rule has chosen (`use_server`). A slot that becomes free at a server goes to the exchange that
+//! has waited longest in either of the two, as in HAProxy: if the server's own line came first, a
+//! rule that many requests match would take every slot, and the others would wait for ever; if the
+//! common line came first, an exchange that no other server may serve would wait behind exchanges
+//! that any server could serve.
+//!
+//! A slot is handed over without being given back in between, so that no later exchange can take
+//! it, across all workers. While servers have free slots, an exchange only reads one counter.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::server::Server;
+use super::server::{Server, ServerKey};
 
 /// The queue of one backend. It belongs to the backend's name and outlives a reload.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// How many wait. Written under the lock; read without it when a slot is given back.
+    /// How many wait in all lines. Written under the lock; read without it when a slot is given
+    /// back.
     ///
     /// `SeqCst`, with a fence between it and the check of the free slots on one side, and the
     /// release of a slot on the other: either a new waiter sees the slot that was given back, or
     /// the exchange that gives it back sees the new waiter.
     waiting: AtomicUsize,
-    line: Mutex<VecDeque<Arc<Waiter>>>,
+    /// How many of them wait for any server. Written and read as `waiting`.
+    waiting_for_any: AtomicUsize,
+    lines: Mutex<Lines>,
 }
+
+/// The waiters, by the servers that they may use.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The number of the next waiter.
+    arrivals: u64,
+    /// Those that any server may serve.
+    any: Line,
+    /// Those that only this server may serve. No line is empty.
+    of_servers: HashMap<ServerKey, Line>,
+}
+
+/// Waiters by their arrival.
+type Line = BTreeMap<u64, Arc<Waiter>>;
 
 #[derive(Debug)]
 struct Waiter {
+    /// Its turn among all waiters of the backend; it keeps it when it changes lines.
+    arrival: u64,
     state: Mutex<State>,
 }
 
@@ -55,9 +80,11 @@ pub(super) enum Woken {
 pub(super) struct Ticket<'a> {
     queue: &'a Queue,
     waiter: Arc<Waiter>,
+    /// Its line: that of this server, or the common one.
+    server: Option<Arc<Server>>,
 }
 
-/// The queue has as many waiters as it may have.
+/// The line has as many waiters as it may have.
 pub(super) struct Full;
 
 impl Queue {
@@ -66,38 +93,61 @@ impl Queue {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// A ticket for the end of the queue.
-    pub(super) fn join(&self, max: usize) -> Result<Ticket<'_>, Full> {
-        let mut line = lock(&self.line);
-        if line.len() >= max {
+    /// How many exchanges wait for any server.
+    pub(super) fn len_of_any(&self) -> usize {
+        self.waiting_for_any.load(Ordering::SeqCst)
+    }
+
+    /// How many exchanges wait for `server` alone.
+    pub(super) fn len_at(&self, server: &Arc<Server>) -> usize {
+        if self.len() == 0 {
+            return 0;
+        }
+        let lines = lock(&self.lines);
+        let line = lines.of_servers.get(&ServerKey::of(server));
+        line.map_or(0, Line::len)
+    }
+
+    /// A ticket for the end of the line of `server`, or of the common one. Each line has at most
+    /// `max` waiters: one server that is slow does not fill the queue for the others.
+    pub(super) fn join(
+        &self,
+        server: Option<&Arc<Server>>,
+        max: usize,
+    ) -> Result<Ticket<'_>, Full> {
+        let mut lines = lock(&self.lines);
+        if lines.len_of(server) >= max {
             return Err(Full);
         }
         let waiter = Arc::new(Waiter {
+            arrival: lines.arrivals,
             state: Mutex::new(State::Waiting(None)),
         });
-        line.push_back(Arc::clone(&waiter));
-        self.waiting.store(line.len(), Ordering::SeqCst);
+        lines.arrivals += 1;
+        lines.add(server, &waiter);
+        self.count(&lines, 1, 0);
         // Before the check of the free slots that follows: see `waiting`.
         fence(Ordering::SeqCst);
         Ok(Ticket {
             queue: self,
             waiter,
+            server: server.cloned(),
         })
     }
 
-    /// Hands the slot at `server` that its holder is about to give back to the first waiter.
-    /// `false`: there is no waiter, and the slot must be given back.
+    /// Hands the slot at `server` that its holder is about to give back to the waiter that came
+    /// first. `false`: no waiter may have it, and the slot must be given back.
     fn hand_over(&self, server: &Arc<Server>) -> bool {
         if self.len() == 0 {
             return false;
         }
-        let mut line = lock(&self.line);
-        let Some(first) = line.pop_front() else {
+        let mut lines = lock(&self.lines);
+        let Some((waiter, next)) = lines.pop_for(server) else {
             return false;
         };
-        self.waiting.store(line.len(), Ordering::SeqCst);
-        first.become_(State::Granted(Arc::clone(server)));
-        let_first_look(&line);
+        self.count(&lines, 0, 1);
+        waiter.become_(State::Granted(Arc::clone(server)));
+        look(next.as_ref());
         true
     }
 
@@ -108,36 +158,124 @@ impl Queue {
         }
     }
 
-    /// Gives a slot at `server` back to the server; waiters may look for it.
-    pub(super) fn release(&self, server: &Server) {
+    /// Gives a slot at `server` back to the server; waiters that may use it look for it.
+    pub(super) fn release(&self, server: &Arc<Server>) {
         server.release();
         fence(Ordering::SeqCst);
         // A waiter that joined between the check and the release saw a full server.
-        self.look_again();
-    }
-
-    /// Makes all waiters look again, in their order: a server came up, or got a higher limit.
-    pub(super) fn look_again(&self) {
         if self.len() == 0 {
             return;
         }
-        for waiter in lock(&self.line).iter() {
+        let lines = lock(&self.lines);
+        let own = lines.of_servers.get(&ServerKey::of(server));
+        let any = server.is_balanced().then_some(&lines.any);
+        for waiter in own.into_iter().chain(any).flat_map(Line::values) {
             waiter.become_(State::LookAgain);
         }
     }
 
-    fn leave(&self, waiter: &Arc<Waiter>) {
-        let mut line = lock(&self.line);
-        let was_first = line.front().is_some_and(|first| Arc::ptr_eq(first, waiter));
-        line.retain(|other| !Arc::ptr_eq(other, waiter));
-        self.waiting.store(line.len(), Ordering::SeqCst);
-        if was_first {
-            let_first_look(&line);
+    /// Makes all waiters look again, in their order: a server came up or went down, was added or
+    /// removed, or got a higher limit.
+    pub(super) fn look_again(&self) {
+        if self.len() == 0 {
+            return;
+        }
+        let lines = lock(&self.lines);
+        let all = lines.of_servers.values().chain([&lines.any]);
+        for waiter in all.flat_map(Line::values) {
+            waiter.become_(State::LookAgain);
+        }
+    }
+
+    /// Notes that so many waiters `came` and `left`, which `lines` already shows.
+    fn count(&self, lines: &Lines, came: usize, left: usize) {
+        let waiting = self.waiting.load(Ordering::Relaxed) + came - left;
+        self.waiting.store(waiting, Ordering::SeqCst);
+        self.waiting_for_any
+            .store(lines.any.len(), Ordering::SeqCst);
+    }
+}
+
+impl Lines {
+    fn line(&self, server: Option<&Arc<Server>>) -> Option<&Line> {
+        match server {
+            Some(server) => self.of_servers.get(&ServerKey::of(server)),
+            None => Some(&self.any),
+        }
+    }
+
+    fn len_of(&self, server: Option<&Arc<Server>>) -> usize {
+        self.line(server).map_or(0, Line::len)
+    }
+
+    fn add(&mut self, server: Option<&Arc<Server>>, waiter: &Arc<Waiter>) {
+        let line = match server {
+            Some(server) => self.of_servers.entry(ServerKey::of(server)).or_default(),
+            None => &mut self.any,
+        };
+        line.insert(waiter.arrival, Arc::clone(waiter));
+    }
+
+    /// Takes the waiter of this `arrival` out of the line of `server`. With it comes the next one of that
+    /// line, if it was the first: see [`look`].
+    fn take(
+        &mut self,
+        server: Option<&Arc<Server>>,
+        arrival: u64,
+    ) -> Option<(Arc<Waiter>, Option<Arc<Waiter>>)> {
+        let key = server.map(ServerKey::of);
+        let line = match &key {
+            Some(key) => self.of_servers.get_mut(key)?,
+            None => &mut self.any,
+        };
+        let was_first = line.keys().next() == Some(&arrival);
+        let waiter = line.remove(&arrival)?;
+        let next = line.values().next().filter(|_| was_first).cloned();
+        if let Some(key) = key.filter(|_| line.is_empty()) {
+            self.of_servers.remove(&key);
+        }
+        Some((waiter, next))
+    }
+
+    /// Takes out the waiter that has waited longest of all that may use `server`, as [`Lines::take`].
+    fn pop_for(&mut self, server: &Arc<Server>) -> Option<(Arc<Waiter>, Option<Arc<Waiter>>)> {
+        let first_of = |line: Option<&Line>| line.and_then(|line| line.keys().next().copied());
+        let own = first_of(self.line(Some(server)));
+        let any = first_of(self.line(None)).filter(|_| server.is_balanced());
+        match (own, any) {
+            (Some(own), any) if any.is_none_or(|any| own < any) => self.take(Some(server), own),
+            (_, Some(any)) => self.take(None, any),
+            (_, None) => None,
         }
     }
 }
 
 impl Ticket<'_> {
+    /// Whether it is the first of its line.
+    pub(super) fn is_first(&self) -> bool {
+        let lines = lock(&self.queue.lines);
+        let line = lines.line(self.server.as_ref());
+        line.is_some_and(|line| line.keys().next() == Some(&self.waiter.arrival))
+    }
+
+    /// Changes to the line of `server`, or to the common one, and keeps its turn among all. The new line
+    /// may get longer than its maximum: a server that goes down costs no waiter its position.
+    pub(super) fn move_to(&mut self, server: Option<&Arc<Server>>) {
+        if self.server.as_ref().map(Arc::as_ptr) == server.map(Arc::as_ptr) {
+            return;
+        }
+        let mut lines = lock(&self.queue.lines);
+        // Without a position it has been granted a slot, and need not wait.
+        if let Some((waiter, next)) = lines.take(self.server.as_ref(), self.waiter.arrival) {
+            lines.add(server, &waiter);
+            self.queue.count(&lines, 0, 0);
+            look(next.as_ref());
+            self.server = server.cloned();
+        }
+        // As in `join`: the caller checks the free slots next.
+        fence(Ordering::SeqCst);
+    }
+
     /// Waits until the state changes.
     ///
     /// # Cancel safety
@@ -166,11 +304,19 @@ impl Ticket<'_> {
             State::Gone => Poll::Pending,
         }
     }
+
+    fn leave(&self) {
+        let mut lines = lock(&self.queue.lines);
+        if let Some((_, next)) = lines.take(self.server.as_ref(), self.waiter.arrival) {
+            self.queue.count(&lines, 0, 1);
+            look(next.as_ref());
+        }
+    }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.queue.leave(&self.waiter);
+        self.leave();
         let left = std::mem::replace(&mut *lock(&self.waiter.state), State::Gone);
         if let State::Granted(server) = left {
             self.queue.give_back(&server);
@@ -189,11 +335,12 @@ impl Waiter {
     }
 }
 
-/// Makes the new first waiter look once. A server that a reload has added may be free; earlier
-/// waiters, which run under the older snapshot, could not use it.
-fn let_first_look(line: &VecDeque<Arc<Waiter>>) {
-    if let Some(first) = line.front() {
-        first.become_(State::LookAgain);
+/// Makes the waiter that is now the first of a line look once. A server that a reload has added may
+/// be free; earlier waiters, which run under the older snapshot, could not use it. And of two slots
+/// that became free at once, the waiter before it took one.
+fn look(next: Option<&Arc<Waiter>>) {
+    if let Some(next) = next {
+        next.become_(State::LookAgain);
     }
 }
 
@@ -205,6 +352,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::base::Name;
@@ -222,6 +371,7 @@ mod tests {
         };
         let metrics = Arc::new(ServerMetrics::new(1));
         let server = Server::new(&wanted, metrics, Health::Up, "test");
+        server.set_balanced(true);
         assert!(server.try_acquire());
         Arc::new(server)
     }
@@ -237,8 +387,8 @@ mod tests {
     #[test]
     fn the_first_in_line_gets_the_slot() {
         let (queue, server) = (Queue::default(), server());
-        let first = queue.join(9).ok().expect("room");
-        let second = queue.join(9).ok().expect("room");
+        let first = queue.join(None, 9).ok().expect("room");
+        let second = queue.join(None, 9).ok().expect("room");
         assert!(queue.hand_over(&server));
         assert!(!is_granted(&second));
         assert!(is_granted(&first));
@@ -248,8 +398,8 @@ mod tests {
     #[test]
     fn a_grant_that_is_not_taken_goes_to_the_next() {
         let (queue, server) = (Queue::default(), server());
-        let first = queue.join(9).ok().expect("room");
-        let second = queue.join(9).ok().expect("room");
+        let first = queue.join(None, 9).ok().expect("room");
+        let second = queue.join(None, 9).ok().expect("room");
         assert!(queue.hand_over(&server));
         drop(first);
         assert!(is_granted(&second));
@@ -260,7 +410,7 @@ mod tests {
     #[test]
     fn a_grant_without_a_waiter_is_given_back() {
         let (queue, server) = (Queue::default(), server());
-        let only = queue.join(9).ok().expect("room");
+        let only = queue.join(None, 9).ok().expect("room");
         assert!(queue.hand_over(&server));
         drop(only);
         assert_eq!(server.in_flight(), 0);
@@ -270,19 +420,134 @@ mod tests {
     #[test]
     fn the_queue_has_a_limit() {
         let queue = Queue::default();
-        let _first = queue.join(1).ok().expect("room");
-        assert!(queue.join(1).is_err());
-        assert!(Queue::default().join(0).is_err());
+        let _first = queue.join(None, 1).ok().expect("room");
+        assert!(queue.join(None, 1).is_err());
+        assert!(Queue::default().join(None, 0).is_err());
     }
 
     #[test]
     fn a_waiter_that_is_polled_again_keeps_its_turn() {
         let (queue, server) = (Queue::default(), server());
-        let first = queue.join(9).ok().expect("room");
-        let _second = queue.join(9).ok().expect("room");
+        let first = queue.join(None, 9).ok().expect("room");
+        let _second = queue.join(None, 9).ok().expect("room");
         queue.look_again();
         assert!(matches!(poll(&first), Poll::Ready(Woken::LookAgain)));
         assert!(queue.hand_over(&server));
         assert!(is_granted(&first));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        /// An exchange comes, for the server at this index; past the last one: for any.
+        Come(usize),
+        /// Of those that wait, the one at this index, modulo their number, leaves.
+        Leave(usize),
+        /// The same one changes to the line of this server.
+        Move(usize, usize),
+        /// A slot at this server becomes free.
+        Free(usize),
+    }
+
+    const SERVERS: usize = 3;
+
+    fn event() -> impl Strategy<Value = Event> {
+        let line = || 0..=SERVERS;
+        prop_oneof![
+            3 => line().prop_map(Event::Come),
+            1 => any::<usize>().prop_map(Event::Leave),
+            1 => (any::<usize>(), line()).prop_map(|(who, line)| Event::Move(who, line)),
+            2 => (0..SERVERS).prop_map(Event::Free),
+        ]
+    }
+
+    proptest! {
+        /// The model: a list of all waiters in the order of their arrival. A slot goes to the first
+        /// that may have it.
+        #[test]
+        fn a_slot_goes_to_the_waiter_that_came_first_of_all_that_may_have_it(
+            events in prop::collection::vec(event(), 0..60),
+            balanced: [bool; SERVERS],
+        ) {
+            let queue = Queue::default();
+            let servers: [Arc<Server>; SERVERS] = std::array::from_fn(|_| server());
+            for (server, is_balanced) in servers.iter().zip(balanced) {
+                server.set_balanced(is_balanced);
+            }
+            let mut waiting: Vec<(usize, Ticket<'_>)> = Vec::new();
+            for event in events {
+                match event {
+                    Event::Come(line) => {
+                        let ticket = queue.join(servers.get(line), 99).ok().expect("room");
+                        waiting.push((line, ticket));
+                    }
+                    Event::Leave(index) if !waiting.is_empty() => {
+                        drop(waiting.remove(index % waiting.len()));
+                    }
+                    Event::Move(index, line) if !waiting.is_empty() => {
+                        let index = index % waiting.len();
+                        waiting[index].1.move_to(servers.get(line));
+                        waiting[index].0 = line;
+                    }
+                    Event::Free(index) => {
+                        let may = |line: usize| line == index || line == SERVERS && balanced[index];
+                        let first = waiting.iter().position(|(line, _)| may(*line));
+                        prop_assert_eq!(queue.hand_over(&servers[index]), first.is_some());
+                        if let Some(first) = first {
+                            let (_, ticket) = waiting.remove(first);
+                            let Poll::Ready(Woken::Granted(server)) = poll(&ticket) else {
+                                return Err(TestCaseError::fail("another waiter got it"));
+                            };
+                            prop_assert!(Arc::ptr_eq(&server, &servers[index]));
+                        }
+                    }
+                    Event::Leave(_) | Event::Move(..) => {}
+                }
+                prop_assert_eq!(queue.len(), waiting.len());
+                let count = |line| waiting.iter().filter(|(its, _)| *its == line).count();
+                prop_assert_eq!(queue.len_of_any(), count(SERVERS));
+                for (index, server) in servers.iter().enumerate() {
+                    prop_assert_eq!(queue.len_at(server), count(index));
+                }
+                for (index, (line, ticket)) in waiting.iter().enumerate() {
+                    let is_first = !waiting[..index].iter().any(|(other, _)| other == line);
+                    prop_assert_eq!(ticket.is_first(), is_first);
+                }
+            }
+            waiting.clear();
+            prop_assert!(lock(&queue.lines).of_servers.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_waiter_behind_one_that_leaves_or_moves_looks_once() {
+        let (queue, server) = (Queue::default(), server());
+        let looks = |ticket: &Ticket<'_>| matches!(poll(ticket), Poll::Ready(Woken::LookAgain));
+        for line in [None, Some(&server)] {
+            let other = match line {
+                None => Some(&server),
+                Some(_) => None,
+            };
+            let [first, mut second, third] =
+                [(); 3].map(|()| queue.join(line, 9).ok().expect("room"));
+            assert!(!looks(&second) && !looks(&third));
+            drop(first);
+            assert!(looks(&second) && !looks(&third));
+            second.move_to(other);
+            assert!(looks(&third));
+        }
+    }
+
+    #[test]
+    fn a_slot_that_is_given_back_wakes_only_those_that_may_have_it() {
+        let (queue, one, other) = (Queue::default(), server(), server());
+        let at_other = queue.join(Some(&other), 9).ok().expect("room");
+        queue.give_back(&one);
+        assert!(poll(&at_other).is_pending());
+        assert_eq!((one.in_flight(), other.in_flight()), (0, 1));
+        one.set_balanced(false);
+        let for_any = queue.join(None, 9).ok().expect("room");
+        assert!(one.try_acquire());
+        queue.give_back(&one);
+        assert!(poll(&for_any).is_pending());
     }
 }

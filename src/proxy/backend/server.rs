@@ -80,6 +80,9 @@ pub struct Server {
     /// member. `Relaxed`, as `limit`.
     weight: AtomicU16,
     is_backup: AtomicBool,
+    /// Whether balancing may choose it: it is a member of the latest set that has it. Written when a
+    /// set is made; read when a slot is given back while exchanges wait. `Relaxed`, as `limit`.
+    is_balanced: AtomicBool,
     /// A [`Health`] as number. Written by the health checks, with their bit of `admission`. Read by
     /// the admin API, and by a choice that finds no server. `Relaxed`, as `admission`.
     health: AtomicU8,
@@ -138,6 +141,7 @@ impl Server {
             limit: AtomicU32::new(wanted.max_connections.unwrap_or(u32::MAX)),
             weight: AtomicU16::new(wanted.weight),
             is_backup: AtomicBool::new(wanted.backup),
+            is_balanced: AtomicBool::new(false),
             health: AtomicU8::new(health as u8),
             admission: health.admission(),
             up_since_us: AtomicU64::new(0),
@@ -299,6 +303,16 @@ impl Server {
     /// Whether it is used only while no other server is usable.
     pub fn is_backup(&self) -> bool {
         self.is_backup.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether balancing may choose it.
+    pub(super) fn set_balanced(&self, is_balanced: bool) {
+        self.is_balanced.store(is_balanced, Ordering::Relaxed);
+    }
+
+    /// Whether balancing may choose it.
+    pub(super) fn is_balanced(&self) -> bool {
+        self.is_balanced.load(Ordering::Relaxed)
     }
 
     /// Whether one more slot may be taken.

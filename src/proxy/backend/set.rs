@@ -66,6 +66,7 @@ impl ServerSet {
         if members.is_empty() {
             members = self::members(&servers, Server::is_backup);
         }
+        note_members(&servers, &members);
         let weights: Vec<u16> = members.iter().map(|member| member.weight).collect();
         Self {
             version,
@@ -110,6 +111,15 @@ fn members(servers: &[Arc<Server>], is_of_kind: impl Fn(&Server) -> bool) -> Vec
         })
         .filter(|member| member.weight > 0)
         .collect()
+}
+
+/// Writes at each server whether it is one of `members`, which are in the order of `servers`.
+fn note_members(servers: &[Arc<Server>], members: &[Member]) {
+    let mut members = members.iter().peekable();
+    for (index, server) in servers.iter().enumerate() {
+        let member = members.next_if(|member| member.index == index);
+        server.set_balanced(member.is_some());
+    }
 }
 
 impl CurrentSet {

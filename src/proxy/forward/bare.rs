@@ -31,7 +31,7 @@ pub(crate) async fn connect(
     exchange: &Rc<Exchange>,
 ) -> Result<(Stream, Lease), Fault> {
     let mut tries = Tries::at(backend, exchange);
-    let (mut lease, mut active) = tries.first().await?;
+    let (mut lease, mut active) = tries.first(&[]).await?;
     loop {
         match dialled(&lease, dialer, &active).await {
             Ok(stream) => return Ok((stream, lease)),

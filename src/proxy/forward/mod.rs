@@ -56,7 +56,7 @@ pub(crate) async fn forward(
 ) -> Result<Response<ServerBody>, Fault> {
     sending.under(&backend.shared.plan.retry);
     let mut tries = Tries::at(backend, exchange);
-    let (mut lease, mut active) = tries.first().await?;
+    let (mut lease, mut active) = tries.first(sending.preferred()).await?;
     let mut retries_left = RetriesLeft::default();
     loop {
         let outcome = attempt(

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use http::{HeaderValue, Request, header, request};
 use http_body::Body;
 
+use crate::base::Name;
 use crate::plan::Retry;
 use crate::proxy::io::{Exchange, RequestBody};
 use crate::proxy::upstream::Leftover;
@@ -21,13 +22,16 @@ pub(crate) struct Sending {
     is_idempotent: bool,
     /// Whether a server may have read some of it.
     is_seen: bool,
+    /// The servers that rules name for it, in their order: the first that is up gets it.
+    preferred: Vec<Name>,
     /// Whether it may go to another server after one has read it, if its body allows.
     may_resend: bool,
 }
 
 impl Sending {
-    /// The whole of `request`.
-    pub(crate) fn new(request: Request<RequestBody>) -> Self {
+    /// The whole of `request`, which goes to the first of the servers `preferred` that is up, else to one
+    /// that balancing chooses.
+    pub(crate) fn new(request: Request<RequestBody>, preferred: Vec<Name>) -> Self {
         let (head, body) = request.into_parts();
         Self {
             is_idempotent: head.method.is_idempotent(),
@@ -35,6 +39,7 @@ impl Sending {
             head,
             body: Some(body),
             is_seen: false,
+            preferred,
             may_resend: false,
         }
     }
@@ -42,6 +47,11 @@ impl Sending {
     /// Notes the retry settings for it.
     pub(super) fn under(&mut self, retry: &Retry) {
         self.may_resend = retry.may_resend();
+    }
+
+    /// The servers that rules name for it, in their order.
+    pub(super) fn preferred(&self) -> &[Name] {
+        &self.preferred
     }
 
     /// The part that can be sent again.

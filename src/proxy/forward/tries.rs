@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use http::Response;
 
-use crate::base::clock;
+use crate::base::{Name, clock};
 use crate::exchange::{Cause, Fault, Outcome, Reason, Verdict};
 use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
@@ -53,13 +53,14 @@ impl<'a> Tries<'a> {
         }
     }
 
-    /// The first attempt: at once if a slot is free, else as soon as there is one within `timeout.queue`.
-    pub(super) async fn first(&mut self) -> Result<LeasedAttempt, Fault> {
-        let lease = match self.backend.lease_now(&self.tried) {
+    /// The first attempt, at the first of the servers `preferred` that is up, else by balancing: at
+    /// once if a slot is free, else as soon as there is one within `timeout.queue`.
+    pub(super) async fn first(&mut self, preferred: &[Name]) -> Result<LeasedAttempt, Fault> {
+        let lease = match self.backend.lease_first(preferred) {
             Ok(lease) => Ok(lease),
             Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
             // Boxed: an exchange that need not wait does not carry the state for waiting.
-            Err(NoSlot::Full) => Box::pin(wait(self.backend, self.exchange)).await,
+            Err(NoSlot::Full) => Box::pin(wait(self.backend, preferred, self.exchange)).await,
         };
         Ok(self.attempt_with(lease?))
     }
@@ -172,13 +173,18 @@ fn tell(lease: &Lease, fault: &Fault) {
 }
 
 /// A slot, within `timeout.queue`.
-async fn wait(backend: &Rc<Local>, exchange: &Exchange) -> Result<Lease, Reason> {
+async fn wait(
+    backend: &Rc<Local>,
+    preferred: &[Name],
+    exchange: &Exchange,
+) -> Result<Lease, Reason> {
     let began = clock::now();
     let timeout = backend.shared.plan.timeout.queue;
     // The deadlines of the attempt that the slot is for.
     let deadlines = exchange.deadlines.of(exchange.record.attempts.next());
     deadlines.wait_for_server(timeout, Reason::QueueTimeout);
-    let outcome = deadlines.unless_due(backend.wait_for_slot()).await;
+    let waiting = backend.wait_for_slot(preferred);
+    let outcome = deadlines.unless_due(waiting).await;
     deadlines.server_came();
     let waited = clock::now().saturating_duration_since(began);
     exchange

@@ -22,6 +22,7 @@ use crate::observe::event;
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Exchange, ReceivedBody, RequestBody, UpgradeRequest};
+use crate::proxy::rules::UsedServers;
 use crate::wire::forwarded::Proto;
 
 use super::active::{ActiveRequest, Stop};
@@ -243,6 +244,7 @@ impl ActiveRequest {
                 (None, incoming.into_stream())
             }
         };
+        let used_servers = head.extensions.remove::<UsedServers>();
         // In place of an id that a client or a rule wrote: the log has this one.
         let id = &exchange.record.opening.id;
         hop::name_request(&mut head.headers, &plan.request_id, id);
@@ -262,7 +264,7 @@ impl ActiveRequest {
             request.body_mut().hold_back(ContinueGate::new());
         }
         Ok(Outbound {
-            sending: Sending::new(request),
+            sending: Sending::new(request, used_servers.map_or_else(Vec::new, |used| used.0)),
             backend: Rc::clone(backend),
             from_client,
         })

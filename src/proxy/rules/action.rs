@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
+use crate::base::Name;
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::expr::{Facts, Program, Template};
@@ -11,7 +12,7 @@ use crate::plan::{self, RedirectTo};
 use crate::proxy::reply::LocalAnswer;
 
 use super::encode::{field_value, location, with_host, with_path};
-use super::{Answer, Flow, OriginalHost, Scope};
+use super::{Answer, Flow, OriginalHost, Scope, UsedServers};
 
 /// An action, compiled.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(super) enum Action {
     SetPath(Template),
     SetVar(Box<[(Variable, Program)]>),
     Pause(Duration),
+    UseServer(Name),
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Action {
                     .collect(),
             ),
             plan::Action::Pause(time) => Self::Pause(*time),
+            plan::Action::UseServer(name) => Self::UseServer(name.clone()),
         }
     }
 
@@ -122,6 +125,11 @@ impl Action {
                 }
             }
             Self::Pause(time) => return Flow::Wait(0, *time),
+            Self::UseServer(name) => {
+                let named = request.extensions_mut();
+                let UsedServers(named) = named.get_or_insert_default();
+                named.push(name.clone());
+            }
             Self::Redirect(redirect) => return redirect.answer(request, scope),
             Self::Deny(_) | Self::Return(_) => return self.answer(&facts(request, scope), scope),
         }
@@ -150,7 +158,11 @@ impl Action {
                 return self.answer(&scope.of_answer(answer), scope);
             }
             // The configuration allows these on requests only.
-            Self::SetPath(_) | Self::Pause(_) | Self::Redirect(_) | Self::RequireCertificate => {}
+            Self::SetPath(_)
+            | Self::Pause(_)
+            | Self::Redirect(_)
+            | Self::UseServer(_)
+            | Self::RequireCertificate => {}
         }
         Flow::Continue
     }

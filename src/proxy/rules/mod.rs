@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
+use crate::base::Name;
 use crate::base::clock::Duration;
 use crate::exchange::{Reason, RequestId};
 use crate::expr::{
@@ -62,6 +63,11 @@ pub enum Flow {
 /// The host that the client asked for, if a rule has replaced it: an extension of the request.
 #[derive(Clone)]
 pub(crate) struct OriginalHost(pub(crate) Option<HeaderValue>);
+
+/// The servers that rules have named for a request, in their order: an extension of the request. The
+/// first that is up gets it.
+#[derive(Clone, Default)]
+pub(crate) struct UsedServers(pub(crate) Vec<Name>);
 
 /// The facts of an exchange for rules, besides its heads.
 #[derive(Clone, Copy)]

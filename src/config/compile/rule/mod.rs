@@ -8,6 +8,7 @@ use http::StatusCode;
 use crate::base::Position;
 use crate::config::check::parts_of;
 use crate::config::compile::expression;
+use crate::config::compile::name::name_of;
 use crate::config::keys::{self, Words};
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -107,6 +108,10 @@ fn action(
         "del_header" => names(setting, report).map(Action::DelHeader),
         "set_path" => expression::template(setting, known, report).map(Action::SetPath),
         "set_var" => variables(setting, known, report).map(Action::SetVar),
+        "use_server" => setting
+            .text(report)
+            .and_then(|text| name_of(text, "server", setting.span(), report))
+            .map(Action::UseServer),
         _ => setting.positive_duration(report).map(Action::Pause),
     };
     Some((action?, report.position(setting.span())))

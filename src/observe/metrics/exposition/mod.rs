@@ -207,6 +207,11 @@ fn servers(text: &mut String, rows: &[ServerRow<'_>]) {
         family.sample(u8::from(row.state == ServerState::Up));
     });
     states(text, rows);
+    let is_queued_at = |row: &&ServerRow<'_>| row.metrics.queue_is_shown(row.queued);
+    let waited_for: Vec<_> = rows.iter().filter(is_queued_at).collect();
+    family(text, &names::SERVER_QUEUE, &waited_for, |family, row| {
+        family.sample(row.queued);
+    });
     let is_shown = |row: &&ServerRow<'_>| row.metrics.is_shown(row.in_flight);
     let rows: &[_] = &rows.iter().filter(is_shown).collect::<Vec<_>>();
     family(text, &names::SERVER_IN_FLIGHT, rows, |family, row| {

@@ -69,6 +69,8 @@ pub struct ServerRow<'a> {
     pub health: &'a HealthMetrics,
     /// Whether it can take traffic now.
     pub state: ServerState,
+    /// Exchanges that wait for it alone now.
+    pub queued: u64,
     /// Exchanges that hold one of its slots now.
     pub in_flight: u64,
 }

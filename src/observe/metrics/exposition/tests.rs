@@ -100,6 +100,7 @@ impl Busy {
             metrics: &self.servers[index],
             health: &self.health[index],
             state: states[index],
+            queued: index as u64,
             in_flight: index as u64,
         })
     }
@@ -224,6 +225,9 @@ fn servers_are_written_so() {
         evenkeel_servers{state="checking"} 0
         evenkeel_servers{state="up"} 1
         evenkeel_servers{state="down"} 1
+        # HELP evenkeel_server_queue_length Exchanges that wait for a slot at this server alone, because a rule has chosen it (`use_server`).
+        # TYPE evenkeel_server_queue_length gauge
+        evenkeel_server_queue_length{backend="app",server="10.0.0.2:80"} 1
         # HELP evenkeel_server_in_flight Exchanges that hold a slot at the server.
         # TYPE evenkeel_server_in_flight gauge
         evenkeel_server_in_flight{backend="app",server="10.0.0.1:80"} 0
@@ -332,6 +336,7 @@ fn unused_series_except_up_and_sums_are_left_out_until_they_are_shown_once() {
             metrics: &metrics,
             health: &health_metrics,
             state,
+            queued,
             in_flight,
         };
         let backend = BackendRow {
@@ -376,8 +381,8 @@ fn unused_series_except_up_and_sums_are_left_out_until_they_are_shown_once() {
         assert_eq!(now.len(), shown.len() + count, "{now:?}");
         shown = now;
     };
-    // In flight, opened, reused and the queue; then the same although all are zero.
-    grows(text(ServerState::Up, 1, 1), 4);
+    // In flight, opened, reused and two queues; then the same although all are zero.
+    grows(text(ServerState::Up, 1, 1), 5);
     grows(text(ServerState::Up, 0, 0), 0);
     health_metrics.checked(CheckResult::Failed);
     health_metrics.became(ServerState::Down, began + Duration::from_secs(2));
