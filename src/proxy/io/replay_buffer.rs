@@ -34,7 +34,6 @@ struct Kept {
 }
 
 /// The part of a body that was handed on, or is about to be once more.
-#[derive(Default)]
 pub(super) struct ReplayBuffer {
     pieces: VecDeque<Bytes>,
     /// Counted in `all`.
@@ -132,12 +131,11 @@ impl ReplayBuffer {
         self.bytes
     }
 
-    /// These first, and then `rest`.
-    pub(super) fn followed_by(mut self, mut rest: Self) -> Self {
+    /// Adds `rest` at the end.
+    pub(super) fn append(&mut self, mut rest: Self) {
         self.bytes += std::mem::take(&mut rest.bytes);
         self.pieces.append(&mut rest.pieces);
         self.trailers = self.trailers.take().or_else(|| rest.trailers.take());
-        self
     }
 }
 
@@ -176,7 +174,8 @@ mod tests {
         while let Some(frame) = last.next() {
             assert!(again.keep(&frame));
         }
-        all.push(again.followed_by(last));
+        again.append(last);
+        all.push(again);
         assert!(kept(1).is_none());
         drop(all);
         assert_eq!(worker.0.bytes.get(), 0);

@@ -39,14 +39,15 @@ pub struct RequestBody {
     exchange: Rc<Exchange>,
     timeout: Duration,
     gate: Option<ContinueGate>,
-    /// The part that was handed on; `None`: it was too large to be kept, or need not be kept.
-    replay: Option<ReplayBuffer>,
+    /// The part that was handed on; `None`: it was too large to be kept, or need not be kept. Boxed,
+    /// as `again`: most requests have no body, and this is moved several times for each of them.
+    replay: Option<Box<ReplayBuffer>>,
     /// Whether the copy is kept until the answer has come, also when a server has seen the request.
     is_for_another_server: bool,
     /// The worker's budget for kept bodies; `None`: there is nothing to keep.
     kept: Option<KeptBodies>,
-    /// To be handed on once more, before anything new.
-    again: ReplayBuffer,
+    /// To be handed on once more, before anything new; `None`: nothing, as at the end of it.
+    again: Option<Box<ReplayBuffer>>,
     /// Whether anything was handed on.
     is_begun: bool,
     /// Decides which trailers pass; `None`: there can be none.
@@ -101,7 +102,7 @@ impl RequestBody {
             replay: None,
             is_for_another_server: false,
             kept: None,
-            again: ReplayBuffer::default(),
+            again: None,
             is_begun: false,
             rules: None,
         }
@@ -130,8 +131,9 @@ impl RequestBody {
     #[inline]
     pub fn note_taken(&mut self) {
         if let Some(incoming) = &mut self.incoming {
-            let kept = self.replay.as_ref().map_or(0, ReplayBuffer::bytes);
-            incoming.release_all_but(kept + self.again.bytes());
+            let kept = [&self.replay, &self.again];
+            let kept = kept.into_iter().flatten().map(|buffer| buffer.bytes());
+            incoming.release_all_but(kept.sum());
         }
     }
 
@@ -155,7 +157,8 @@ impl RequestBody {
     /// Keeps what it hands on from here on, if that is little.
     pub fn keep(&mut self) {
         if self.replay.is_none() && !self.is_begun {
-            self.replay = self.kept.as_ref().map(ReplayBuffer::of);
+            let replay = self.kept.as_ref().map(ReplayBuffer::of);
+            self.replay = replay.map(Box::new);
         }
     }
 
@@ -178,8 +181,11 @@ impl RequestBody {
     /// The body from its first byte, to be sent once more; `None`: not all that was handed on is kept.
     pub fn rewound(mut self) -> Option<Self> {
         if self.is_begun {
-            let handed_on = self.replay.take()?;
-            self.again = handed_on.followed_by(std::mem::take(&mut self.again));
+            let mut handed_on = self.replay.take()?;
+            if let Some(again) = self.again.take() {
+                handed_on.append(*again);
+            }
+            self.again = Some(handed_on);
             self.is_begun = false;
         }
         self.says_when_taken = false;
@@ -282,9 +288,14 @@ impl Body for RequestBody {
         if !this.says_when_taken {
             this.note_taken();
         }
-        if let Some(frame) = this.again.next() {
-            this.hand_on(&frame);
-            return Poll::Ready(Some(Ok(frame)));
+        if let Some(again) = &mut this.again {
+            match again.next() {
+                Some(frame) => {
+                    this.hand_on(&frame);
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                None => this.again = None,
+            }
         }
         let Some(incoming) = this.incoming.as_mut().filter(|_| !this.is_received) else {
             return Poll::Ready(None);
@@ -338,7 +349,8 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        !self.is_expected() && self.again.is_empty()
+        let is_handed_on = self.again.as_ref().is_none_or(|again| again.is_empty());
+        !self.is_expected() && is_handed_on
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -346,8 +358,9 @@ impl Body for RequestBody {
             Some(incoming) if !self.is_received => incoming.size_hint(),
             _ => SizeHint::with_exact(0),
         };
-        if !self.again.is_empty() {
-            let again = self.again.bytes() as u64;
+        let again = self.again.as_ref().filter(|again| !again.is_empty());
+        if let Some(again) = again {
+            let again = again.bytes() as u64;
             if let Some(upper) = hint.upper() {
                 hint.set_upper(upper + again);
             }
