@@ -53,16 +53,22 @@ enum Stage {
 impl StreamBody {
     /// The body on `stream`, whose head had `headers`.
     pub fn new(stream: RecvStream, headers: &HeaderMap) -> Self {
-        let left = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
+        // h2 takes a lock for the answer, and this one does not change.
+        let stage = match stream.is_end_stream() {
+            true => Stage::Over,
+            false => Stage::Data,
+        };
+        let length = match stage {
+            Stage::Over => None,
+            _ => headers.get(header::CONTENT_LENGTH),
+        };
         Self {
             stream: Some(stream),
             unread: None,
-            left,
+            left: length.and_then(|value| value.to_str().ok()?.parse().ok()),
             unreleased_bytes: 0,
             release: Release::WhenPolled,
-            stage: Stage::Data,
+            stage,
         }
     }
 
@@ -182,8 +188,7 @@ impl Body for StreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let has_ended = self.stream.as_ref().is_none_or(RecvStream::is_end_stream);
-        self.stage == Stage::Over || has_ended
+        self.stage == Stage::Over || self.stream.as_ref().is_none_or(RecvStream::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
