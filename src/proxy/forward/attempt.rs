@@ -39,37 +39,41 @@ impl Failed {
 /// without an answer, the request is sent once more on a new connection to the same server,
 /// provided that nothing was written or that the request is idempotent. A server may also report
 /// that it did not process the request; then it is sent again as well.
-pub(super) async fn attempt(
+pub(super) fn attempt(
     mut lease: Lease,
     sending: &mut Sending,
     proxy_header_pools: &ProxyHeaderPools,
     dialer: &Dialer,
     retries_left: &mut RetriesLeft,
     mut active: ActiveAttempt,
-) -> Result<Answered, Failed> {
+) -> impl Future<Output = Result<Answered, Failed>> {
     retries_left.begin_attempt();
     lease.hold(proxy_header_pools.held());
     let selected = proxy_header_pools.select(&lease, &active.exchange().record, || sending.host());
     let mut wanted = Wanted::Any;
-    loop {
-        let began = clock::now();
-        let (connection, ready) = match connect(&lease, &selected, wanted, dialer, &active).await {
-            Ok(connected) => connected,
-            Err(fault) => return Err(Failed::of(active, fault, lease)),
-        };
-        let (fault, end) = match sent(connection, ready, &lease, &selected, sending, &active).await
-        {
-            Ok(answer) => return Ok(Answered::new(answer, lease, active)),
-            Err(unanswered) => unanswered,
-        };
-        if sending.left() == Left::Nothing || !retries_left.allows(end) {
-            return Err(Failed::of(active, fault, lease));
+    // A block: arguments would have a second place in the future.
+    async move {
+        loop {
+            let began = clock::now();
+            let connected = connect(&lease, &selected, wanted, dialer, &active).await;
+            let (connection, ready) = match connected {
+                Ok(connected) => connected,
+                Err(fault) => return Err(Failed::of(active, fault, lease)),
+            };
+            let sent = sent(connection, ready, &lease, &selected, sending, &active).await;
+            let (fault, end) = match sent {
+                Ok(answer) => return Ok(Answered::new(answer, lease, active)),
+                Err(unanswered) => unanswered,
+            };
+            if sending.left() == Left::Nothing || !retries_left.allows(end) {
+                return Err(Failed::of(active, fault, lease));
+            }
+            if end != RequestEnd::Refused {
+                wanted = Wanted::OpenedSince(began);
+            }
+            lease.count_retried(fault.reason);
+            active = active.again(fault.reason, &lease.server().tried);
         }
-        if end != RequestEnd::Refused {
-            wanted = Wanted::OpenedSince(began);
-        }
-        lease.count_retried(fault.reason);
-        active = active.again(fault.reason, &lease.server().tried);
     }
 }
 
@@ -180,6 +184,20 @@ async fn connect(
             return Ok((connection, began));
         }
     }
+    // Boxed: most attempts find an open connection.
+    Box::pin(open(lease, selected, wanted, dialer, active, began)).await
+}
+
+/// A connection that was not open at `began`, and when it became ready.
+async fn open(
+    lease: &Lease,
+    selected: &SelectedPool,
+    wanted: Wanted,
+    dialer: &Dialer,
+    active: &ActiveAttempt,
+    began: Instant,
+) -> Result<(Connection, Instant), Fault> {
+    let plan = &lease.backend().shared.plan;
     let deadlines = active.deadlines();
     let timeout = plan.timeout.connect;
     let params = ConnectParams {
@@ -187,12 +205,12 @@ async fn connect(
         claim: dialer.descriptors().claim(lease.held()),
         address: &lease.server().shared.address,
         preamble: &selected.preamble,
-        settings,
+        settings: &lease.server().settings,
         limits: &plan.pool,
         timeout,
     };
-    // Boxed: most attempts find an open connection.
-    let connection = if is_upgrade {
+    // Boxed: `while_connecting` has more than one place for it.
+    let connection = if active.exchange().upgrade().is_some() {
         let opening = Box::pin(selected.pool.open_for_upgrade(&params, wanted));
         deadlines.while_connecting(timeout, opening).await
     } else {
