@@ -1,4 +1,4 @@
-//! The one type of response body: a server's, or a few bytes of our own.
+//! The one type of response body: a server's, a few bytes of our own, or a tunnel in its place.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,14 +10,16 @@ use http_body::{Body, Frame, SizeHint};
 use crate::proxy::forward::{BodyError, ServerBody};
 use crate::proxy::io::Exchange;
 
+use super::upgrade::OpenTunnel;
+
 /// The body of an answer to a client.
 pub(super) enum ResponseBody {
     /// Streams from the server; ends the exchange when it ends.
     Server(ServerBody),
     /// Our own.
     Own(Own),
-    /// None: a tunnel follows the head. Ends nothing.
-    Tunnel,
+    /// None: this tunnel follows the head. Ends nothing.
+    Tunnel(Box<OpenTunnel>),
 }
 
 /// A body of our own; the exchange ends when it is handed on, or dropped.
@@ -31,14 +33,14 @@ impl ResponseBody {
     pub(super) fn holds_connection(&self) -> bool {
         match self {
             Self::Server(body) => body.holds_connection(),
-            Self::Own(_) | Self::Tunnel => false,
+            Self::Own(_) | Self::Tunnel(_) => false,
         }
     }
 
     /// How many bytes it has, if it is our own.
     pub(super) fn own_length(&self) -> Option<u64> {
         match self {
-            Self::Server(_) | Self::Tunnel => None,
+            Self::Server(_) | Self::Tunnel(_) => None,
             Self::Own(own) => Some(own.bytes.len() as u64),
         }
     }
@@ -60,7 +62,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Server(body) => Pin::new(body).poll_frame(cx),
-            Self::Tunnel => Poll::Ready(None),
+            Self::Tunnel(_) => Poll::Ready(None),
             Self::Own(own) if own.bytes.is_empty() => Poll::Ready(None),
             Self::Own(own) => {
                 let bytes = std::mem::take(&mut own.bytes);
@@ -75,7 +77,7 @@ impl Body for ResponseBody {
         match self {
             Self::Server(body) => body.is_end_stream(),
             Self::Own(own) => own.bytes.is_empty(),
-            Self::Tunnel => true,
+            Self::Tunnel(_) => true,
         }
     }
 
@@ -83,7 +85,7 @@ impl Body for ResponseBody {
         match self {
             Self::Server(body) => body.size_hint(),
             Self::Own(own) => SizeHint::with_exact(own.bytes.len() as u64),
-            Self::Tunnel => SizeHint::with_exact(0),
+            Self::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }

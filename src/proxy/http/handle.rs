@@ -2,9 +2,8 @@
 //! position. The decisions are made in the rooms.
 //!
 //! Steps that need not wait run before there is a future, so that the future is small: it is moved
-//! once for each request. Only a rule that waits is boxed.
+//! once for each request. A rule that waits is boxed.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -102,28 +101,28 @@ impl ActiveRequest {
         self.seen.has(Seen::EXPECT)
     }
 
-    /// Answers the request; there is always an answer. `keep` gets the tunnel that the connection
-    /// becomes when the answer has been sent.
-    pub(super) fn answer<K: FnOnce(OpenTunnel)>(
+    /// Answers the request; there is always an answer.
+    pub(super) fn answer(
         self,
         request: Request<ReceivedBody>,
-        keep: K,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<K> {
-        let step = self.caught(|| self.admitted(request).and_then(|one| self.prepared(one)));
+    ) -> impl Future<Output = Response<ResponseBody>> + use<> {
+        let mut step = self.caught(|| self.admitted(request).and_then(|one| self.prepared(one)));
         async move {
-            let outbound = match step {
-                Ok(Step::Ready(outbound)) => Ok(outbound),
-                Ok(Step::Wait(admitted, time)) => Box::pin(self.waited(admitted, time)).await,
-                Err(stop) => Err(stop),
-            };
-            let outcome = match outbound {
-                Ok(mut outbound) => {
-                    let outcome = self.forwarded(&mut outbound).await;
-                    outcome.and_then(|response| self.returned(response, outbound.from_client, keep))
+            let outcome = loop {
+                match step {
+                    // By reference: a future has a place for each variable that a request moves to.
+                    Ok(Step::Ready(ref mut outbound)) => {
+                        let outcome = self.forwarded(outbound).await;
+                        let from_client = outbound.from_client.take();
+                        break outcome.and_then(|response| self.returned(response, from_client));
+                    }
+                    Ok(Step::Wait(admitted, time)) => {
+                        step = Box::pin(self.waited(admitted, time)).await;
+                    }
+                    Err(stop) => break Err(stop),
                 }
-                Err(stop) => Err(stop),
             };
-            Ok(self.answered(outcome))
+            self.answered(outcome)
         }
     }
 
@@ -196,18 +195,9 @@ impl ActiveRequest {
     }
 
     /// The rest of the rules, once the wait of one of them is over.
-    async fn waited(
-        &self,
-        mut admitted: Box<Admitted>,
-        mut time: Duration,
-    ) -> Result<Outbound, Stop> {
-        loop {
-            self.exchange.deadlines.pause(time).await?;
-            match self.caught(|| self.prepared(*admitted))? {
-                Step::Ready(outbound) => return Ok(outbound),
-                Step::Wait(still, next) => (admitted, time) = (still, next),
-            }
-        }
+    async fn waited(&self, admitted: Box<Admitted>, time: Duration) -> Result<Step, Stop> {
+        self.exchange.deadlines.pause(time).await?;
+        self.caught(|| self.prepared(*admitted))
     }
 
     /// From a request whose backend is chosen to one that may be sent there.
@@ -302,7 +292,6 @@ impl ActiveRequest {
         &self,
         mut response: Response<ServerBody>,
         from_client: Option<RecvStream>,
-        keep: impl FnOnce(OpenTunnel),
     ) -> Result<Response<ResponseBody>, Stop> {
         let (plan, _) = self.frontend()?;
         let upgrade = self.exchange.upgrade();
@@ -321,14 +310,16 @@ impl ActiveRequest {
             return Ok(response.map(ResponseBody::Server));
         };
         let (mut head, body) = response.into_parts();
-        let open_tunnel = OpenTunnel {
+        let open_tunnel = Box::new(OpenTunnel {
             upgraded: body.into_upgraded()?,
             from_client,
             drain: self.view.snapshot.plan.shutdown.tunnels,
-        };
+        });
         upgrade::towards_client(&mut head, upgrade, &open_tunnel);
-        keep(open_tunnel);
-        Ok(Response::from_parts(head, ResponseBody::Tunnel))
+        Ok(Response::from_parts(
+            head,
+            ResponseBody::Tunnel(open_tunnel),
+        ))
     }
 
     /// The final answer to the client.
@@ -348,7 +339,7 @@ impl ActiveRequest {
         }
         self.exchange.record.status.set(response.status().as_u16());
         match response.body() {
-            ResponseBody::Tunnel => response,
+            ResponseBody::Tunnel(_) => response,
             _ => {
                 let is_leaving = self.client.is_leaving.get();
                 let is_complete = self.exchange.request_complete.get();

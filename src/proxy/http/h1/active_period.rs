@@ -4,8 +4,6 @@
 //! One task does all of it: it polls the handler, the body of the request and the body of the
 //! response beside the socket and the timer. `reading`, `writing` and `due` contain the parts.
 
-use std::cell::Cell;
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -19,7 +17,6 @@ use crate::net::Stream;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::http::active::ActiveRequest;
 use crate::proxy::http::body::ResponseBody;
-use crate::proxy::http::upgrade::OpenTunnel;
 use crate::proxy::io::{Blocked, ClientSocket, ReceivedBody, StalledEntry, Timer, logged_line};
 use crate::wire::h1::request_head::{RequestHead, RequestParser};
 
@@ -105,22 +102,19 @@ impl<'a> ActivePeriod<'a> {
             let Some(head) = self.head.take() else {
                 continue;
             };
-            let open_tunnel = Cell::new(None);
             let response = {
-                let keep = |tunnel| open_tunnel.set(Some(Box::new(tunnel)));
-                let mut answering = pin!(self.open(head, keep));
+                let mut answering = pin!(self.open(head));
                 poll_fn(|cx| self.poll_answer(cx, answering.as_mut())).await
             };
             let response = match response {
                 Ok(response) => response,
                 Err(verdict) => return verdict,
             };
-            let is_tunnel = matches!(response.body(), ResponseBody::Tunnel);
             let keep_alive = self.begin_response(response);
             if let Some(verdict) = poll_fn(|cx| self.poll_response(cx)).await {
                 return verdict;
             }
-            if is_tunnel && let Some(open_tunnel) = open_tunnel.into_inner() {
+            if let Some(open_tunnel) = self.responding.take_tunnel() {
                 return Verdict::Upgraded(open_tunnel);
             }
             self.session.settle();
@@ -132,11 +126,7 @@ impl<'a> ActivePeriod<'a> {
     }
 
     /// Opens the exchange for the request with `head`, and starts the handler.
-    fn open<K: FnOnce(OpenTunnel)>(
-        &mut self,
-        head: RequestHead,
-        keep: K,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<K> {
+    fn open(&mut self, head: RequestHead) -> impl Future<Output = Response<ResponseBody>> + use<> {
         let RequestHead {
             request,
             framing,
@@ -161,7 +151,7 @@ impl<'a> ActivePeriod<'a> {
         }
         self.asks_first = is_new && active.asks_first();
         self.session.open(exchange);
-        active.answer(request, keep)
+        active.answer(request)
     }
 
     /// Polls the handler for its answer.
@@ -171,7 +161,7 @@ impl<'a> ActivePeriod<'a> {
         mut answering: Pin<&mut F>,
     ) -> Poll<Result<Response<ResponseBody>, Verdict>>
     where
-        F: Future<Output = Result<Response<ResponseBody>, Infallible>>,
+        F: Future<Output = Response<ResponseBody>>,
     {
         loop {
             if self.note_shutdown(cx) == Shutdown::Abort {
@@ -179,7 +169,7 @@ impl<'a> ActivePeriod<'a> {
             }
             let polled = answering.as_mut().poll(cx);
             self.say_before_answer();
-            if let Poll::Ready(Ok(response)) = polled {
+            if let Poll::Ready(response) = polled {
                 return Poll::Ready(Ok(response));
             }
             let written = self.poll_write(cx);

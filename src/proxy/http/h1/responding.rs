@@ -10,6 +10,7 @@ use hyper::ext::ReasonPhrase;
 
 use crate::plan::HeaderCase;
 use crate::proxy::http::body::ResponseBody;
+use crate::proxy::http::upgrade::OpenTunnel;
 use crate::proxy::io::presentable;
 use crate::wire::h1::response_head::{
     Announced, BodyEnd, ConnectionField, ResponseHead, write_head,
@@ -33,6 +34,8 @@ pub(super) struct Asked {
 pub(super) struct Responding {
     /// `None`: no more of it will be written.
     body: Option<ResponseBody>,
+    /// The tunnel that follows the head, if one does.
+    tunnel: Option<Box<OpenTunnel>>,
     end: BodyEnd,
     /// Bytes that its length still announces.
     left: u64,
@@ -56,6 +59,7 @@ impl Responding {
     pub(super) fn none(asked: Asked) -> Self {
         Self {
             body: None,
+            tunnel: None,
             end: BodyEnd::NoBody(None),
             left: 0,
             is_broken: false,
@@ -79,7 +83,7 @@ impl Responding {
             // There are none without chunks.
             head.headers.remove(header::TRAILER);
         }
-        let is_tunnel = matches!(body, ResponseBody::Tunnel);
+        let is_tunnel = matches!(body, ResponseBody::Tunnel(_));
         self.end = end_of(head.status, asked, &body);
         self.case = case;
         let keep_alive = asked.keep_alive && self.end != BodyEnd::Close && !is_tunnel;
@@ -114,8 +118,11 @@ impl Responding {
             BodyEnd::NoBody(_) | BodyEnd::Length(0) => true,
             BodyEnd::Length(_) | BodyEnd::Chunks | BodyEnd::Close => false,
         };
-        // Dropping it ends the exchange.
-        self.body = (!is_sent).then_some(body);
+        match body {
+            ResponseBody::Tunnel(open_tunnel) => self.tunnel = Some(open_tunnel),
+            // Dropping it ends the exchange.
+            body => self.body = (!is_sent).then_some(body),
+        }
         let headers = std::mem::take(&mut head.headers);
         (headers, keep_alive && announced == Announced::Nothing)
     }
@@ -146,6 +153,11 @@ impl Responding {
         self.is_broken = true;
         // This releases the server.
         self.body = None;
+    }
+
+    /// The tunnel that follows the head, if one does.
+    pub(super) fn take_tunnel(&mut self) -> Option<Box<OpenTunnel>> {
+        self.tunnel.take()
     }
 
     /// Whether everything of the response is gathered.

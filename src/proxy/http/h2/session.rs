@@ -106,7 +106,8 @@ impl Session<'_> {
         loop {
             match ready!(self.connection.poll_accept(cx)) {
                 Some(Ok((request, mut respond))) => {
-                    self.counts.accepted.set(respond.stream_id().as_u32());
+                    let id = respond.stream_id().as_u32();
+                    self.counts.accepted.set(id);
                     let requests = &self.shared.requests;
                     let size = match request.body().is_end_stream() {
                         true => requests.size_of(&request),
@@ -116,7 +117,7 @@ impl Session<'_> {
                         // The client was sent GOAWAY, and has had time to read it.
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
                     } else if requests.admit(size) {
-                        self.begin(request, size, respond);
+                        self.begin(id, request, size, respond);
                     } else {
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
                         // A client that asks again and again gets GOAWAY.
@@ -133,12 +134,20 @@ impl Session<'_> {
         }
     }
 
-    /// Begins an exchange, on a task of its own.
-    fn begin(&self, request: Request<RecvStream>, size: RequestSize, respond: SendResponse<Bytes>) {
-        self.shared.begin(respond.stream_id().as_u32(), size);
-        // Boxed: a task is copied several times on its way to the heap.
-        let serving = Box::pin(stream::serve(request, respond, Rc::clone(&self.shared)));
-        tasks::spawn_local(serving);
+    /// Begins the exchange of stream `id`, on a task of its own.
+    fn begin(
+        &self,
+        id: u32,
+        request: Request<RecvStream>,
+        size: RequestSize,
+        respond: SendResponse<Bytes>,
+    ) {
+        self.shared.begin(id, size);
+        let shared = Rc::clone(&self.shared);
+        // Boxed: tokio copies a task several times. All of `serve` runs in the task: a panic ends one
+        // exchange, and requests that came together do not keep the worker from its other tasks.
+        let serving = async move { stream::serve(id, request, respond, shared).await };
+        tasks::spawn_local(Box::pin(serving));
     }
 
     /// A drained client may send requests before it reads the GOAWAY. But a client that never

@@ -4,8 +4,6 @@
 //! resets it, it has left, and the exchange is cancelled. A client that takes no byte of one stream
 //! delays that stream alone, and not for longer than `timeout.body`.
 
-use std::cell::RefCell;
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -51,6 +49,16 @@ struct ClientStream {
     timer: Timer,
 }
 
+/// An answer whose head was sent, and whose body follows.
+struct Delivery {
+    pump: Pump<ResponseBody>,
+    stall: Stall,
+    /// Set when the body has broken off. Boxed: few do.
+    cut: Option<Box<Cut>>,
+    /// Its entry among those that may have to make room.
+    entry: Option<StalledEntry>,
+}
+
 /// An answer that has broken off, and whose sent part is on its way.
 struct Cut {
     /// Ready when the client's socket has taken it.
@@ -59,47 +67,68 @@ struct Cut {
     until: Instant,
 }
 
-/// Answers `request` on its stream.
-pub(super) async fn serve(
+/// The part of an answer that follows its head.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are bodies, and a box would be an allocation for each of them"
+)]
+enum Rest {
+    /// None, or the head could not be sent.
+    Nothing,
+    Body(Delivery),
+    /// The client's end of a tunnel.
+    Tunnel(End, Box<OpenTunnel>),
+}
+
+/// Answers `request` on its stream `id`.
+///
+/// Steps that need not wait run before there is a future, as in `handle`. The future is a block,
+/// because arguments would have a second place in it: a connection may have a hundred of them.
+pub(super) fn serve(
+    id: u32,
     mut request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     shared: Rc<Shared>,
-) {
+) -> impl Future<Output = ()> {
     trim_values(request.headers_mut());
     let request = with_escapes(request);
     let active = ActiveRequest::open(&shared.client, &request, None);
     let exchange = active.opened();
     exchange.interims.want();
-    let id = respond.stream_id().as_u32();
     let mut client_stream = ClientStream::new(id, exchange, shared, request.method());
-    let asks_first = active.asks_first();
+    let mut asks_first = active.asks_first();
     let (head, stream) = request.into_parts();
     let mut body = StreamBody::new(stream, &head.headers);
     let unread = body.unread();
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
-    let tunnel = RefCell::new(None);
-    let response = {
-        // Boxed: a stream that is open for long does not carry the state of making its answer.
-        let mut answer = Box::pin(active.answer(request, |open_tunnel| {
-            tunnel.replace(Some(open_tunnel));
-        }));
-        let answered = client_stream.answered(answer.as_mut(), &mut respond, asks_first);
-        answered.await
-    };
-    let Some(response) = response else {
-        return;
-    };
-    match tunnel.into_inner() {
-        // Boxed: other exchanges, which are many, do not carry its state.
-        Some(open_tunnel) => Box::pin(client_stream.go_on(response, respond, open_tunnel)).await,
-        None => client_stream.deliver(response, respond).await,
-    }
-    // Boxed: few clients are still sending when they have their answer.
-    if let Some(stream) = unread.and_then(|unread| unread.take()) {
-        let shared = Rc::clone(&client_stream.shared);
-        // It is over, and is counted and logged now.
-        drop(client_stream);
-        Box::pin(hear_out(stream, &shared)).await;
+    // Boxed: a stream that is open for long does not carry the state of making its answer.
+    let mut answer = Box::pin(active.answer(request));
+    async move {
+        {
+            let mut rest = poll_fn(|cx| {
+                client_stream.poll_answer(cx, answer.as_mut(), &mut respond, &mut asks_first)
+            })
+            .await;
+            drop(answer);
+            match rest {
+                Rest::Nothing => {}
+                // By reference: moved, it would have a second place.
+                Rest::Body(ref mut delivery) => {
+                    poll_fn(|cx| client_stream.poll_delivery(cx, delivery)).await;
+                }
+                // Boxed: other exchanges, which are many, do not carry its state.
+                Rest::Tunnel(end, open_tunnel) => {
+                    Box::pin(client_stream.go_on(end, open_tunnel)).await;
+                }
+            }
+        }
+        // Boxed: few clients are still sending when they have their answer.
+        if let Some(stream) = unread.and_then(|unread| unread.take()) {
+            let shared = Rc::clone(&client_stream.shared);
+            // It is over, and is counted and logged now.
+            drop(client_stream);
+            Box::pin(hear_out(stream, shared)).await;
+        }
     }
 }
 
@@ -123,7 +152,7 @@ fn with_escapes(mut request: Request<RecvStream>) -> Request<RecvStream> {
 /// Reads and discards what a client still sends when it has its answer, for `timeout.linger` and up
 /// to `limits.linger`. Then the stream is reset (RFC 9113 §8.1); with an immediate reset, many
 /// clients lose the answer.
-async fn hear_out(mut stream: RecvStream, shared: &Shared) {
+async fn hear_out(mut stream: RecvStream, shared: Rc<Shared>) {
     let bounds = |plan: &plan::Frontend| Linger::of(plan, clock::now());
     let Some(mut linger) = shared.client.with_plan(bounds) else {
         return;
@@ -162,34 +191,32 @@ impl ClientStream {
         }
     }
 
-    /// The answer, unless the client resets the stream first.
-    async fn answered(
+    /// Ready when the head of the answer has been sent, or when the client has reset the stream.
+    fn poll_answer(
         &mut self,
-        mut answer: Pin<&mut impl Future<Output = Result<Response<ResponseBody>, Infallible>>>,
+        cx: &mut TaskContext<'_>,
+        mut answer: Pin<&mut impl Future<Output = Response<ResponseBody>>>,
         respond: &mut SendResponse<Bytes>,
-        mut asks_first: bool,
-    ) -> Option<Response<ResponseBody>> {
-        poll_fn(|cx| {
-            loop {
-                if respond.poll_reset(cx).is_ready() {
-                    self.client_left();
-                    return Poll::Ready(None);
-                }
-                let polled = answer.as_mut().poll(cx);
-                self.pass_interims(respond);
-                if let Poll::Ready(Ok(response)) = polled {
-                    return Poll::Ready(Some(response));
-                }
-                if asks_first && self.exchange.body_wanted.get() {
-                    asks_first = false;
-                    say_continue(respond);
-                }
-                let due = self.exchange.deadlines.earliest();
-                // The handler sees which deadline has fired.
-                ready!(self.poll_due(cx, due));
+        asks_first: &mut bool,
+    ) -> Poll<Rest> {
+        loop {
+            if respond.poll_reset(cx).is_ready() {
+                self.client_left();
+                return Poll::Ready(Rest::Nothing);
             }
-        })
-        .await
+            let polled = answer.as_mut().poll(cx);
+            self.pass_interims(respond);
+            if let Poll::Ready(response) = polled {
+                return Poll::Ready(self.send_head(response, respond));
+            }
+            if *asks_first && self.exchange.body_wanted.get() {
+                *asks_first = false;
+                say_continue(respond);
+            }
+            let due = self.exchange.deadlines.earliest();
+            // The handler sees which deadline has fired.
+            ready!(self.poll_due(cx, due));
+        }
     }
 
     /// Sends the client the server's interim answers. If that fails, the stream is over, which is
@@ -202,111 +229,119 @@ impl ClientStream {
         }
     }
 
-    /// Sends the answer.
-    async fn deliver(
-        &mut self,
+    /// Sends the head of the answer.
+    fn send_head(
+        &self,
         response: Response<ResponseBody>,
-        mut respond: SendResponse<Bytes>,
-    ) {
+        respond: &mut SendResponse<Bytes>,
+    ) -> Rest {
         let (mut head, body) = response.into_parts();
         complete(&mut head, &body);
         // A server's answer to HEAD has no body, but its end is waited for.
-        let is_whole = body.is_end_stream() || self.is_head && body.own_length().is_some();
-        let Ok(stream) = respond.send_response(Response::from_parts(head, ()), is_whole) else {
-            return self.head_not_sent(&mut respond);
+        let is_whole = match &body {
+            ResponseBody::Tunnel(_) => false,
+            body => body.is_end_stream() || self.is_head && body.own_length().is_some(),
         };
-        if is_whole {
-            return;
+        let Ok(stream) = respond.send_response(Response::from_parts(head, ()), is_whole) else {
+            self.head_not_sent(respond);
+            return Rest::Nothing;
+        };
+        match body {
+            _ if is_whole => Rest::Nothing,
+            ResponseBody::Tunnel(mut open_tunnel) => match open_tunnel.from_client.take() {
+                Some(from_client) => Rest::Tunnel(End::h2(stream, from_client), open_tunnel),
+                None => Rest::Nothing,
+            },
+            body => Rest::Body(Delivery {
+                pump: Pump::new(body, stream).through(self.shared.tracker.clone()),
+                stall: Stall::default(),
+                cut: None,
+                entry: None,
+            }),
         }
-        let mut pump = Pump::new(body, stream).through(self.shared.tracker.clone());
-        let mut stall = Stall::default();
-        let mut cut: Option<Cut> = None;
-        // Its entry among those that may have to make room.
-        let mut entry: Option<StalledEntry> = None;
-        poll_fn(|cx| {
-            if let Some(cut) = &mut cut {
-                let is_sent = Pin::new(&mut cut.sent).poll(cx).is_ready();
-                if !is_sent && self.timer.poll(cx, cut.until).is_pending() {
-                    return Poll::Pending;
-                }
-                // Its reason is in the record; the client must not take it for the end.
-                pump.reset(h2::Reason::INTERNAL_ERROR);
-                return Poll::Ready(());
-            }
-            loop {
-                match pump.poll(cx) {
-                    Poll::Ready(Ok(())) => return Poll::Ready(()),
-                    Poll::Ready(Err(Stopped::Body(_))) => {
-                        // A reset drops bytes that are not sent yet.
-                        let timeout = self.shared.client.timeouts().body;
-                        cut = Some(Cut {
-                            sent: self.shared.all_sent(),
-                            until: clock::now() + timeout,
-                        });
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Err(Stopped::Reset(_) | Stopped::Connection(_))) => {
-                        self.client_left();
-                        return Poll::Ready(());
-                    }
-                    Poll::Pending => {}
-                }
-                let timeout = self.shared.client.timeouts().body;
-                let look_at = stall.due(&pump, timeout);
-                if entry.as_ref().map(StalledEntry::since) != stall.since() {
-                    entry = None;
-                } else if entry.as_ref().is_some_and(|entry| entry.must_end(cx)) {
-                    self.exchange.cut(Reason::ProxyDescriptors);
-                    pump.reset(h2::Reason::CANCEL);
-                    return Poll::Ready(());
-                }
-                let waiting = self.exchange.deadlines.earliest();
-                let due = [look_at, waiting].into_iter().flatten().min();
-                let (now, fired) = ready!(self.poll_due(cx, due));
-                let look = stall.look(now, timeout, &self.shared.tracker);
-                let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
-                if let Some(reason) = fired.or(stalled) {
-                    self.exchange.cut(reason);
-                    pump.reset(h2::Reason::CANCEL);
-                    return Poll::Ready(());
-                }
-                // It was checked, and nothing was taken since before that.
-                if let Look::Waiting(since) = look
-                    && entry.is_none()
-                    && pump.body_mut().holds_connection()
-                {
-                    entry = Some(self.shared.client.context.stalled.enter(since, cx));
-                }
-            }
-        })
-        .await;
-        let bytes = &self.exchange.record.body_bytes_out;
-        bytes.set(bytes.get().saturating_sub(pump.unsent()));
     }
 
-    /// Accepts the upgrade, and runs the tunnel that the stream becomes.
-    async fn go_on(
-        &mut self,
-        response: Response<ResponseBody>,
-        mut respond: SendResponse<Bytes>,
-        mut open_tunnel: OpenTunnel,
-    ) {
-        let (mut head, body) = response.into_parts();
-        complete(&mut head, &body);
-        let Some(from_client) = open_tunnel.from_client.take() else {
-            return;
-        };
-        let Ok(to_client) = respond.send_response(Response::from_parts(head, ()), false) else {
-            return self.head_not_sent(&mut respond);
-        };
+    /// Ready when the body of the answer has been handed to the connection, or has broken off.
+    fn poll_delivery(&mut self, cx: &mut TaskContext<'_>, delivery: &mut Delivery) -> Poll<()> {
+        ready!(self.poll_body(cx, delivery));
+        let bytes = &self.exchange.record.body_bytes_out;
+        bytes.set(bytes.get().saturating_sub(delivery.pump.unsent()));
+        Poll::Ready(())
+    }
+
+    fn poll_body(&mut self, cx: &mut TaskContext<'_>, delivery: &mut Delivery) -> Poll<()> {
+        let Delivery {
+            pump,
+            stall,
+            cut,
+            entry,
+        } = delivery;
+        if let Some(cut) = cut {
+            let is_sent = Pin::new(&mut cut.sent).poll(cx).is_ready();
+            if !is_sent && self.timer.poll(cx, cut.until).is_pending() {
+                return Poll::Pending;
+            }
+            // Its reason is in the record; the client must not take it for the end.
+            pump.reset(h2::Reason::INTERNAL_ERROR);
+            return Poll::Ready(());
+        }
+        loop {
+            match pump.poll(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                Poll::Ready(Err(Stopped::Body(_))) => {
+                    // A reset drops bytes that are not sent yet.
+                    let timeout = self.shared.client.timeouts().body;
+                    *cut = Some(Box::new(Cut {
+                        sent: self.shared.all_sent(),
+                        until: clock::now() + timeout,
+                    }));
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(Stopped::Reset(_) | Stopped::Connection(_))) => {
+                    self.client_left();
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {}
+            }
+            let timeout = self.shared.client.timeouts().body;
+            let look_at = stall.due(pump, timeout);
+            if entry.as_ref().map(StalledEntry::since) != stall.since() {
+                *entry = None;
+            } else if entry.as_ref().is_some_and(|entry| entry.must_end(cx)) {
+                self.exchange.cut(Reason::ProxyDescriptors);
+                pump.reset(h2::Reason::CANCEL);
+                return Poll::Ready(());
+            }
+            let waiting = self.exchange.deadlines.earliest();
+            let due = [look_at, waiting].into_iter().flatten().min();
+            let (now, fired) = ready!(self.poll_due(cx, due));
+            let look = stall.look(now, timeout, &self.shared.tracker);
+            let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
+            if let Some(reason) = fired.or(stalled) {
+                self.exchange.cut(reason);
+                pump.reset(h2::Reason::CANCEL);
+                return Poll::Ready(());
+            }
+            // It was checked, and nothing was taken since before that.
+            if let Look::Waiting(since) = look
+                && entry.is_none()
+                && pump.body_mut().holds_connection()
+            {
+                *entry = Some(self.shared.client.context.stalled.enter(since, cx));
+            }
+        }
+    }
+
+    /// Runs the tunnel that the stream becomes.
+    async fn go_on(&mut self, end: End, open_tunnel: Box<OpenTunnel>) {
         let client = &self.shared.client;
         // A registration of its own: a connection that drains leaves its streams alone.
         let registration = client
             .context
             .connections
             .register(Arc::clone(&client.live));
-        let end = (End::h2(to_client, from_client), Bytes::new());
+        let end = (end, Bytes::new());
         let tunnel = Box::new(open_tunnel.tunnel(end, &self.exchange, client));
         tunnel
             .run(&client.context, &registration, &mut self.timer)
