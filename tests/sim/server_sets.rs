@@ -10,6 +10,7 @@ use evenkeel::control::{Command, ServersChange};
 use evenkeel::proxy::backend::Wanted;
 use tokio::sync::oneshot;
 
+use crate::client::Outcome;
 use crate::fixture::{Fixture, Stage, name_of, socket_of};
 use crate::trace::{Entry, Trace};
 
@@ -129,6 +130,84 @@ fn chance(seed: u64) -> Trace {
             }
             assert_eq!(status["backends"]["app"]["queued"], 0, "{status:#}");
         })
+}
+
+/// A rule chooses the server 2, which takes one request at a time, for all slow requests: most of
+/// them wait for it.
+const CHOSEN: &str = "\
+    timeout = { queue = \"30s\" }\n\
+    health = { path = \"/healthz\", interval = \"300ms\", timeout = \"300ms\" }\n\
+    rule = [{ when = 'path starts_with \"/slow/\"', use_server = \"s2\" }]";
+
+/// The server 2 is removed, added and weighed at random while requests wait for it.
+fn chance_of_the_chosen(seed: u64) -> Trace {
+    Fixture::new(seed, SERVERS)
+        .backend(CHOSEN)
+        .play(move |stage| async move {
+            const SERVER: usize = 2;
+            stage.ready().await;
+            change(&stage, ServersChange::Remove(name(SERVER))).await;
+            let add = |weight| {
+                ServersChange::Add(Wanted {
+                    name: name(SERVER),
+                    address: socket_of(SERVER).into(),
+                    weight,
+                    max_connections: Some(1),
+                    backup: false,
+                    own: Default::default(),
+                })
+            };
+            let changes = async {
+                let rng = Rng::seeded(seed);
+                let end = clock::now() + Duration::from_secs(8);
+                while clock::now() < end {
+                    let weight = rng.below(2) as u16;
+                    change(&stage, add(weight)).await;
+                    clock::sleep(Duration::from_millis(rng.below(1_500))).await;
+                    let weight = rng.below(2) as u16;
+                    change(&stage, ServersChange::Weigh(name(SERVER), weight)).await;
+                    clock::sleep(Duration::from_millis(rng.below(500))).await;
+                    change(&stage, ServersChange::Remove(name(SERVER))).await;
+                    clock::sleep(Duration::from_millis(rng.below(100))).await;
+                }
+                stage.trace.add("story", "over");
+            };
+            let is_over = |trace: &Trace| trace.first("over").is_some();
+            let (quick, slow) = (
+                stage.load(2, "/", SHORT, is_over),
+                stage.load(4, "/slow/50", SHORT, is_over),
+            );
+            let ((), quick, slow) = tokio::join!(changes, quick, slow);
+            for outcome in quick.iter().chain(&slow) {
+                assert!(outcome.is_served(), "{outcome:?}");
+            }
+            let of_chosen = |outcomes: &[Outcome]| {
+                let outcomes = outcomes.iter();
+                outcomes.filter(|one| one.server == name_of(SERVER)).count()
+            };
+            assert!(
+                of_chosen(&slow) > 20,
+                "{} of {}",
+                of_chosen(&slow),
+                slow.len()
+            );
+            let status = stage.status().await;
+            let backend = &status["backends"]["app"];
+            assert_eq!(backend["queued"], 0, "{status:#}");
+            let servers = backend["servers"].as_object().expect("an object");
+            for server in servers.values() {
+                assert_eq!(server["in_flight"], 0, "{status:#}");
+                assert_eq!(server["queued"], 0, "{status:#}");
+            }
+        })
+}
+
+#[test]
+fn requests_that_wait_for_a_server_that_comes_and_goes_are_all_served() {
+    for seed in 300..303 {
+        println!("seed {seed}");
+        chance_of_the_chosen(seed);
+    }
 }
 
 #[test]
