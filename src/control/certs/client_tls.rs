@@ -14,7 +14,7 @@ use crate::net::{TlsPeer, tls_error};
 use crate::plan::{ClientAuth, HostPattern, Need, Tls, UnknownNames};
 use crate::proxy::tls::{Resumption, Store, StoreBuilder, Terms, Trust};
 
-use super::load::{Authorities, RevokedList};
+use super::bundle::{Authorities, RevokedList};
 use super::{Certs, as_before, content, errors, judged};
 
 /// The effect of a frontend's certificate that is not valid at present.

@@ -5,11 +5,9 @@
 //! thread that may block.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::InWords;
 use crate::base::clock;
 use crate::base::tasks;
 use crate::control::watch::directory_of;
@@ -17,7 +15,9 @@ use crate::plan::{
     Backend, Certificates, ClientAuth, ClientCertificates, FileAt, Plan, ServerTls, Tls, Trust,
 };
 
-use super::load::{Authorities, Fault, Files, Loaded, RevokedList, Source, Stamp};
+use super::bundle::{Authorities, RevokedList};
+use super::directory::{emptied, list};
+use super::load::{Fault, Files, Loaded, Source, Stamp};
 
 /// The content of the files of a plan.
 #[derive(Debug, Default)]
@@ -318,14 +318,6 @@ fn in_directory(path: &Path) -> Files {
     }
 }
 
-fn emptied(directory: &Path) -> Fault {
-    Fault {
-        message: format!("{} has no certificates any more", directory.display()),
-        help: "its last certificates stay in use; only files that end in `.pem`, `.crt` or `.cer` are \
-               read from a directory",
-    }
-}
-
 /// Whether one of `names` covers `name`: by itself, or as a wildcard for its first label.
 fn is_covered(name: &str, names: &HashSet<&str>) -> bool {
     let wildcard = || Some(format!("*.{}", name.split_once('.')?.1));
@@ -393,33 +385,6 @@ where
         };
         slots.insert(source, Slot { stamp, good, fault });
     }
-}
-
-/// The files in a directory that hold certificates: those that end in `.pem`, `.crt` or `.cer` and
-/// are not hidden. A file with only a key belongs to another file.
-fn list(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let cannot = |error: std::io::Error| Fault {
-        message: format!("cannot list {}: {}", directory.display(), InWords(&error)),
-        help: "",
-    };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).map_err(cannot)? {
-        let path = entry.map_err(cannot)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-        let has_ending = ["pem", "crt", "cer"].iter().any(|known| ending == *known);
-        if !name.starts_with('.') && has_ending && path.is_file() && !is_lone_key(&path) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn is_lone_key(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    let name = name.to_string_lossy();
-    name == "privkey.pem" || name.ends_with(".key.pem") || name.ends_with("-key.pem")
 }
 
 #[cfg(test)]

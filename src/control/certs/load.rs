@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{Error as TlsError, InconsistentKeys, RootCertStore, SignatureAlgorithm};
+use rustls::{Error as TlsError, InconsistentKeys, SignatureAlgorithm};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
@@ -23,9 +23,6 @@ use crate::proxy::tls::{Certificate, KeyKind, provider};
 
 /// Chains and keys are smaller; a mistyped path may name any file.
 const MOST_BYTES: u64 = 1 << 20;
-
-/// Bundles of authorities and revocation lists may be larger.
-const MOST_BUNDLE_BYTES: u64 = 64 << 20;
 
 /// What to do about a certificate that cannot be parsed.
 pub(super) const CANNOT_PARSE: &str = "`openssl x509 -text -in FILE` shows its content";
@@ -76,22 +73,14 @@ pub(super) trait Source: Eq + Hash + Sync {
     }
 }
 
-/// A file with certificates of authorities.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Authorities(pub(super) PathBuf);
-
-/// A file with revocation lists.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct RevokedList(pub(super) PathBuf);
-
 /// Identifies the state of a file without reading it: device, inode, size, and time of the last
 /// write. `None`: there is no such file.
-type FileStamp = Option<(u64, u64, u64, i64, i64)>;
+pub(super) type FileStamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// The stamps of all files that a source may consist of.
 pub(super) type Stamp = [FileStamp; 3];
 
-fn fault(message: impl Into<String>, help: &'static str) -> Fault {
+pub(super) fn fault(message: impl Into<String>, help: &'static str) -> Fault {
     Fault {
         message: message.into(),
         help,
@@ -247,7 +236,7 @@ impl Pem {
     }
 }
 
-fn not_pem(path: &Path, error: &pem::Error) -> Fault {
+pub(super) fn not_pem(path: &Path, error: &pem::Error) -> Fault {
     let why = match error {
         pem::Error::MissingSectionEnd { .. } => "a block has no `-----END …-----` line",
         pem::Error::IllegalSectionStart { .. } => "a `-----BEGIN …-----` line is not whole",
@@ -333,67 +322,13 @@ impl Source for Files {
     }
 }
 
-impl Source for Authorities {
-    type Content = Vec<CertificateDer<'static>>;
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn stamp(&self) -> Stamp {
-        [stamp(&self.0), None, None]
-    }
-
-    fn read(&self) -> Result<Self::Content, Fault> {
-        let found: Self::Content = blocks(&self.0, "has no CA certificate")?;
-        let mut roots = RootCertStore::empty();
-        for certificate in &found {
-            roots.add(certificate.clone()).map_err(|_| {
-                let shown = self.0.display();
-                fault(
-                    format!("{shown} has a CA certificate that cannot be parsed"),
-                    CANNOT_PARSE,
-                )
-            })?;
-        }
-        Ok(found)
-    }
-}
-
-impl Source for RevokedList {
-    type Content = Vec<CertificateRevocationListDer<'static>>;
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn stamp(&self) -> Stamp {
-        [stamp(&self.0), None, None]
-    }
-
-    fn read(&self) -> Result<Self::Content, Fault> {
-        blocks(&self.0, "has no list of revoked certificates (CRL)")
-    }
-}
-
-/// All blocks of one kind in a file; `none` is the message if there is none.
-fn blocks<T: PemObject>(path: &Path, none: &str) -> Result<Vec<T>, Fault> {
-    let bytes = read(path, MOST_BUNDLE_BYTES)?;
-    let found: Result<Vec<_>, _> = T::pem_slice_iter(&bytes).collect();
-    let found = found.map_err(|error| not_pem(path, &error))?;
-    if found.is_empty() {
-        return Err(fault(format!("{} {none}", path.display()), ""));
-    }
-    Ok(found)
-}
-
-fn stamp(path: &Path) -> FileStamp {
+pub(super) fn stamp(path: &Path) -> FileStamp {
     let facts = fs::metadata(path).ok()?;
     let written = (facts.mtime(), facts.mtime_nsec());
     Some((facts.dev(), facts.ino(), facts.size(), written.0, written.1))
 }
 
-fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
+pub(super) fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
     let cannot = |error: &io::Error| {
         let help = match error.kind() {
             // A relative path is shown as a whole, so that the message has the place that was

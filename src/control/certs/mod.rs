@@ -7,7 +7,9 @@
 //! without a reload; an unusable one changes nothing, whether it is found at a reload or in
 //! between.
 
+mod bundle;
 mod client_tls;
+mod directory;
 mod file_cache;
 #[cfg(test)]
 pub(super) mod fixture;

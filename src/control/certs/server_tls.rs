@@ -22,8 +22,9 @@ use crate::proxy::backend::{self, TlsBySettings};
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::upstream::{Materials, Tls, Trusted};
 
+use super::bundle::Authorities;
 use super::file_cache::FileCache;
-use super::load::{Authorities, CANNOT_PARSE, Files};
+use super::load::{CANNOT_PARSE, Files};
 use super::{content, judged};
 
 /// The TLS of the backends of a plan, in their order. Settings with a mistake are missing, unless
