@@ -95,6 +95,7 @@ const CIRCLES: [(&[&str], &str); 5] = [
             "src/net/rewind.rs",
             "src/net/stream.rs",
             "src/net/tls_stream.rs",
+            "src/net/tls_wire.rs",
         ],
         "a stream may be one under TLS or with bytes put back, and each of these is over a stream",
     ),

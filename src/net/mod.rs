@@ -17,6 +17,7 @@ mod stream;
 mod taken;
 mod tls_error;
 mod tls_stream;
+mod tls_wire;
 mod unix;
 
 pub use bind::{Listener, Socket, Trace};
