@@ -12,47 +12,27 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{Request, Response, header};
+use http::{Request, Response};
 use http_body::Body;
 
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::observe::event;
-use crate::proxy::backend::Local;
-use crate::proxy::forward::{Sending, ServerBody, forward};
-use crate::proxy::io::{ContinueGate, Exchange, ReceivedBody, RequestBody, UpgradeRequest};
-use crate::proxy::rules::UsedServers;
-use crate::wire::forwarded::Proto;
+use crate::proxy::forward::{ServerBody, forward};
+use crate::proxy::io::{Exchange, ReceivedBody};
 
 use super::active::{ActiveRequest, Stop};
 use super::admit::{admit, settle_length};
 use super::body::{Own, ResponseBody};
 use super::client::Client;
 use super::dialect::Dialect;
-use super::hop::{self, BodyKind, Sender};
+use super::hop::{self, BodyKind};
 use super::identity;
 use super::opening::opening;
+use super::outbound::{Admitted, Outbound};
 use super::pipeline::{Progress, Stage};
 use super::seen::Seen;
 use super::upgrade::{self, OpenTunnel, is_extended_connect, upgrade_of};
-
-/// A request that may be sent to a server of a backend.
-struct Outbound {
-    sending: Sending,
-    backend: Rc<Local>,
-    /// The client's stream in place of a body, if the request asks for a tunnel by HTTP/2.
-    from_client: Option<RecvStream>,
-}
-
-/// A request that was admitted.
-struct Admitted {
-    request: Request<ReceivedBody>,
-    body_kind: BodyKind,
-    /// The upgrade that the request asks for.
-    upgrade: Option<UpgradeRequest>,
-    /// How far its rules have run.
-    progress: Progress,
-}
 
 /// The result of the rules of a request.
 #[expect(
@@ -198,66 +178,6 @@ impl ActiveRequest {
     async fn waited(&self, admitted: Box<Admitted>, time: Duration) -> Result<Step, Stop> {
         self.exchange.deadlines.pause(time).await?;
         self.caught(|| self.prepared(*admitted))
-    }
-
-    /// From a request whose backend is chosen to one that may be sent there.
-    fn outbound(&self, admitted: Admitted) -> Result<Outbound, Stop> {
-        let (exchange, client, seen) = (&self.exchange, &self.client, self.seen);
-        let (plan, _) = self.frontend()?;
-        let backend = self.backend().ok_or(Reason::RouteNone)?;
-        let tls = client.tls.as_deref();
-        let (mut head, incoming) = admitted.request.into_parts();
-        // After the rules: none of them replaces what servers are told of the client.
-        let sender = Sender {
-            peer: client.peer,
-            proto: match tls {
-                Some(_) => Proto::Https,
-                None => Proto::Http,
-            },
-            is_trusted: self.is_trusted,
-            forwarded_for: client.forwarded_for(),
-        };
-        hop::towards_server(
-            &mut head,
-            seen,
-            admitted.body_kind,
-            sender,
-            &plan.forwarding,
-        );
-        identity::say_certificate(&mut head.headers, &plan.forwarding.client_certificate, tls);
-        // After the fields of the client's hop are gone: an upgrade writes the same fields for the next hop.
-        let (incoming, from_client) = match (admitted.upgrade, incoming) {
-            (None, incoming) => (Some(incoming), None),
-            (Some(upgrade), incoming) => {
-                upgrade::towards_server(&mut head, &upgrade);
-                exchange.request_upgrade(upgrade);
-                (None, incoming.into_stream())
-            }
-        };
-        let used_servers = head.extensions.remove::<UsedServers>();
-        // In place of an id that a client or a rule wrote: the log has this one.
-        let id = &exchange.record.opening.id;
-        hop::name_request(&mut head.headers, &plan.request_id, id);
-        // The body has nothing to do with the head: it is read when a server takes it.
-        let body = match incoming {
-            Some(incoming) => {
-                let kept = self.client.kept_bodies();
-                let exchange = Rc::clone(exchange);
-                RequestBody::new(incoming, exchange, plan.timeout.body, kept)
-                    .with_rules(self.field_rules())
-            }
-            None => RequestBody::none(Rc::clone(exchange)),
-        };
-        let mut request = Request::from_parts(head, body);
-        // Whether the client shall wait is decided by the head that the server gets.
-        if seen.has(Seen::EXPECT) && request.headers().contains_key(header::EXPECT) {
-            request.body_mut().hold_back(ContinueGate::new());
-        }
-        Ok(Outbound {
-            sending: Sending::new(request, used_servers.map_or_else(Vec::new, |used| used.0)),
-            backend: Rc::clone(backend),
-            from_client,
-        })
     }
 
     /// Sends the request to a server and returns its answer.

@@ -18,6 +18,7 @@ mod identity;
 mod idle;
 mod linger;
 mod opening;
+mod outbound;
 mod pipeline;
 pub mod seen;
 mod serve;
