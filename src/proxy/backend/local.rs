@@ -182,7 +182,7 @@ impl LocalServer {
                 name: server.name.clone(),
                 metrics: Arc::clone(&server.metrics),
             }),
-            pools: settings.pools(&server.name, &server.address),
+            pools: ServerPools::to(settings.transport(), &server.name, &server.address),
             settings: Rc::clone(settings),
             shared: Arc::clone(server),
             is_member: Cell::new(true),

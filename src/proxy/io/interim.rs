@@ -2,12 +2,9 @@
 //! as early hints (RFC 8297).
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use http::{HeaderMap, Response, StatusCode};
 
-use super::exchange::Exchange;
-use super::request_body::ContinueGate;
 use super::stream_body::trim_values;
 
 /// The most interim answers for one request; more are of no use, and would wait here as long as the
@@ -34,19 +31,10 @@ pub fn interim_bytes(fields: &HeaderMap) -> u64 {
 pub struct Interims {
     /// Whether the client can receive them. Written by the connection.
     is_wanted: Cell<bool>,
-    /// Written by [`Listener`], taken by the connection.
+    /// Written by `Listener`, taken by the connection.
     waiting: RefCell<Vec<Response<()>>>,
-    /// How many there were. Written by [`Listener`].
+    /// How many there were. Written by `Listener`.
     count: Cell<usize>,
-}
-
-/// Receives the interim answers of a server.
-#[derive(Clone)]
-pub struct Listener {
-    /// Opened when the server wants the body.
-    pub(super) gate: Option<ContinueGate>,
-    /// The exchange of the client that receives them.
-    pub(super) exchange: Rc<Exchange>,
 }
 
 impl Interims {
@@ -66,7 +54,8 @@ impl Interims {
         self.waiting.take()
     }
 
-    fn pass(&self, status: StatusCode, fields: &HeaderMap) {
+    /// Keeps one for the client.
+    pub(super) fn pass(&self, status: StatusCode, fields: &HeaderMap) {
         if self.is_wanted.get() && self.count.get() < MOST {
             self.count.set(self.count.get() + 1);
             let mut interim = Response::new(());
@@ -74,22 +63,6 @@ impl Interims {
             *interim.headers_mut() = fields.clone();
             trim_values(interim.headers_mut());
             self.waiting.borrow_mut().push(interim);
-        }
-    }
-}
-
-impl Listener {
-    /// An interim answer has come. The server's `100 Continue` is for us: we decide when the client
-    /// is asked for its body. HTTP/2 has no 101 (RFC 9113 §8.6), from any server.
-    pub fn receive(&self, status: StatusCode, fields: &HeaderMap) {
-        match status {
-            StatusCode::CONTINUE => {
-                if let Some(gate) = &self.gate {
-                    gate.open();
-                }
-            }
-            StatusCode::SWITCHING_PROTOCOLS => {}
-            _ => self.exchange.interims.pass(status, fields),
         }
     }
 }

@@ -5,7 +5,6 @@
 //! the server has taken the last one, and the window of an HTTP/2 client grows by the bytes that the
 //! server has taken. Only the beginning of a body is kept, for a request that may be sent once more.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -15,13 +14,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::base::clock::{self, Duration, Instant};
+use crate::base::clock::{self, Duration};
 use crate::base::turn;
 use crate::exchange::Reason;
 
 use super::exchange::Exchange;
 use super::field_rules::FieldRules;
-use super::interim::Listener;
+use super::listener::{ContinueGate, Listener};
 use super::received::{ReceiveError, ReceivedBody};
 use super::replay_buffer::{KeptBodies, ReplayBuffer};
 
@@ -52,16 +51,6 @@ pub struct RequestBody {
     is_begun: bool,
     /// Decides which trailers pass; `None`: there can be none.
     rules: Option<Rc<FieldRules>>,
-}
-
-/// Holds a request body back until the server sends `100 Continue`, or `CONTINUE_TIMEOUT` has passed.
-#[derive(Clone, Debug)]
-pub struct ContinueGate {
-    /// Written by [`Listener`]; read by the request body.
-    open: Rc<Cell<bool>>,
-    /// When it opens without the server; `None`: the body has not been polled yet. Written by the
-    /// request body.
-    until: Option<Instant>,
 }
 
 /// Why a request body ended early.
@@ -241,32 +230,6 @@ impl RequestBody {
         }
         self.exchange.request_complete.set(true);
         self.exchange.deadlines.client_came();
-    }
-}
-
-impl ContinueGate {
-    /// A closed gate. Its timeout begins when the body is first polled.
-    pub fn new() -> Self {
-        Self {
-            open: Rc::new(Cell::new(false)),
-            until: None,
-        }
-    }
-
-    /// Whether the server has sent `100 Continue`.
-    pub fn is_open(&self) -> bool {
-        self.open.get()
-    }
-
-    /// Opens the gate: the server has sent `100 Continue`.
-    pub fn open(&self) {
-        self.open.set(true);
-    }
-}
-
-impl Default for ContinueGate {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

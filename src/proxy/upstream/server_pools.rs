@@ -11,11 +11,13 @@ use std::task::Context;
 use http::HeaderValue;
 use rustls::pki_types::ServerName;
 
+use crate::base::Address;
 use crate::base::clock::Instant;
 use crate::plan;
 
 use super::server_pool::ServerPool;
 use super::tls::name_of_host;
+use super::transport::Transport;
 
 /// The most names with a pool. Clients choose them, so there must be a bound; a request for one
 /// more gets a connection of its own.
@@ -32,6 +34,21 @@ pub struct ServerPools {
 }
 
 impl ServerPools {
+    /// The pools of connections by `transport` to a server with the name `name` at `address`.
+    pub fn to(transport: &Transport, name: &str, address: &Address) -> Self {
+        match transport {
+            Transport::Tls(tls) => {
+                let name = tls.name_of(None, name, address);
+                match tls.asks_by_host() {
+                    true => Self::by_host(name),
+                    false => Self::by_name(name),
+                }
+            }
+            // None is kept if none can be opened.
+            Transport::Clear | Transport::Unusable => Self::clear(),
+        }
+    }
+
     /// Without TLS.
     pub fn clear() -> Self {
         Self::of_one(Rc::default(), None)

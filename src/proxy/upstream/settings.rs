@@ -1,11 +1,9 @@
 //! The settings of connections to servers.
 
-use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
 use crate::wire::h1::HeadLimits;
 use http::uri::Scheme;
 
-use super::server_pools::ServerPools;
 use super::transport::Transport;
 
 /// How many bytes of a request body may wait in an HTTP/2 stream for the connection.
@@ -88,22 +86,6 @@ impl Settings {
     /// Whether the server chooses the protocol (ALPN).
     pub(super) fn asks_server(&self) -> bool {
         matches!(self.transport, Transport::Tls(_))
-    }
-
-    /// The pools of connections to a server with the name `name` at `address`.
-    pub fn pools(&self, name: &str, address: &Address) -> ServerPools {
-        match &self.transport {
-            Transport::Tls(tls) => {
-                let name = tls.name_of(None, name, address);
-                if tls.asks_by_host() {
-                    ServerPools::by_host(name)
-                } else {
-                    ServerPools::by_name(name)
-                }
-            }
-            // None is kept if none can be opened.
-            Transport::Clear | Transport::Unusable => ServerPools::clear(),
-        }
     }
 
     /// The bounds of the head of an HTTP/1 answer.
