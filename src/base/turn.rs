@@ -6,9 +6,10 @@
 //! no step is left, sockets and timers return `Pending`, and the task runs again after the others.
 
 use std::future::Future;
+use std::pin::pin;
 use std::task::{Context, Poll};
 
-use super::tasks::coop;
+use super::tasks::{self, coop};
 
 /// Below this size the cost of a body piece is the cost of handling one more piece, not of its bytes.
 const SMALL_PIECE_BYTES: usize = 1 << 10;
@@ -19,6 +20,14 @@ pub(crate) fn may_go_on(cx: &mut Context<'_>) -> bool {
     // `poll_proceed` wakes the task if no step is left. It takes no step: one that is dropped without
     // progress goes back to the budget.
     coop::has_budget_remaining() || coop::poll_proceed(cx).is_ready()
+}
+
+/// Ends the turn of the running task, which returns `Pending` after this. It runs again after the
+/// others, and after the runtime has noted the events of sockets.
+pub(crate) fn end(cx: &mut Context<'_>) {
+    // It wakes the task only then. A wake from here would let the task run before the events.
+    let yielding = pin!(tasks::yield_now());
+    let _ = yielding.poll(cx);
 }
 
 /// How many pieces each turn of a task takes, until there are no more. `next` polls for one: `true`, or

@@ -279,6 +279,8 @@ fn reasons_page() -> String {
          on a new connection: if no byte of it was sent, or if it is idempotent and its body is still here. A body is here\n\
          while it has at most 16 KiB, and no more than 8 MiB of bodies are kept by the worker, nor more than half of\n\
          `http2.connection_window` for one HTTP/2 connection.\n\n\
+         A connection to a server over HTTP/1.1 carries no other request if its server answered before it had the whole request,\n\
+         or refused (4xx or 5xx) one of more than 16 KiB: some servers throw away the next request with the rest of this one.\n\n\
          | reason | status | side | retry | what |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {

@@ -383,6 +383,68 @@ fn a_connection_that_was_answered_before_its_request_was_sent_carries_no_other()
     assert_eq!(origin.connections(), 2);
 }
 
+/// Whether the connection to the server carries the next request, if the server answers when the
+/// proxy has begun to send an upload of `size` bytes, and reads none of the body before that answer
+/// has come. `proxy_stops`: the proxy finds the answer and the rest of the upload at once.
+fn is_reused_after_early_answer(size: usize, proxy_stops: bool) -> bool {
+    let gates = [Gate::default(), Gate::default()];
+    let origin = Origin::scripted({
+        let gates = gates.clone();
+        move |visit| {
+            visit.narrow();
+            while let Some(head) = visit.head() {
+                if head.method() == "POST" {
+                    gates[0].pass();
+                    visit.send(OK);
+                    gates[1].pass();
+                }
+                visit.body(head);
+                visit.send(OK);
+            }
+        }
+    });
+    let program = Program::start(&Setup::of(&[&origin]));
+    let mut client = program.client();
+    client.send(format!(
+        "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {size}\r\n\r\n"
+    ));
+    client.send([b'x'; 100]);
+    let written = |bytes: usize| {
+        until("the proxy has written it", || {
+            (origin.bytes_written_from("POST / ")? >= bytes).then_some(())
+        });
+    };
+    written(100);
+    if proxy_stops {
+        program.halt();
+        client.send(vec![b'x'; size - 100]);
+        gates[0].open();
+        until("the answer has come", || {
+            origin.has_delivered(0).then_some(())
+        });
+        program.go_on();
+    } else {
+        client.send(vec![b'x'; size - 100]);
+        written(size);
+        gates[0].open();
+    }
+    assert_eq!(client.response().text(), "ok");
+    gates[1].open();
+    assert_eq!(program.client().get("/").text(), "ok");
+    origin.connections() == 1
+}
+
+#[test]
+fn a_connection_whose_answer_came_before_the_end_of_its_request_carries_no_other() {
+    assert!(!is_reused_after_early_answer(200, true));
+}
+
+#[test]
+fn a_connection_whose_server_has_not_received_the_answered_request_carries_no_other() {
+    // More than the server's socket takes, and less than that and the proxy's.
+    assert!(!is_reused_after_early_answer(1 << 20, false));
+}
+
 #[test]
 fn an_answer_that_has_come_wins_over_the_write_that_fails_before_it_is_read() {
     let gate = Gate::default();

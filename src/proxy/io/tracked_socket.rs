@@ -96,6 +96,16 @@ impl TrackedSocket {
             .unwrap_or(true)
     }
 
+    /// As [`Stream::has_unread`].
+    pub fn has_unread(&self) -> bool {
+        self.0.with(Stream::has_unread).unwrap_or(false)
+    }
+
+    /// As [`Stream::send_queue`].
+    pub fn send_queue(&self) -> Option<u64> {
+        self.0.with(Stream::send_queue).flatten()
+    }
+
     /// As [`Stream::poll_write_more`].
     pub fn poll_write_more(
         &mut self,

@@ -6,6 +6,7 @@
 //!
 //! [`own`] reads and writes, with the codec of `wire::h1`.
 
+mod early;
 mod history;
 mod own;
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::wire::h1::chunks::{ChunkDecoder, Piece};
 use crate::wire::h1::response::{Framing, ResponseHead, ResponseParser};
 use crate::wire::h1::{HeadLimits, KeepNames, NameCase, Refusal};
 
+use super::early::is_maybe_early;
 use super::upload::{Stopped, Upload};
 use super::{Failure, Waiting};
 
@@ -44,8 +45,9 @@ pub(super) struct OwnConnection {
     expected: Expected,
     /// Whether the last read filled its buffer, so that there may be more to read.
     has_more: bool,
-    /// Whether no other request may follow: the server has announced a body that it cannot send, and if
-    /// it sends it after all, it would be read as the response to that request.
+    /// Whether no other request may follow. Either the server has announced a body that it cannot send,
+    /// and if it sends it after all, it would be read as the response to that request; or the server has
+    /// answered before it had the whole of this one.
     is_last: bool,
     limits: HeadLimits,
     case: HeaderCase,
@@ -173,22 +175,33 @@ impl OwnConnection {
             return Poll::Ready(Err(Fault::new(reason)));
         }
         loop {
-            if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
-                return Poll::Ready(Err(stopped.into()));
+            let mut polled = Poll::Pending;
+            if self.stream.written() != waiting.written_before && !self.upload.is_sent() {
+                // First, so that an answer that came before the end of the request is known as such.
+                polled = self.poll_head(cx, waiting.method);
+                // As is a part of one.
+                self.is_last |= !self.read.is_empty();
             }
-            if self.stream.written() != waiting.written_before {
-                // The server may have seen the request.
-                self.upload.forget_unless_kept();
+            if polled.is_pending() {
+                if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
+                    return Poll::Ready(Err(stopped.into()));
+                }
+                if self.stream.written() != waiting.written_before {
+                    // The server may have seen the request.
+                    self.upload.forget_unless_kept();
+                }
+                polled = self.poll_head(cx, waiting.method);
             }
-            let answer = match self.poll_head(cx, waiting.method) {
+            let answer = match polled {
                 Poll::Ready(answer) => answer?,
                 Poll::Pending => break,
             };
             self.is_last |= answer.framing == Framing::Contradicted;
             let status = answer.response.status();
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-                // Some servers then take the next request for the rest of this one, or throw it away with that.
-                self.is_last |= !self.upload.is_sent();
+                let bytes = self.stream.written() - waiting.written_before;
+                self.is_last |= is_maybe_early(status, bytes, &self.upload, &self.stream);
+                self.upload.note_answered();
                 return Poll::Ready(Ok(self.begin_body(answer)));
             }
             // If it is the `100 Continue` that the body waits for, the next turn of the loop writes the body.

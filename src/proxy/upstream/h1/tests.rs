@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::UNIX_EPOCH;
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
@@ -17,12 +18,14 @@ use crate::base::clock::{self, Duration};
 use crate::exchange::{AttemptIndex, Opening, Reason, RequestId};
 use crate::net::{Io, Stream};
 use crate::plan::HeaderCase;
-use crate::proxy::io::{Exchange, KeptBodies, RequestBody, StreamBody};
+use crate::proxy::io::{ClientSocket, Exchange, KeptBodies, ReceivedBody, RequestBody, StreamBody};
 use crate::proxy::upstream::failure::Leftover;
-use crate::wire::h1::HeadLimits;
+use crate::wire::h1::{BodyFraming, HeadLimits};
 
 use super::Failure;
 use super::own::OwnConnection;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 /// A connection that the server has just closed: only a write shows it.
 struct Dead;
@@ -84,11 +87,15 @@ impl AsyncWrite for Encrypting {
 }
 
 fn connection(stream: impl Io + 'static) -> OwnConnection {
+    over(Stream::Other(Box::new(stream)))
+}
+
+fn over(stream: Stream) -> OwnConnection {
     let limits = HeadLimits {
         bytes: 1000,
         fields: 10,
     };
-    OwnConnection::with(Stream::Other(Box::new(stream)), limits, HeaderCase::Lower)
+    OwnConnection::with(stream, limits, HeaderCase::Lower)
 }
 
 fn exchange() -> Rc<Exchange> {
@@ -143,7 +150,6 @@ async fn a_request_that_was_written_is_not_given_back() {
 
 #[tokio::test]
 async fn a_connection_that_has_not_taken_the_whole_request_carries_no_other() {
-    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
     for (room, is_idle) in [(64, false), (1000, true)] {
         let (near, mut far) = duplex(room);
         let mut connection = connection(near);
@@ -152,6 +158,72 @@ async fn a_connection_that_has_not_taken_the_whole_request_carries_no_other() {
         assert!(connection.is_end_stream());
         assert_eq!(connection.is_idle(), is_idle, "with room for {room} bytes");
     }
+}
+
+/// When a server answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    /// Before the last part of the request is written, and too late for the runtime to know of it.
+    Early,
+    /// After that.
+    Late,
+}
+
+/// Whether a connection is kept after an `answer` to an upload in two parts, the second with `size` bytes.
+async fn is_kept_after_upload(size: usize, answers: Answers, answer: &[u8]) -> bool {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("bound");
+    let near = tokio::net::TcpStream::connect(addr)
+        .await
+        .expect("it listens");
+    let (mut far, _) = listener.accept().expect("a connection");
+    let mut connection = over(Stream::Tcp(near.into()));
+    let (from_client, mut client) = duplex(size);
+    let socket = ClientSocket::new(Stream::Other(Box::new(from_client)), Bytes::new());
+    let body = socket.begin_body(BodyFraming::Length(size as u64));
+    let (exchange, kept) = (exchange(), KeptBodies::default());
+    let timeout = Duration::from_secs(30);
+    let body = ReceivedBody::Http1(body);
+    let body = RequestBody::new(body, Rc::clone(&exchange), timeout, &kept);
+    let request = Request::post("/a").body(()).expect("a request");
+    let (head, ()) = request.into_parts();
+    let deadlines = exchange.deadlines.of(AttemptIndex::default());
+    let mut waiting = connection.begin(&head, None, body, deadlines);
+    let mut is_waiting = async || {
+        let mut poll = |cx: &mut Context<'_>| connection.poll_answer(cx, &mut waiting, deadlines);
+        poll_fn(|cx| Poll::Ready(poll(cx).is_pending())).await
+    };
+
+    assert!(is_waiting().await, "the head is written");
+    client.write_all(&vec![b'x'; size]).await.expect("room");
+    let mut answer = || io::Write::write_all(&mut far, answer).expect("room");
+    if answers == Answers::Early {
+        answer();
+    }
+    assert!(is_waiting().await, "the body is read");
+    assert_eq!(exchange.record.body_bytes_in.get(), size as u64);
+    if answers == Answers::Late {
+        answer();
+    }
+    let answered = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, deadlines));
+    assert!(answered.await.is_ok());
+    connection.is_idle()
+}
+
+#[tokio::test]
+async fn a_connection_that_was_answered_before_the_last_byte_was_written_carries_no_other() {
+    assert!(!is_kept_after_upload(5, Answers::Early, ANSWER).await);
+    assert!(is_kept_after_upload(5, Answers::Late, ANSWER).await);
+}
+
+#[tokio::test]
+async fn a_connection_whose_server_has_refused_a_long_upload_carries_no_other() {
+    const REFUSAL: &[u8] = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n";
+    // Below and above the bound with its head; the proxy sends both as they come.
+    let (short, long) = (16_000, 17_000);
+    assert!(is_kept_after_upload(short, Answers::Late, REFUSAL).await);
+    assert!(!is_kept_after_upload(long, Answers::Late, REFUSAL).await);
+    assert!(is_kept_after_upload(long, Answers::Late, ANSWER).await);
 }
 
 #[tokio::test(start_paused = true)]

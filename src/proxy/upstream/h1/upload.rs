@@ -3,6 +3,10 @@
 //! The next piece is polled only when the last one has been written, and only written bytes are
 //! returned to the window of an HTTP/2 client. Otherwise the client could send more while earlier
 //! pieces still wait here, and memory would grow.
+//!
+//! A server may answer before it has the whole request, and throw away what comes next on the
+//! connection, up to a length of its own. So the connection must not be used again, and an early
+//! answer must be told from one that came after the last byte, see [`Upload::holds_last_bytes`].
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -15,6 +19,7 @@ use http::request::Parts;
 use http_body::Body;
 use tokio::io::AsyncWrite;
 
+use crate::base::turn;
 use crate::exchange::Reason;
 use crate::proxy::io::{BodyFault, RequestBody, TrackedSocket};
 use crate::wire::h1::request::write_head;
@@ -42,6 +47,10 @@ pub(super) struct Upload {
     /// `None`: nothing of it is left to write.
     body: Option<Outgoing>,
     is_flushed: bool,
+    /// How many writes the socket has taken for it.
+    writes: u64,
+    /// Whether the last bytes have to wait if the server has sent something that was not read.
+    looks_for_answer: bool,
 }
 
 /// A body of which not all has been written.
@@ -82,6 +91,8 @@ impl Upload {
         self.written = 0;
         self.pieces.clear();
         self.is_flushed = false;
+        self.writes = 0;
+        self.looks_for_answer = true;
         write_head(head, host, framing, case, &mut self.out);
         if !is_empty {
             body.keep();
@@ -120,6 +131,9 @@ impl Upload {
             if self.is_written() {
                 break;
             }
+            if self.holds_last_bytes(cx, stream) {
+                return Poll::Pending;
+            }
             let written = self.poll_write(cx, stream);
             self.note_room(&written);
             ready!(written).map_err(Stopped::Socket)?;
@@ -150,6 +164,16 @@ impl Upload {
     pub(super) fn is_sent(&self) -> bool {
         let is_taken = self.body.as_ref().is_none_or(|outgoing| outgoing.is_taken);
         is_taken && self.is_flushed && self.is_written()
+    }
+
+    /// Whether the request was written in more than one part.
+    pub(super) fn is_in_parts(&self) -> bool {
+        self.writes > 1
+    }
+
+    /// Notes that the head of the answer has come.
+    pub(super) fn note_answered(&mut self) {
+        self.looks_for_answer = false;
     }
 
     /// Whether all of the body is kept until the request is answered.
@@ -292,6 +316,21 @@ impl Upload {
         Ok(())
     }
 
+    /// Whether the last bytes of the request have to wait until bytes of the server were read that
+    /// came before them: they may be an early answer. The task is woken for it. Only the kernel
+    /// can say this: the runtime notes the events of sockets between turns, and a whole upload may
+    /// be written in one turn. Happens once, because the bytes may also be those of TLS.
+    fn holds_last_bytes(&mut self, cx: &mut Context<'_>, stream: &TrackedSocket) -> bool {
+        let is_last = self.body.as_ref().is_none_or(|outgoing| outgoing.is_taken);
+        // Nothing answers a request of which nothing was written.
+        if !is_last || self.writes == 0 || !self.looks_for_answer || !stream.has_unread() {
+            return false;
+        }
+        self.looks_for_answer = false;
+        turn::end(cx);
+        true
+    }
+
     /// Writes once.
     fn poll_write(
         &mut self,
@@ -315,6 +354,7 @@ impl Upload {
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
+        self.writes += 1;
         let of_out = written.min(out.len());
         self.written += of_out;
         written -= of_out;
