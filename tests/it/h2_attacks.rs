@@ -35,6 +35,7 @@ by_each_way![
     a_head_without_bounds,
     heads_of_open_requests_are_bounded_together,
     heads_and_uploads_of_one_connection_share_one_bound,
+    heads_that_are_not_needed_any_more_make_room_for_others,
     a_client_that_asks_on_beyond_that_bound_is_sent_away,
     a_hundred_calls_with_five_kilobytes_of_metadata_are_let_in,
     a_bomb_of_many_references_is_sent_away,
@@ -549,6 +550,48 @@ fn heads_and_uploads_of_one_connection_share_one_bound(way: &Way) {
     assert!(lets_in(&mut client, 301, frames::ask(301)));
     attacked.holds();
     attacked.survived("request.heads.too_large");
+}
+
+/// Nine heads of 20 kB, where five would fill the bound.
+fn heads_that_are_not_needed_any_more_make_room_for_others(way: &Way) {
+    let field = frames::field("x-large", &"y".repeat(20_000));
+    let streams = || (1..18).step_by(2);
+
+    // Answered, and without a window for the answers.
+    let mut attacked = Attacked::with(way, generous(), |setup| setup.frontend(SMALL_BOUND));
+    let mut client = way.greeting(attacked.program.address(), &[(4, 0)]);
+    let head = [frames::get(), field.clone()].concat();
+    for stream in streams() {
+        client.send(frames::head(END_STREAM, stream, &head));
+        let reply = client.frame_that(|frame| frame.stream == stream);
+        assert_eq!(reply.kind, HEADERS, "stream {stream}");
+    }
+    drop(client);
+    attacked.holds();
+    attacked.is_served();
+
+    // Sent, and never to be sent again.
+    let gate = Gate::default();
+    let attacked = Attacked::with(way, deaf(&gate), |setup| setup.frontend(SMALL_BOUND));
+    let mut client = attacked.client();
+    let head = [frames::request("POST", "/"), field].concat();
+    for (count, stream) in streams().enumerate() {
+        client.send(frames::head(0, stream, &head));
+        until("the server has the head", || {
+            let connections = 0..attacked.origin.connections();
+            let received = connections.map(|number| attacked.origin.received(number));
+            let whole =
+                received.filter(|text| text.starts_with("POST") && text.ends_with("\r\n\r\n"));
+            (whole.count() > count).then_some(())
+        });
+    }
+    client.is_alive();
+    gate.open();
+    for _ in streams() {
+        client.frame_that(|frame| frame.kind == HEADERS && frame.status() == 502);
+    }
+    attacked.holds();
+    attacked.survived("server.response.empty");
 }
 
 fn a_client_that_asks_on_beyond_that_bound_is_sent_away(way: &Way) {

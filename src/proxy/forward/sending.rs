@@ -82,7 +82,7 @@ impl Sending {
         &mut self,
         exchange: &Rc<Exchange>,
         was_used: bool,
-    ) -> Option<(&request::Parts, RequestBody)> {
+    ) -> Option<(&mut request::Parts, RequestBody)> {
         let mut body = match self.body.take() {
             Some(body) => body,
             None if !self.has_body => RequestBody::none(Rc::clone(exchange)),
@@ -91,7 +91,7 @@ impl Sending {
         if self.has_body && self.is_idempotent && (was_used || self.may_resend) {
             body.keep_until_answered();
         }
-        Some((&self.head, body))
+        Some((&mut self.head, body))
     }
 
     /// Takes back the part that is left after it was taken.

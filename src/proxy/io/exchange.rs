@@ -22,6 +22,9 @@ pub struct Exchange {
     pub request_complete: Cell<bool>,
     /// Whether the request's body has been polled. Written by the request body.
     pub body_wanted: Cell<bool>,
+    /// Whether the fields of the request for the server were dropped before its answer came. Written by
+    /// `upstream`.
+    pub is_head_dropped: Cell<bool>,
     /// Variables that rules have set for this exchange. Written by `proxy::rules`.
     pub variables: Variables,
     /// The upgrade that the request asks for, if any. Written by `handle`. Boxed, because it is
@@ -39,6 +42,7 @@ impl Exchange {
             deadlines: Deadlines::default(),
             request_complete: Cell::new(false),
             body_wanted: Cell::new(false),
+            is_head_dropped: Cell::new(false),
             variables: Variables::default(),
             upgrade: OnceCell::new(),
             interims: Interims::default(),

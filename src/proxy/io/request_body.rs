@@ -158,13 +158,18 @@ impl RequestBody {
 
     /// Whether all that was handed on is kept for another server.
     pub fn is_kept_until_answered(&self) -> bool {
-        self.is_for_another_server && (self.replay.is_some() || !self.is_begun)
+        self.is_for_another_server && self.is_rewindable()
     }
 
     /// Drops the kept part.
     pub fn forget(&mut self) {
         self.replay = None;
         self.is_for_another_server = false;
+    }
+
+    /// Whether [`RequestBody::rewound`] would return the body.
+    pub fn is_rewindable(&self) -> bool {
+        self.replay.is_some() || !self.is_begun
     }
 
     /// The body from its first byte, to be sent once more; `None`: not all that was handed on is kept.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request};
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
@@ -41,9 +41,9 @@ pub(crate) struct Answer {
 }
 
 /// A request on its way.
-enum Sent<'a> {
+enum Sent {
     /// The connection is `None` when the request is over.
-    Http1(Option<H1Connection>, Waiting<'a>),
+    Http1(Option<H1Connection>, Waiting),
     /// `None`: it is over.
     Http2(Option<Box<Call>>),
     /// It was not sent, for this reason. Boxed, because it is rare.
@@ -60,11 +60,13 @@ enum Sent<'a> {
 /// # Cancel safety
 ///
 /// Dropping it closes the connection, or resets the stream.
+///
+/// The fields of `head` are dropped when the request was sent and cannot be sent again.
 // Begins at once, not when it is polled: the future would hold the body, which is large, more than
 // once.
 pub(crate) fn send<'a>(
     connection: Connection,
-    head: &'a request::Parts,
+    head: &'a mut request::Parts,
     body: RequestBody,
     to: Destination<'a>,
     attempt: &'a ActiveAttempt,
@@ -73,16 +75,27 @@ pub(crate) fn send<'a>(
         Kind::Http1(connection) => by_http1(connection, head, body, to, attempt),
         Kind::Http2(permit) => by_http2(permit, head, body, to, attempt),
     };
-    poll_fn(move |cx| sent.poll(cx, to, attempt))
+    poll_fn(move |cx| {
+        let polled = sent.poll(cx, &head.method, to, attempt);
+        let is_dropped = &attempt.exchange().is_head_dropped;
+        if polled.is_pending() && !is_dropped.get() && sent.has_used_up_request() {
+            // The method is small, and the parser of the answer asks for it.
+            head.headers = HeaderMap::new();
+            head.uri = Uri::default();
+            head.extensions = Extensions::new();
+            is_dropped.set(true);
+        }
+        polled
+    })
 }
 
-fn by_http1<'a>(
+fn by_http1(
     mut connection: H1Connection,
-    head: &'a request::Parts,
+    head: &request::Parts,
     body: RequestBody,
     to: Destination<'_>,
     attempt: &ActiveAttempt,
-) -> Sent<'a> {
+) -> Sent {
     let host = match head.headers.contains_key(header::HOST) {
         true => None,
         false => HeaderValue::from_maybe_shared(Bytes::from(to.address.as_host())).ok(),
@@ -91,13 +104,13 @@ fn by_http1<'a>(
     Sent::Http1(Some(connection), waiting)
 }
 
-fn by_http2<'a>(
+fn by_http2(
     permit: StreamPermit,
     head: &request::Parts,
     body: RequestBody,
     to: Destination<'_>,
     attempt: &ActiveAttempt,
-) -> Sent<'a> {
+) -> Sent {
     let begun = match http2_head(head, to, attempt.exchange().upgrade()) {
         Ok(head) => Call::begin(permit, head, body, attempt.deadlines()),
         Err(reason) => Err(Unanswered::unsent(Fault::new(reason), body)),
@@ -127,10 +140,20 @@ fn http2_head(
     Ok(converted)
 }
 
-impl Sent<'_> {
+impl Sent {
+    /// Whether the request can never be sent again, whatever happens to it.
+    fn has_used_up_request(&self) -> bool {
+        match self {
+            Self::Http1(Some(connection), waiting) => connection.has_used_up_request(waiting),
+            Self::Http2(Some(call)) => call.has_used_up_request(),
+            Self::Http1(None, _) | Self::Http2(None) | Self::Not(_) => false,
+        }
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
+        method: &Method,
         to: Destination<'_>,
         attempt: &ActiveAttempt,
     ) -> Poll<Result<Answer, Unanswered>> {
@@ -139,7 +162,7 @@ impl Sent<'_> {
                 let Some(mut connection) = slot.take() else {
                     return Poll::Pending;
                 };
-                let polled = connection.poll_answer(cx, waiting, attempt.deadlines());
+                let polled = connection.poll_answer(cx, waiting, method, attempt.deadlines());
                 let Poll::Ready(outcome) = polled else {
                     *slot = Some(connection);
                     return Poll::Pending;

@@ -2,9 +2,14 @@
 //! their bodies that no server has taken.
 //!
 //! In HPACK a byte may stand for a field of kilobytes (RFC 7541 §6.1), and a client that grants no
-//! window keeps its requests open for any time. The memory of a head on its way to a server is
-//! released only when its request is over, so the sum over all open requests is bounded.
+//! window keeps its requests open for any time. So the sum over all open requests is bounded;
 //! `limits.head` bounds each of them.
+//!
+//! A head counts until it is dropped: at the latest with the head of the answer, and before that when
+//! it was sent and cannot be sent again, because its method is not idempotent or a part of its body
+//! is not kept. Other heads are needed until the answer comes: the server may close a reused connection, or
+//! refuse the request, and the head is sent once more. Nothing else needs it by then: the log and
+//! the variables of rules have copies, and rules for answers see no fields of the request.
 //!
 //! The bytes of a body count in the windows of its stream and of the connection until a server takes
 //! them (RFC 9113 §6.9). The windows stop a client while servers are slow, but a window that was
@@ -33,13 +38,14 @@ pub(super) struct OpenRequests {
     bound: u64,
     stream_window: u64,
     connection_window: u64,
-    /// The bytes of all heads. Written by [`OpenRequests::admit`] and [`OpenRequests::over`].
+    /// The bytes of all heads. Written by [`OpenRequests::admit`],
+    /// [`OpenRequests::head_dropped`] and [`OpenRequests::over`].
     heads: Cell<u64>,
     /// The bytes that the windows of all streams allow for bodies. Written as `heads`.
     bodies: Cell<u64>,
 }
 
-/// The bytes of an admitted request, released when it is over.
+/// The bytes of an admitted request, released when it is over; those of its head when that is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RequestSize {
     head: u64,
@@ -101,6 +107,12 @@ impl OpenRequests {
         is_admitted
     }
 
+    /// The head of an admitted request was dropped; its body may still come.
+    pub(super) fn head_dropped(&self, size: &mut RequestSize) {
+        let head = std::mem::take(&mut size.head);
+        self.heads.set(self.heads.get().saturating_sub(head));
+    }
+
     /// An admitted request is over.
     pub(super) fn over(&self, RequestSize { head, body }: RequestSize) {
         self.heads.set(self.heads.get().saturating_sub(head));
@@ -142,6 +154,19 @@ mod tests {
         requests.over(size(50, 0));
         assert!(!requests.admit(size(51, 0)));
         assert!(requests.admit(size(50, 0)));
+    }
+
+    #[test]
+    fn a_dropped_head_makes_room_once_and_its_body_still_counts() {
+        let requests = requests();
+        let mut first = size(150, 40);
+        assert!(requests.admit(first));
+        assert!(!requests.admit(size(1, 0)));
+        requests.head_dropped(&mut first);
+        requests.head_dropped(&mut first);
+        assert!(requests.admit(size(150, 0)));
+        requests.over(first);
+        assert!(!requests.admit(size(1, 0)));
     }
 
     #[test]

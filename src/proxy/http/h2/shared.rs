@@ -54,6 +54,14 @@ impl Shared {
         self.has_served.set(true);
     }
 
+    /// The head of the request on stream `id` is not in memory any more.
+    pub(super) fn head_dropped(&self, id: u32) {
+        let mut open = self.open.borrow_mut();
+        if let Some(open) = open.iter_mut().find(|open| open.id == id) {
+            self.requests.head_dropped(&mut open.size);
+        }
+    }
+
     /// The exchange of stream `id` was over at `ended`.
     pub(super) fn end(&self, id: u32, ended: Instant) {
         let mut open = self.open.borrow_mut();

@@ -46,6 +46,8 @@ struct ClientStream {
     shared: Rc<Shared>,
     /// An answer to HEAD ends with its head (RFC 9110 §9.3.2).
     is_head: bool,
+    /// Whether the head of its request counts.
+    has_head: bool,
     timer: Timer,
 }
 
@@ -110,6 +112,7 @@ pub(super) fn serve(
             })
             .await;
             drop(answer);
+            client_stream.forget_head();
             match rest {
                 Rest::Nothing => {}
                 // By reference: moved, it would have a second place.
@@ -188,6 +191,7 @@ impl ClientStream {
             exchange,
             shared,
             is_head: *method == Method::HEAD,
+            has_head: true,
         }
     }
 
@@ -205,6 +209,9 @@ impl ClientStream {
                 return Poll::Ready(Rest::Nothing);
             }
             let polled = answer.as_mut().poll(cx);
+            if self.exchange.is_head_dropped.get() {
+                self.forget_head();
+            }
             self.pass_interims(respond);
             if let Poll::Ready(response) = polled {
                 return Poll::Ready(self.send_head(response, respond));
@@ -368,6 +375,13 @@ impl ClientStream {
         }
         self.exchange.cut(Reason::ProxyPanic);
         respond.send_reset(h2::Reason::INTERNAL_ERROR);
+    }
+
+    /// The head of the request is not in memory any more.
+    fn forget_head(&mut self) {
+        if std::mem::take(&mut self.has_head) {
+            self.shared.head_dropped(self.id);
+        }
     }
 
     fn client_left(&self) {

@@ -42,8 +42,9 @@ struct Inner {
 }
 
 /// A request that was begun and is not answered yet.
-pub(super) struct Waiting<'a> {
-    method: &'a Method,
+pub(super) struct Waiting {
+    has_body: bool,
+    is_idempotent: bool,
     /// Gets the interim responses.
     listener: Option<Listener>,
     /// How many bytes of interim responses may still come.
@@ -72,18 +73,18 @@ impl H1Connection {
     /// Begins a request, which [`H1Connection::poll_answer`] sends. `host` becomes the `Host`
     /// field; it must be `None` if `head` contains one.
     // Not one `async fn` for both: its future would hold the body, which is large, more than once.
-    pub(super) fn begin<'a>(
+    pub(super) fn begin(
         &mut self,
-        head: &'a Parts,
+        head: &Parts,
         host: Option<&HeaderValue>,
         body: RequestBody,
         deadlines: AttemptDeadlines<'_>,
-    ) -> Waiting<'a> {
+    ) -> Waiting {
         self.0.history.count_request();
         self.0.own.begin(head, host, body, deadlines)
     }
 
-    /// Sends the request that was begun. Ready with the head of the answer, whose body
+    /// Sends the request that was begun, by `method`. Ready with the head of the answer, whose body
     /// [`H1Connection::poll_frame`] reads.
     ///
     /// # Errors
@@ -92,11 +93,12 @@ impl H1Connection {
     pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut Waiting,
+        method: &Method,
         deadlines: AttemptDeadlines<'_>,
     ) -> Poll<Result<Response<()>, Unanswered>> {
         let Inner { own, history } = &mut *self.0;
-        let polled = own.poll_answer(cx, waiting, deadlines);
+        let polled = own.poll_answer(cx, waiting, method, deadlines);
         polled.map_err(|Failure { fault, left }| Unanswered {
             end: match history.was_used_before() && fault.reason == Reason::ServerResponseEmpty {
                 true => RequestEnd::Stale,
@@ -105,6 +107,11 @@ impl H1Connection {
             fault,
             left,
         })
+    }
+
+    /// Whether the request that was begun can never be sent again, whatever happens to it.
+    pub(super) fn has_used_up_request(&self, waiting: &Waiting) -> bool {
+        self.0.own.has_used_up_request(waiting)
     }
 
     /// The next piece of the answer's body. Also writes the rest of the request.

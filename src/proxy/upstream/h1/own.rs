@@ -97,16 +97,17 @@ impl OwnConnection {
     }
 
     /// See [`super::H1Connection::begin`].
-    pub(super) fn begin<'a>(
+    pub(super) fn begin(
         &mut self,
-        head: &'a Parts,
+        head: &Parts,
         host: Option<&HeaderValue>,
         body: RequestBody,
         deadlines: AttemptDeadlines<'_>,
-    ) -> Waiting<'a> {
+    ) -> Waiting {
         let has_body = !body.is_end_stream();
         let waiting = Waiting {
-            method: &head.method,
+            has_body,
+            is_idempotent: head.method.is_idempotent(),
             listener: body.listener(),
             interim_left: MOST_INTERIM_BYTES,
             written_before: self.stream.written(),
@@ -128,10 +129,11 @@ impl OwnConnection {
     pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut Waiting,
+        method: &Method,
         deadlines: AttemptDeadlines<'_>,
     ) -> Poll<Result<Response<()>, Failure>> {
-        self.poll_response(cx, waiting, deadlines)
+        self.poll_response(cx, waiting, method, deadlines)
             .map_err(|fault| Failure {
                 fault,
                 left: self.leftover(waiting),
@@ -139,12 +141,18 @@ impl OwnConnection {
     }
 
     /// The part of the unanswered request that can be sent again.
-    fn leftover(&mut self, waiting: &Waiting<'_>) -> Leftover {
+    fn leftover(&mut self, waiting: &Waiting) -> Leftover {
         let is_unseen = self.stream.written() == waiting.written_before;
         match self.upload.rewound() {
             Some(body) if is_unseen => Leftover::Unseen(body),
             body => Leftover::seen(body),
         }
+    }
+
+    /// See [`super::H1Connection::has_used_up_request`].
+    pub(super) fn has_used_up_request(&self, waiting: &Waiting) -> bool {
+        let is_body_gone = waiting.has_body && !self.upload.is_rewindable();
+        self.stream.written() != waiting.written_before && (is_body_gone || !waiting.is_idempotent)
     }
 
     /// See [`super::H1Connection::keeps_request`].
@@ -168,7 +176,8 @@ impl OwnConnection {
     fn poll_response(
         &mut self,
         cx: &mut Context<'_>,
-        waiting: &mut Waiting<'_>,
+        waiting: &mut Waiting,
+        method: &Method,
         deadlines: AttemptDeadlines<'_>,
     ) -> Poll<Result<Response<()>, Fault>> {
         if let Some(reason) = deadlines.fired() {
@@ -178,7 +187,7 @@ impl OwnConnection {
             let mut polled = Poll::Pending;
             if self.stream.written() != waiting.written_before && !self.upload.is_sent() {
                 // First, so that an answer that came before the end of the request is known as such.
-                polled = self.poll_head(cx, waiting.method);
+                polled = self.poll_head(cx, method);
                 // As is a part of one.
                 self.is_last |= !self.read.is_empty();
             }
@@ -190,7 +199,7 @@ impl OwnConnection {
                     // The server may have seen the request.
                     self.upload.forget_unless_kept();
                 }
-                polled = self.poll_head(cx, waiting.method);
+                polled = self.poll_head(cx, method);
             }
             let answer = match polled {
                 Poll::Ready(answer) => answer?,
@@ -396,7 +405,7 @@ impl OwnConnection {
     }
 }
 
-impl Waiting<'_> {
+impl Waiting {
     /// Passes an interim response on, and counts its bytes. Fails when there are too many.
     fn pass_on(&mut self, interim: &ResponseHead) -> Result<(), Fault> {
         let left = self.interim_left.checked_sub(interim.head_bytes as u64);

@@ -124,7 +124,7 @@ async fn post(connection: &mut OwnConnection) -> Result<u16, Failure> {
     let body = RequestBody::none(Rc::clone(&exchange));
     let deadlines = exchange.deadlines.of(AttemptIndex::default());
     let mut waiting = connection.begin(&head, None, body, deadlines);
-    let answer = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, deadlines));
+    let answer = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, &head.method, deadlines));
     answer.await.map(|response| response.status().as_u16())
 }
 
@@ -190,7 +190,7 @@ async fn is_kept_after_upload(size: usize, answers: Answers, answer: &[u8]) -> b
     let deadlines = exchange.deadlines.of(AttemptIndex::default());
     let mut waiting = connection.begin(&head, None, body, deadlines);
     let mut is_waiting = async || {
-        let mut poll = |cx: &mut Context<'_>| connection.poll_answer(cx, &mut waiting, deadlines);
+        let mut poll = |cx: &mut Context<'_>| connection.poll_answer(cx, &mut waiting, &head.method, deadlines);
         poll_fn(|cx| Poll::Ready(poll(cx).is_pending())).await
     };
 
@@ -205,7 +205,7 @@ async fn is_kept_after_upload(size: usize, answers: Answers, answer: &[u8]) -> b
     if answers == Answers::Late {
         answer();
     }
-    let answered = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, deadlines));
+    let answered = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, &head.method, deadlines));
     assert!(answered.await.is_ok());
     connection.is_idle()
 }
@@ -261,7 +261,7 @@ async fn what_waits_in_the_buffers_of_tls_was_not_taken_by_the_server() {
     let sending = async {
         // Time passes when nothing else is left to do: the body has come.
         clock::sleep(Duration::from_secs(1)).await;
-        let answer = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, deadlines));
+        let answer = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, &head.method, deadlines));
         clock::within(Duration::from_secs(1), answer).await
     };
     let outcome = tokio::select! {

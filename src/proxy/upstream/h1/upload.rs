@@ -35,6 +35,10 @@ const GATHERED_BYTES: usize = 16 << 10;
 /// And in about this many pieces.
 const GATHERED_PIECES: usize = 15;
 
+/// The largest output buffer that is kept when a request was written: an answer may be waited for and
+/// read for long, and a head may be large.
+const KEPT_BYTES: usize = 4 << 10;
+
 /// The request that is being written, or was written last.
 #[derive(Default)]
 pub(super) struct Upload {
@@ -142,6 +146,9 @@ impl Upload {
             ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(Stopped::Socket)?;
             self.is_flushed = true;
         }
+        if self.is_sent() && self.out.capacity() > KEPT_BYTES {
+            self.free_buffers();
+        }
         match &self.body {
             Some(outgoing) if !outgoing.is_taken => Poll::Pending,
             // The server has read nothing of the bytes that the socket discarded: they may be sent
@@ -180,6 +187,12 @@ impl Upload {
     pub(super) fn is_kept(&self) -> bool {
         let body = self.body.as_ref();
         body.is_some_and(|outgoing| outgoing.body.is_kept_until_answered())
+    }
+
+    /// Whether [`Upload::rewound`] would return the body.
+    pub(super) fn is_rewindable(&self) -> bool {
+        let body = self.body.as_ref();
+        body.is_some_and(|outgoing| outgoing.body.is_rewindable())
     }
 
     /// The body from its first byte; `None`: not all of it was kept.

@@ -106,6 +106,12 @@ impl Call {
         })
     }
 
+    /// Whether the request can never be sent again, whatever happens to it. One without a body may be: the
+    /// server may still refuse it.
+    pub(in super::super) fn has_used_up_request(&self) -> bool {
+        self.upload_progress.is_some() && !self.pump.body().is_rewindable()
+    }
+
     /// Sends the request; ready when it is answered, or will not be. Then [`Call::over`] returns
     /// the result. A deadline that passes yields its reason.
     pub(in super::super) fn poll(
