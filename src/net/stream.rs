@@ -193,6 +193,17 @@ impl Stream {
         }
     }
 
+    /// Bytes that a reset would discard: those that were sent and that the peer's system has not
+    /// acknowledged. Only over TCP: 0 for others. One system call.
+    pub fn unacknowledged(&self) -> u64 {
+        match self {
+            Self::Tcp(stream) => send_queue::bytes(stream).unwrap_or(0),
+            Self::Tls(tls) => tls.below().unacknowledged(),
+            Self::Rewind(rewind) => rewind.stream().unacknowledged(),
+            Self::Unix(_) | Self::Other(_) => 0,
+        }
+    }
+
     /// Bytes that were sent and that the peer's system has not taken yet; `None`: not known. Exact
     /// over TCP; a Unix socket counts the memory that they occupy. One system call.
     pub fn send_queue(&self) -> Option<u64> {

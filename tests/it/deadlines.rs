@@ -226,9 +226,12 @@ fn a_client_that_takes_nothing_is_cut_off() {
     let proxy = setup.start_paused();
     let mut client = Client::connect_narrow(proxy.address());
     client.send(GET);
-    checked_line(&proxy, 200, "client.stalled");
+    let line = checked_line(&proxy, 200, "client.stalled");
     let (read, ending) = client.rest();
     assert!(read.len() < body.len());
+    // The reset discards what the proxy's socket still holds.
+    let taken = read.iter().filter(|&&byte| byte == b'x').count();
+    assert_eq!(line.number("bytes_out"), taken as u64);
     assert_eq!(ending, Ending::Reset, "it must not look whole");
     proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
 }

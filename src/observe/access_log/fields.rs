@@ -55,7 +55,7 @@ pub(in crate::observe) const FIELDS: &[Field] = {
         field("failed[].reason", TEXT_OR_NULL, "\"server.connect.refused\"", "Why the attempt failed."),
         field("failed[].status", NUMBER_OR_NULL, "503", "The status that the server answered with; `null` if it did not."),
         field("bytes_in", NUMBER, "3", "Bytes of the request body, or from the client in a tunnel or in TCP mode."),
-        field("bytes_out", NUMBER, "512", "Bytes of the response body, or to the client in a tunnel or in TCP mode."),
+        field("bytes_out", NUMBER, "512", "Bytes of the response body, or to the client in a tunnel or in TCP mode. After a reset of HTTP/1.1: those that the client's system took."),
         field("times_ms", "object", "{…}", "Where the time went, in milliseconds with three decimals."),
         field("times_ms.head", NUMBER_OR_NULL, "0.120", "From the first byte of the head to its last."),
         field("times_ms.queue", NUMBER_OR_NULL, "0.000", "Waiting for a free slot of a server."),

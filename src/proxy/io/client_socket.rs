@@ -171,6 +171,12 @@ impl ClientSocket {
         SendProgress::of(shared.stream.as_ref()?, shared.written)
     }
 
+    /// As [`Stream::unacknowledged`].
+    pub fn unacknowledged(&self) -> u64 {
+        let shared = self.0.borrow();
+        shared.stream.as_ref().map_or(0, Stream::unacknowledged)
+    }
+
     /// As [`Stream::has_peer_left`].
     pub fn has_peer_left(&self, half_close: HalfClose) -> bool {
         let shared = self.0.borrow();

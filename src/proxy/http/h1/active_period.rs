@@ -223,8 +223,14 @@ impl<'a> ActivePeriod<'a> {
         )
     }
 
-    fn client_left(&mut self) -> Verdict {
-        self.session.cut(Reason::ClientLeft);
+    pub(super) fn client_left(&mut self) -> Verdict {
+        self.break_connection(Reason::ClientLeft)
+    }
+
+    /// Ends the open exchange early, and the connection with a reset.
+    fn break_connection(&mut self, reason: Reason) -> Verdict {
+        let lost = self.socket.unacknowledged();
+        self.session.cut_with_loss(reason, lost);
         Verdict::Broken
     }
 
@@ -243,11 +249,13 @@ impl<'a> ActivePeriod<'a> {
         };
         let is_whole =
             exchange.ended().is_some() && self.is_all_sent() && !self.responding.is_broken();
+        if reason == Reason::ClientStalled && !is_whole {
+            return self.break_connection(reason);
+        }
         self.session.cut(reason);
-        match reason {
-            _ if is_whole => Verdict::Over,
-            Reason::ClientStalled => Verdict::Broken,
-            _ => Verdict::Cut,
+        match is_whole {
+            true => Verdict::Over,
+            false => Verdict::Cut,
         }
     }
 

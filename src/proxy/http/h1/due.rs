@@ -7,7 +7,7 @@ use crate::exchange::Reason;
 use crate::proxy::io::Look;
 
 use super::active_period::ActivePeriod;
-use super::verdict::{Due, Verdict};
+use super::verdict::Due;
 
 /// How often a check is made whether a client has closed, while its upload waits for the server.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -54,8 +54,7 @@ impl ActivePeriod<'_> {
         if self.look_at.is_some_and(|at| now >= at) {
             self.look_at = None;
             if self.socket.has_peer_left(self.terms.half_close) {
-                self.session.cut(Reason::ClientLeft);
-                return Due::End(Verdict::Broken);
+                return Due::End(self.client_left());
             }
             return Due::Notified;
         }

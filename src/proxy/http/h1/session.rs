@@ -117,10 +117,17 @@ impl Session {
 
     /// Ends the open exchange early, and settles it.
     pub(super) fn cut(&mut self, reason: Reason) {
+        self.cut_with_loss(reason, 0);
+    }
+
+    /// The same, while the last `lost` bytes that the socket took do not reach the client. They count
+    /// as bytes of the body, although some may be its framing or that of TLS: the log has too few bytes
+    /// by that, and never too many.
+    pub(super) fn cut_with_loss(&mut self, reason: Reason, lost: u64) {
         if let Some(exchange) = &self.open {
             exchange.cut(reason);
             let bytes = &exchange.record.body_bytes_out;
-            bytes.set(bytes.get().saturating_sub(self.unsent.body()));
+            bytes.set(bytes.get().saturating_sub(self.unsent.body() + lost));
             self.settle();
         }
     }
