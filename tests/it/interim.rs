@@ -117,3 +117,21 @@ fn what_a_server_says_before_its_answer_is_passed_on_up_to_a_number_and_not_to_h
         assert_eq!(response.text(), "ok");
     }
 }
+
+#[test]
+fn names_of_interim_answers_are_written_as_those_of_the_final_one() {
+    let cases = [
+        ("lower", "x-custom"),
+        ("title", "X-Custom"),
+        ("preserve", "X-CuStom"),
+    ];
+    for (case, name) in cases {
+        let hint = "HTTP/1.1 103 Early Hints\r\nX-CuStom: 1\r\n\r\n";
+        let origin = Origin::answering([hint.as_bytes(), OK].concat());
+        let case = format!("header_case = \"{case}\"");
+        let proxy = Setup::of(&[&origin]).frontend(&case).backend(&case).start();
+        let (interims, _) = proxy.client().send(GET).responses();
+        let head = &interims[0].head;
+        assert!(head.contains(&format!("\r\n{name}: 1\r\n")), "{head}");
+    }
+}

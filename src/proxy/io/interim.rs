@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response};
 
 use super::stream_body::trim_values;
 
@@ -54,13 +54,12 @@ impl Interims {
         self.waiting.take()
     }
 
-    /// Keeps one for the client.
-    pub(super) fn pass(&self, status: StatusCode, fields: &HeaderMap) {
+    /// Keeps one for the client, with its extensions: those of an HTTP/1 server have the field names as it
+    /// wrote them.
+    pub(super) fn pass(&self, interim: &Response<()>) {
         if self.is_wanted.get() && self.count.get() < MOST {
             self.count.set(self.count.get() + 1);
-            let mut interim = Response::new(());
-            *interim.status_mut() = status;
-            *interim.headers_mut() = fields.clone();
+            let mut interim = interim.clone();
             trim_values(interim.headers_mut());
             self.waiting.borrow_mut().push(interim);
         }

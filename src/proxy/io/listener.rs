@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use http::{HeaderMap, StatusCode};
+use http::{Response, StatusCode};
 
 use crate::base::clock::Instant;
 
@@ -32,15 +32,15 @@ pub struct ContinueGate {
 impl Listener {
     /// An interim answer has come. The server's `100 Continue` is for us: we decide when the client
     /// is asked for its body. HTTP/2 has no 101 (RFC 9113 §8.6), from any server.
-    pub fn receive(&self, status: StatusCode, fields: &HeaderMap) {
-        match status {
+    pub fn receive(&self, interim: &Response<()>) {
+        match interim.status() {
             StatusCode::CONTINUE => {
                 if let Some(gate) = &self.gate {
                     gate.open();
                 }
             }
             StatusCode::SWITCHING_PROTOCOLS => {}
-            _ => self.exchange.interims.pass(status, fields),
+            _ => self.exchange.interims.pass(interim),
         }
     }
 }

@@ -411,8 +411,7 @@ impl Waiting {
         let left = self.interim_left.checked_sub(interim.head_bytes as u64);
         self.interim_left = left.ok_or_else(|| Fault::new(Reason::ServerResponseInterim))?;
         if let Some(listener) = &self.listener {
-            let interim = &interim.response;
-            listener.receive(interim.status(), interim.headers());
+            listener.receive(&interim.response);
         }
         Ok(())
     }

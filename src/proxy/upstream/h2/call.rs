@@ -141,7 +141,7 @@ impl Call {
             };
             self.interim_left = left;
             if let Some(listener) = self.pump.body_mut().listener() {
-                listener.receive(interim.status(), interim.headers());
+                listener.receive(&interim);
             }
         }
         if let Some(upload_progress) = &mut self.upload_progress {
