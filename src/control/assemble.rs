@@ -114,6 +114,17 @@ fn frontend(
             None => Arc::new(frontend::Frontend::new(plan.name.clone(), workers)),
         },
         tls: tls(plan, known),
+        bind_at: match known {
+            Some((frontend, before)) if before.binds == plan.binds => Arc::clone(&frontend.bind_at),
+            _ => {
+                let binds = plan.binds.iter().enumerate();
+                Arc::new(
+                    binds
+                        .map(|(index, bind)| (bind.addr.clone(), index))
+                        .collect(),
+                )
+            }
+        },
         rules: match known {
             Some((frontend, before)) if before.rules == plan.rules => frontend.rules.clone(),
             _ => Pipeline::compile(&plan.rules),

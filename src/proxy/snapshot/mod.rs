@@ -7,11 +7,13 @@
 mod target;
 mod view;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use crate::base::ListenAddress;
 use crate::exchange::RouteMetrics;
 use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::Backend;
@@ -46,6 +48,8 @@ pub struct Frontend {
     pub live: Arc<frontend::Frontend>,
     /// The acceptor for each TLS of its plan.
     pub tls: Vec<FrontendTls>,
+    /// The index of the bind at each address. Every connection asks for it.
+    pub bind_at: Arc<HashMap<ListenAddress, usize>>,
     /// Its rules.
     pub rules: Option<Arc<Pipeline>>,
     /// Its routes.

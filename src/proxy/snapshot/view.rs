@@ -147,8 +147,8 @@ impl Views {
     ) -> Option<(Rc<View>, usize, usize)> {
         let found = |view: &Rc<View>| {
             let index = view.snapshot.frontend_of(live)?;
-            let bind = view.snapshot.plan.frontends[index].bind_at(address)?;
-            Some((Rc::clone(view), index, bind))
+            let bind = view.snapshot.frontends[index].bind_at.get(address)?;
+            Some((Rc::clone(view), index, *bind))
         };
         let now = found(&self.current());
         now.or_else(|| self.before.borrow().iter().rev().find_map(found))
