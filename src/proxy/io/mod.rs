@@ -47,6 +47,8 @@ pub use pump::{Pump, Stopped, presentable};
 pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
 pub use replay_buffer::KeptBodies;
+#[cfg(test)]
+pub(crate) use request_body::tests::of_small_pieces;
 pub use request_body::{BodyFault, RequestBody};
 pub use send_progress::SendProgress;
 pub use stalled::{Stalled, StalledEntry};

@@ -356,7 +356,7 @@ impl fmt::Display for BodyFault {
 impl Error for BodyFault {}
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use http::{HeaderMap, Request};
     use http_body_util::BodyExt;
     use tokio::io::duplex;
@@ -367,9 +367,9 @@ mod tests {
     use crate::proxy::io::StreamBody;
     use crate::proxy::io::pump::tests::{case, stream};
 
-    /// The body of a request whose client has sent `count` pieces of one byte, all of which have
+    /// The stream of a request whose client has sent `count` pieces of one byte, all of which have
     /// arrived.
-    async fn of_small_pieces(count: usize) -> StreamBody {
+    pub(crate) async fn of_small_pieces(count: usize) -> h2::RecvStream {
         let (near, far) = duplex(1 << 20);
         let mut server = h2::server::Builder::new();
         server.data_frame_budget(1 << 20);
@@ -397,7 +397,7 @@ mod tests {
         while stream.flow_control().used_capacity() < count {
             tasks::yield_now().await;
         }
-        StreamBody::new(stream, &HeaderMap::new())
+        stream
     }
 
     #[test]
@@ -405,7 +405,7 @@ mod tests {
         const PIECES: usize = 1_000;
         let runtime = tasks::local_runtime().expect("a runtime");
         let turns = runtime.block_on(async {
-            let body = of_small_pieces(PIECES).await;
+            let body = StreamBody::new(of_small_pieces(PIECES).await, &HeaderMap::new());
             let (exchange, kept) = (Exchange::of_a_test(), KeptBodies::default());
             let mut body = RequestBody::new(body, exchange, Duration::from_secs(60), &kept);
             pieces_per_turn(move |cx| {

@@ -161,25 +161,34 @@ async fn hear_out(mut stream: RecvStream, shared: Rc<Shared>) {
         return;
     };
     let mut timer = shared.timers.borrow_mut().pop().unwrap_or_default();
-    poll_fn(|cx| {
-        while turn::may_go_on(cx)
-            && let Poll::Ready(data) = stream.poll_data(cx)
-        {
-            let Some(Ok(bytes)) = data else {
-                return Poll::Ready(());
-            };
-            turn::spend_on_piece(cx, bytes.len());
-            // It fails only for more than was received.
-            let _ = stream.flow_control().release_capacity(bytes.len());
-            let now = clock::now();
-            linger.note(bytes.len(), now);
-            if linger.is_over(now) {
-                return Poll::Ready(());
-            }
-        }
-        timer.poll(cx, linger.due()).map(drop)
+    poll_fn(|cx| match poll_discard(cx, &mut stream, &mut linger) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => timer.poll(cx, linger.due()).map(drop),
     })
     .await;
+}
+
+/// Discards what has come on `stream`, for one turn of the task; ready if that was the end, or all that
+/// `linger` allows.
+fn poll_discard(
+    cx: &mut TaskContext<'_>,
+    stream: &mut RecvStream,
+    linger: &mut Linger,
+) -> Poll<()> {
+    while turn::may_go_on(cx) {
+        let Some(Ok(bytes)) = ready!(stream.poll_data(cx)) else {
+            return Poll::Ready(());
+        };
+        turn::spend_on_piece(cx, bytes.len());
+        // It fails only for more than was received.
+        let _ = stream.flow_control().release_capacity(bytes.len());
+        let now = clock::now();
+        linger.note(bytes.len(), now);
+        if linger.is_over(now) {
+            return Poll::Ready(());
+        }
+    }
+    Poll::Pending
 }
 
 impl ClientStream {
@@ -426,5 +435,38 @@ impl Drop for ClientStream {
         if timers.len() < TIMERS_KEPT {
             timers.push(std::mem::take(&mut self.timer));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::tasks;
+    use crate::proxy::io::of_small_pieces;
+
+    #[test]
+    fn a_client_that_sends_on_in_small_pieces_does_not_keep_its_worker() {
+        const PIECES: usize = 1_000;
+        let runtime = tasks::local_runtime().expect("a runtime");
+        let turns = runtime.block_on(async {
+            let mut stream = of_small_pieces(PIECES).await;
+            let mut linger = Linger::brief(clock::now());
+            let discarding = tasks::spawn_local(async move {
+                let mut turns = Vec::new();
+                poll_fn(|cx| {
+                    let before = stream.flow_control().used_capacity();
+                    let polled = poll_discard(cx, &mut stream, &mut linger);
+                    turns.push(before - stream.flow_control().used_capacity());
+                    polled
+                })
+                .await;
+                turns
+            });
+            discarding.await.expect("no panic")
+        });
+        assert_eq!(turns.iter().sum::<usize>(), PIECES);
+        let longest = turns.iter().max().expect("a turn");
+        // 128 steps, four for each.
+        assert!(*longest <= 64, "{turns:?}");
     }
 }

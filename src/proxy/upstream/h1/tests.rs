@@ -190,7 +190,9 @@ async fn is_kept_after_upload(size: usize, answers: Answers, answer: &[u8]) -> b
     let deadlines = exchange.deadlines.of(AttemptIndex::default());
     let mut waiting = connection.begin(&head, None, body, deadlines);
     let mut is_waiting = async || {
-        let mut poll = |cx: &mut Context<'_>| connection.poll_answer(cx, &mut waiting, &head.method, deadlines);
+        let mut poll = |cx: &mut Context<'_>| {
+            connection.poll_answer(cx, &mut waiting, &head.method, deadlines)
+        };
         poll_fn(|cx| Poll::Ready(poll(cx).is_pending())).await
     };
 
@@ -224,6 +226,69 @@ async fn a_connection_whose_server_has_refused_a_long_upload_carries_no_other() 
     assert!(is_kept_after_upload(short, Answers::Late, REFUSAL).await);
     assert!(!is_kept_after_upload(long, Answers::Late, REFUSAL).await);
     assert!(is_kept_after_upload(long, Answers::Late, ANSWER).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_window_of_a_kept_body_is_given_back_when_the_request_is_not_sent_again() {
+    const SIZE: usize = 1_000;
+    let (here, there) = duplex(1 << 20);
+    let mut builder = ::h2::server::Builder::new();
+    builder.initial_window_size(SIZE as u32);
+    let (client, server) = tokio::join!(
+        ::h2::client::handshake(here),
+        builder.handshake::<_, Bytes>(there)
+    );
+    let (mut client, mut driver) = client.expect("a handshake");
+    let mut server = server.expect("a handshake");
+    let request = client.send_request(Request::new(()), false);
+    let (_response, mut sending) = request.expect("a stream");
+    sending
+        .send_data(vec![b'x'; SIZE].into(), false)
+        .expect("it is open");
+    let request = tokio::select! {
+        ended = &mut driver => unreachable!("{ended:?}"),
+        request = server.accept() => request.expect("a request"),
+    };
+    let (request, _respond) = request.expect("no error");
+    let peers = async { tokio::join!(driver, async { while server.accept().await.is_some() {} }) };
+
+    let exchange = exchange();
+    let body = StreamBody::new(request.into_body(), &HeaderMap::new());
+    let (timeout, kept) = (Duration::from_secs(30), KeptBodies::default());
+    let mut body = RequestBody::new(body, Rc::clone(&exchange), timeout, &kept);
+    body.keep_until_answered();
+    let request = Request::put("/a").body(()).expect("a request");
+    let (head, ()) = request.into_parts();
+    let deadlines = exchange.deadlines.of(AttemptIndex::default());
+    let (near, mut far) = duplex(1 << 20);
+    let mut connection = connection(near);
+    let mut waiting = connection.begin(&head, None, body, deadlines);
+    let has_window = async |sending: &mut ::h2::SendStream<Bytes>| {
+        sending.reserve_capacity(1);
+        let capacity = poll_fn(|cx| sending.poll_capacity(cx));
+        clock::within(Duration::from_secs(1), capacity)
+            .await
+            .is_ok()
+    };
+    let case = async {
+        let sent = poll_fn(|cx| {
+            let polled = connection.poll_answer(cx, &mut waiting, &head.method, deadlines);
+            polled.map(|_| ())
+        });
+        assert!(clock::within(Duration::from_secs(1), sent).await.is_err());
+        assert!(connection.keeps_request());
+        assert!(!has_window(&mut sending).await, "the copy fills it");
+        far.write_all(ANSWER).await.expect("room");
+        let answered =
+            poll_fn(|cx| connection.poll_answer(cx, &mut waiting, &head.method, deadlines));
+        assert!(answered.await.is_ok());
+        connection.forget_request();
+        assert!(has_window(&mut sending).await);
+    };
+    tokio::select! {
+        ended = peers => unreachable!("{ended:?}"),
+        () = case => {}
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,7 +326,8 @@ async fn what_waits_in_the_buffers_of_tls_was_not_taken_by_the_server() {
     let sending = async {
         // Time passes when nothing else is left to do: the body has come.
         clock::sleep(Duration::from_secs(1)).await;
-        let answer = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, &head.method, deadlines));
+        let answer =
+            poll_fn(|cx| connection.poll_answer(cx, &mut waiting, &head.method, deadlines));
         clock::within(Duration::from_secs(1), answer).await
     };
     let outcome = tokio::select! {
