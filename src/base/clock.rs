@@ -9,6 +9,7 @@
     reason = "this is where clocks are read and slept on for everyone else"
 )]
 
+use std::cell::Cell;
 use std::future::Future;
 use std::time::SystemTime;
 
@@ -57,10 +58,52 @@ pub(crate) fn computed() -> Duration {
     Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
 }
 
-/// The present moment, on a clock that never goes back.
+/// The present moment, on a clock that never goes back. Within [`in_one_turn`] it does not go on.
 #[inline]
 pub fn now() -> Instant {
-    Instant::now()
+    match TURN.get() {
+        Turn::At(now) => now,
+        Turn::Unread => {
+            let now = Instant::now();
+            TURN.set(Turn::At(now));
+            now
+        }
+        Turn::None => Instant::now(),
+    }
+}
+
+/// What [`now`] returns on this thread.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The clock.
+    None,
+    /// The clock, once, and then the same moment.
+    Unread,
+    /// This moment.
+    At(Instant),
+}
+
+thread_local! {
+    static TURN: Cell<Turn> = const { Cell::new(Turn::None) };
+}
+
+/// The result of `work`, which is over soon: for it, time stands still from the first look at the
+/// clock on. A request looks at it some fifteen times in two polls, and each look costs as much as
+/// a small allocation.
+#[inline]
+pub fn in_one_turn<T>(work: impl FnOnce() -> T) -> T {
+    struct Ending(Turn);
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            TURN.set(self.0);
+        }
+    }
+    let before = TURN.get();
+    if matches!(before, Turn::None) {
+        TURN.set(Turn::Unread);
+    }
+    let _ending = Ending(before);
+    work()
 }
 
 /// The wall-clock time, for people to read.
@@ -107,3 +150,42 @@ pub async fn within<F: Future>(duration: Duration, future: F) -> Result<F::Outpu
 /// The time was over first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_stands_still_within_a_turn_and_goes_on_after_it() {
+        let start = now();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let mut advance = Box::pin(tokio::time::advance(Duration::from_secs(1)));
+        let (first, second) = in_one_turn(|| {
+            let first = now();
+            let waker = std::task::Waker::noop();
+            let _ = advance
+                .as_mut()
+                .poll(&mut std::task::Context::from_waker(waker));
+            (first, now())
+        });
+        assert_eq!(first, start + Duration::from_secs(1));
+        assert_eq!(second, first);
+        assert_eq!(now(), first + Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_panic_within_a_turn_ends_it() {
+        let panicking = || std::panic::resume_unwind(Box::new("as the test wants"));
+        let caught = std::panic::catch_unwind(|| in_one_turn(panicking));
+        assert!(caught.is_err() && matches!(TURN.get(), Turn::None));
+    }
+
+    #[test]
+    fn a_turn_within_a_turn_is_part_of_it() {
+        in_one_turn(|| {
+            let outer = now();
+            assert_eq!(in_one_turn(now), outer);
+            assert_eq!(now(), outer);
+        });
+    }
+}

@@ -4,8 +4,10 @@
 //! [`Run`], which returns the next one when it is over: a connection carries the state of its
 //! present phase, and not of earlier or later ones. Most connections wait.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+
+use crate::base::clock;
 
 /// One phase of a connection.
 pub struct Run(Pin<Box<dyn Future<Output = Option<Run>>>>);
@@ -24,10 +26,11 @@ impl Run {
         })
     }
 
-    /// Runs this phase and all that follow, until the connection is over.
+    /// Runs this phase and all that follow, until the connection is over. Each poll is one turn of
+    /// the clock.
     pub async fn finish(self) {
         let mut run = self;
-        while let Some(next) = run.0.as_mut().await {
+        while let Some(next) = poll_fn(|cx| clock::in_one_turn(|| run.0.as_mut().poll(cx))).await {
             run = next;
         }
     }
