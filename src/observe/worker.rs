@@ -254,13 +254,14 @@ impl WorkerObserver {
         });
     }
 
-    /// Hands the lines so far to the writer. Called by the worker's ticker, about every tenth of a
-    /// second; a full buffer does not wait for it.
+    /// Hands the lines so far to the writer and wakes it. Called by the worker's ticker, about every
+    /// tenth of a second; many full buffers do not wait for it.
     pub fn flush(&self) {
         let lines = &mut *self.lines.borrow_mut();
         if lines.batch.lines > 0 {
             self.hand_in(lines);
         }
+        self.queue.wake();
     }
 
     fn log(&self, entry: &Entry<'_>) {

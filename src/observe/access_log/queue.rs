@@ -1,8 +1,9 @@
 //! The bounded queue of full buffers from the workers to the writer thread of the access log. Empty
 //! buffers go back to the workers.
 //!
-//! A `Mutex`, not a lock-free channel: a worker locks it about once in a hundred exchanges, for one
-//! push. The writer thread does no I/O while it holds the lock.
+//! A `Mutex`, not a lock-free channel: a worker locks it about once in fifty exchanges, for one
+//! push, and wakes the writer about once in a thousand. The writer thread does no I/O while it holds
+//! the lock.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,10 @@ use crate::observe::access_log::sink::Sink;
 /// The most memory of buffers that wait: a few seconds of lines while the disk does not respond.
 /// Small compared with the bodies in flight.
 const HELD_MAX: usize = 8 << 20;
+
+/// As many full buffers wake the writer at once; fewer wait for [`Queue::wake`]. A wake-up costs two
+/// switches between threads, as much as fifty lines, and a buffer has about as many.
+const WAKE_AT: usize = 24;
 
 /// A buffer that grew beyond this, by one huge line, is freed instead of used again.
 const SPARE_BYTES_MAX: usize = 64 << 10;
@@ -80,7 +85,8 @@ impl Queue {
         self.is_on.load(Ordering::Relaxed)
     }
 
-    /// Queues `batch`, or drops it if more than `HELD_MAX` bytes wait. Returns an empty batch.
+    /// Queues `batch`, or drops it if more than `HELD_MAX` bytes wait. Returns an empty batch. The
+    /// writer may not notice it before [`Queue::wake`].
     pub(crate) fn push(&self, batch: Batch) -> Batch {
         let mut state = self.state();
         let capacity = batch.bytes.capacity();
@@ -91,12 +97,22 @@ impl Queue {
         }
         state.held += capacity;
         state.full.push(batch);
+        let has_many = state.full.len() >= WAKE_AT;
         let spare = state.spare.pop().unwrap_or_default();
         drop(state);
-        self.has_work.notify_one();
+        if has_many {
+            self.has_work.notify_one();
+        }
         Batch {
             bytes: spare,
             lines: 0,
+        }
+    }
+
+    /// Wakes the writer if buffers wait for it.
+    pub(crate) fn wake(&self) {
+        if !self.state().full.is_empty() {
+            self.has_work.notify_one();
         }
     }
 
@@ -194,7 +210,10 @@ fn emptied(mut batch: Batch) -> Batch {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::base::tasks::spawn_thread;
 
     fn batch(bytes: usize) -> Batch {
         Batch {
@@ -237,6 +256,30 @@ mod tests {
             (0, SPARE_BYTES_MAX)
         );
         assert_eq!(queue.push(batch(1)).bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn the_writer_is_woken_for_many_buffers_or_when_asked() {
+        let queue = Arc::new(Queue::new(true));
+        let writer_of = |count: usize| {
+            let queue = Arc::clone(&queue);
+            let write = move || {
+                let mut got = 0;
+                while got < count {
+                    got += queue.wait_for_work().batches.len();
+                }
+            };
+            spawn_thread("writer", write).expect("a thread")
+        };
+        let writer = writer_of(WAKE_AT);
+        for _ in 0..WAKE_AT {
+            queue.push(batch(1));
+        }
+        writer.join().expect("all of them");
+        let writer = writer_of(1);
+        queue.push(batch(1));
+        queue.wake();
+        writer.join().expect("the one");
     }
 
     #[test]

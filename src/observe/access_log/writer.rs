@@ -204,6 +204,7 @@ mod tests {
             bytes: lines.as_bytes().to_vec(),
             lines: lines.lines().count() as u64,
         });
+        handle.queue().wake();
     }
 
     fn text(path: &Path) -> String {
