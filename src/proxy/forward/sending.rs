@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::{HeaderValue, Request, header, request};
+use http::{HeaderValue, header, request};
 use http_body::Body;
 
 use crate::base::Name;
@@ -29,10 +29,9 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// The whole of `request`, which goes to the first of the servers `preferred` that is up, else to one
-    /// that balancing chooses.
-    pub(crate) fn new(request: Request<RequestBody>, preferred: Vec<Name>) -> Self {
-        let (head, body) = request.into_parts();
+    /// The whole of a request, which goes to the first of the servers `preferred` that is up, else
+    /// to one that balancing chooses.
+    pub(crate) fn new(head: request::Parts, body: RequestBody, preferred: Vec<Name>) -> Self {
         Self {
             is_idempotent: head.method.is_idempotent(),
             has_body: !body.is_end_stream(),

@@ -32,10 +32,6 @@ pub(super) struct Tries<'a> {
 pub(super) type LeasedAttempt = (Lease, ActiveAttempt);
 
 /// The next step.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives at a time, and a box would be an allocation for each exchange"
-)]
 pub(super) enum Next {
     Attempt(LeasedAttempt),
     Deliver(Response<ServerBody>),

@@ -244,7 +244,10 @@ impl ActiveRequest {
 
     /// The final answer to the client.
     fn answered(&self, outcome: Result<Response<ResponseBody>, Stop>) -> Response<ResponseBody> {
-        let mut response = outcome.unwrap_or_else(|stop| self.reply(stop));
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(stop) => self.reply(stop),
+        };
         let (status, is_own) = (
             response.status(),
             matches!(response.body(), ResponseBody::Own(_)),
@@ -258,15 +261,13 @@ impl ActiveRequest {
             response = self.reply(stop);
         }
         self.exchange.record.status.set(response.status().as_u16());
-        match response.body() {
-            ResponseBody::Tunnel(_) => response,
-            _ => {
-                let is_leaving = self.client.is_leaving.get();
-                let is_complete = self.exchange.request_complete.get();
-                let version = self.exchange.record.opening.version;
-                hop::say_close(response, version, is_leaving || !is_complete)
-            }
+        if !matches!(response.body(), ResponseBody::Tunnel(_)) {
+            let is_leaving = self.client.is_leaving.get();
+            let is_complete = self.exchange.request_complete.get();
+            let version = self.exchange.record.opening.version;
+            hop::say_close(&mut response, version, is_leaving || !is_complete);
         }
+        response
     }
 
     /// Our own answer.

@@ -333,11 +333,7 @@ pub(super) fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &Reque
 /// ends with it: it `is_last`, because the connection is drained or the answer came before the end
 /// of the request (the client's next bytes, the rest or another request, cannot be distinguished); or
 /// the end of its body is the end of the connection.
-pub(super) fn say_close<B: Body>(
-    mut response: Response<B>,
-    version: Version,
-    is_last: bool,
-) -> Response<B> {
+pub(super) fn say_close<B: Body>(response: &mut Response<B>, version: Version, is_last: bool) {
     // HTTP/1.0 has no chunks.
     let ends_with_body =
         || version <= Version::HTTP_10 && response.body().size_hint().exact().is_none();
@@ -346,7 +342,6 @@ pub(super) fn say_close<B: Body>(
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
 }
 
 /// A query with its path (RFC 9110 §4.2.3).

@@ -76,7 +76,7 @@ impl ActiveRequest {
         let id = &exchange.record.opening.id;
         hop::name_request(&mut head.headers, &plan.request_id, id);
         // The body has nothing to do with the head: it is read when a server takes it.
-        let body = match incoming {
+        let mut body = match incoming {
             Some(incoming) => {
                 let kept = self.client.kept_bodies();
                 let exchange = Rc::clone(exchange);
@@ -85,13 +85,16 @@ impl ActiveRequest {
             }
             None => RequestBody::none(Rc::clone(exchange)),
         };
-        let mut request = Request::from_parts(head, body);
         // Whether the client shall wait is decided by the head that the server gets.
-        if seen.has(Seen::EXPECT) && request.headers().contains_key(header::EXPECT) {
-            request.body_mut().hold_back(ContinueGate::new());
+        if seen.has(Seen::EXPECT) && head.headers.contains_key(header::EXPECT) {
+            body.hold_back(ContinueGate::new());
         }
         Ok(Outbound {
-            sending: Sending::new(request, used_servers.map_or_else(Vec::new, |used| used.0)),
+            sending: Sending::new(
+                head,
+                body,
+                used_servers.map_or_else(Vec::new, |used| used.0),
+            ),
             backend: Rc::clone(backend),
             from_client,
         })

@@ -27,7 +27,8 @@ enum Carrier {
         /// The pool for the connection afterwards.
         pool: Rc<ServerPool>,
     },
-    Http2(H2Incoming),
+    /// Boxed: answers are moved several times, and most are of HTTP/1.
+    Http2(Box<H2Incoming>),
 }
 
 /// Whether a connection may carry another request after this one.
@@ -64,7 +65,7 @@ impl Incoming {
     }
 
     pub(super) fn http2(incoming: H2Incoming) -> Self {
-        Self(Carrier::Http2(incoming))
+        Self(Carrier::Http2(Box::new(incoming)))
     }
 
     /// Keeps the connection for the next exchange, if it `may_keep` it and the server lets it, or closes it.
