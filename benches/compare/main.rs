@@ -33,6 +33,7 @@ mod reload;
 mod report;
 mod rig;
 mod settings;
+mod tails;
 mod tally;
 mod usage;
 mod websocket;
@@ -69,6 +70,8 @@ enum Part {
     /// Reloads of 33,000 hosts with a backend each, and scrapes, beside HAProxy and nginx
     #[command(name = "reload-33000")]
     Reload33000(many::Options),
+    /// The slowest requests, undisturbed and during reloads, the death of a server and overload
+    Tails(tails::Options),
     /// TLS, HTTP/2, WebSocket and TCP mode
     Edge(edge::Options),
     #[command(hide = true)]
@@ -116,6 +119,7 @@ fn run(cli: Cli) -> io::Result<()> {
         Some(Part::Reload(options)) => reload::weights(&options, &cli.rig),
         Some(Part::Reload1000(options)) => reload::thousand(&options, &cli.rig),
         Some(Part::Reload33000(options)) => many::run(&options, &cli.rig),
+        Some(Part::Tails(options)) => tails::run(&options, &cli.rig),
         None if cli.bench => compare::run(&cli.compare, &cli.rig),
         // `cargo test --all-targets` runs every bench once, without `--bench`; this one takes most
         // of an hour and two quiet cores, so it runs only with it.

@@ -143,7 +143,8 @@ fn until_answered(addr: SocketAddr, variant: Variant) -> io::Result<()> {
     }
 }
 
-fn signal(running: &Running) -> io::Result<()> {
+/// Asks a proxy to reload.
+pub(crate) fn signal(running: &Running) -> io::Result<()> {
     let signal = match running.proxy {
         Proxy::Haproxy => Signal::USR2,
         _ => Signal::HUP,

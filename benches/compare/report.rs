@@ -104,6 +104,7 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
         "CPU µs at rate",
         "p50 µs",
         "p99 µs",
+        "p99.9 µs",
         "failed",
         "log lines/req",
         "others' CPU",
@@ -132,6 +133,7 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
             format!("{:.1}", over(|it| it.open.cpu_us_per_request())),
             format!("{:.0}", over(|it| it.open.p50.as_secs_f64()) * 1e6),
             format!("{:.0}", over(|it| it.open.p99.as_secs_f64()) * 1e6),
+            format!("{:.0}", over(|it| it.open.p999.as_secs_f64()) * 1e6),
             failures(
                 own.iter()
                     .map(|it| it.closed.failed() + it.open.failed())

@@ -81,13 +81,13 @@ impl Rig {
 }
 
 /// A process that answers on two addresses.
-struct Origin {
+pub(crate) struct Origin {
     process: Pinned,
-    servers: [SocketAddr; 2],
+    pub(crate) servers: [SocketAddr; 2],
 }
 
 impl Origin {
-    fn start(cores: &str, part: &str) -> io::Result<Self> {
+    pub(crate) fn start(cores: &str, part: &str) -> io::Result<Self> {
         let mut process = Pinned::start(part_on_cores(cores, part)?)?;
         let line = process.line()?;
         let mut ports = line.split_ascii_whitespace().map(str::parse::<u16>);

@@ -29,6 +29,7 @@ pub(crate) struct Tally {
     pub(crate) others: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
+    pub(crate) p999: Duration,
     pub(crate) max: Duration,
 }
 
@@ -66,11 +67,12 @@ impl Tally {
         self.others.as_secs_f64() / self.window.as_secs_f64()
     }
 
-    /// Median, 99th percentile and maximum of `latencies_ns`, which is sorted on the way.
+    /// Median, 99th and 99.9th percentile and maximum of `latencies_ns`, which is sorted on the way.
     pub(crate) fn measure(&mut self, latencies_ns: &mut [u64]) {
         latencies_ns.sort_unstable();
         self.p50 = quantile(latencies_ns, 0.50);
         self.p99 = quantile(latencies_ns, 0.99);
+        self.p999 = quantile(latencies_ns, 0.999);
         self.max = quantile(latencies_ns, 1.0);
     }
 
@@ -87,6 +89,7 @@ impl Tally {
             "others_ns": nanos(self.others),
             "p50_ns": nanos(self.p50),
             "p99_ns": nanos(self.p99),
+            "p999_ns": nanos(self.p999),
             "max_ns": nanos(self.max),
         })
         .to_string()
@@ -112,6 +115,7 @@ impl Tally {
             others: duration("others_ns")?,
             p50: duration("p50_ns")?,
             p99: duration("p99_ns")?,
+            p999: duration("p999_ns")?,
             max: duration("max_ns")?,
         })
     }
