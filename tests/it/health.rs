@@ -292,6 +292,13 @@ fn the_answers_that_pass_a_check_can_be_configured() {
             "down",
             "body does not contain \"fine\"",
         ),
+        (
+            "path = \"/\"",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+                .to_owned(),
+            "down",
+            "response is malformed: Content-Length beside Transfer-Encoding",
+        ),
         ("type = \"tcp\"", "nonsense".to_owned(), "up", ""),
         ("path = \"/\"", "nonsense\r\n\r\n".to_owned(), "down", ""),
         (

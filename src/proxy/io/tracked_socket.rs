@@ -1,7 +1,8 @@
-//! A connection that hyper (in health checks) or h2 owns, and whose progress can still be read.
+//! A connection that h2, or our HTTP/1 codec towards servers, owns, and whose progress can still be
+//! read.
 //!
-//! Both hide the socket below. Here it is shared between them and a [`SocketTracker`], which the
-//! task with the deadlines uses when a peer seems to take nothing.
+//! The socket is shared between its owner and a [`SocketTracker`], which the task with the deadlines
+//! uses when a peer seems to take nothing.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};

@@ -2,26 +2,21 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
-use http::{Request, Response, Uri};
-use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{Request, Uri};
 
 use crate::base::Address;
+use crate::base::clock;
 use crate::net::{Network, Stream};
 use crate::plan::{HttpCheck, Probe};
-use crate::proxy::io::{
-    CorkedStream, MOST_INTERIM_BYTES, SocketTracker, StreamBody, TrackedSocket,
-};
+use crate::proxy::io::{CorkedStream, MOST_INTERIM_BYTES, SocketTracker, StreamBody};
 use crate::proxy::upstream::{Agreed, Opener, Transport, dial, head_of};
 
 use super::driven::DrivenConnection;
-use super::judge::judge;
+use super::http1::{self, BodyFault};
+use super::judge::{drain, judge};
 use super::progress::{Progress, Step};
-use super::words::{
-    failed, of_body, of_connecting, of_first, of_handshake, of_head, of_stream, passed,
-};
-use super::{HEAD_BOUND, TOO_MUCH, Target};
+use super::words::{failed, of_connecting, of_first, of_handshake, of_stream, passed};
+use super::{HEAD_BOUND, LINGER, TOO_MUCH, Target};
 
 const AGENT: &str = concat!("evenkeel-health/", env!("CARGO_PKG_VERSION"));
 
@@ -61,40 +56,36 @@ async fn ask_http(stream: Stream, target: &Target<'_>, check: &HttpCheck, progre
     };
     progress.step.set(Step::Head);
     match agreed {
-        Agreed::Http1 => ask_http1(stream, request, check, progress).await,
+        Agreed::Http1 => ask_http1(stream, request, target, check, progress).await,
         Agreed::Http2 => ask_http2(stream, request, target, check, progress).await,
     }
 }
 
 async fn ask_http1(
     stream: Stream,
-    request: Request<Empty<Bytes>>,
+    request: Request<()>,
+    target: &Target<'_>,
     check: &HttpCheck,
     progress: &Progress,
 ) {
-    let stream = TrackedSocket::new(stream);
-    let tracker = awaiting_head(stream.tracker());
-    let handshake = http1::Builder::new()
-        .max_buf_size(HEAD_BOUND)
-        .max_header_size(HEAD_BOUND)
-        .handshake(TokioIo::new(stream));
-    let (mut sender, connection) = match handshake.await {
-        Ok(both) => both,
-        Err(error) => return progress.decide(failed(of_head(&error))),
-    };
-    let mut link = DrivenConnection::new(connection);
-    let response = match link.with(sender.send_request(request)).await {
+    let (head, ()) = request.into_parts();
+    let response = match http1::ask(stream, &head, target.head_limits).await {
         Ok(response) => response,
-        Err(_) if tracker.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
-        Err(error) => return progress.decide(failed(of_head(&error))),
+        Err(why) => return progress.decide(failed(why)),
     };
-    tracker.head_came();
-    judge(link, sender, response, of_body, check, progress).await;
+    let status = response.status().as_u16();
+    let mut body = response.into_body();
+    judge(&mut body, status, BodyFault::in_words, check, progress).await;
+    let leave = async {
+        drain(&mut body).await;
+        body.close().await;
+    };
+    let _ = clock::within(LINGER, leave).await;
 }
 
 async fn ask_http2(
     stream: Stream,
-    request: Request<Empty<Bytes>>,
+    request: Request<()>,
     target: &Target<'_>,
     check: &HttpCheck,
     progress: &Progress,
@@ -127,9 +118,16 @@ async fn ask_http2(
     };
     tracker.head_came();
     let (head, stream) = response.into_parts();
-    let body = StreamBody::new(stream, &head.headers);
-    let response = Response::from_parts(head, body);
-    judge(link, sender, response, of_stream, check, progress).await;
+    let mut body = StreamBody::new(stream, &head.headers);
+    let status = head.status.as_u16();
+    let judging = judge(&mut body, status, of_stream, check, progress);
+    link.with(judging).await;
+    let leave = async {
+        link.with(drain(&mut body)).await;
+        drop((sender, body));
+        link.ended().await;
+    };
+    let _ = clock::within(LINGER, leave).await;
 }
 
 /// Bounds the bytes that are read before the head of the answer.
@@ -139,8 +137,8 @@ fn awaiting_head(tracker: SocketTracker) -> SocketTracker {
 }
 
 /// `None` when the path is none that a request can have.
-fn request(check: &HttpCheck, address: &Address) -> Option<Request<Empty<Bytes>>> {
-    let mut request = Request::new(Empty::new());
+fn request(check: &HttpCheck, address: &Address) -> Option<Request<()>> {
+    let mut request = Request::new(());
     *request.uri_mut() = Uri::try_from(check.path.as_str()).ok()?;
     *request.headers_mut() = headers(check, address)?;
     Some(request)

@@ -1,48 +1,32 @@
 //! Judges the answer to a check.
 
-use std::future::Future;
-
 use bytes::Bytes;
-use http::Response;
 use http_body::Body;
 use http_body_util::BodyExt;
 
-use crate::base::clock;
 use crate::plan::HttpCheck;
 
-use super::driven::DrivenConnection;
+use super::BODY_BOUND;
 use super::progress::{Progress, Step};
 use super::words::{Finding, failed, passed, quoted};
-use super::{BODY_BOUND, LINGER};
 
-/// Judges an answer, and closes in order. `sender` keeps the connection open until then.
-/// `of_body` says why a body was not read to its end.
-pub(super) async fn judge<C: Future, S, B: Body<Data = Bytes> + Unpin>(
-    mut link: DrivenConnection<C>,
-    sender: S,
-    response: Response<B>,
+/// Judges an answer with this `status` and `body`. `of_body` says why a body was not read to its end.
+pub(super) async fn judge<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    status: u16,
     of_body: impl FnOnce(&B::Error) -> String,
     check: &HttpCheck,
     progress: &Progress,
 ) {
-    let status = response.status().as_u16();
-    let mut body = response.into_body();
     let finding = match &check.body {
         _ if !check.status.contains(status) => failed(format!("status {status}")),
         None => passed(format!("status {status}")),
         Some(text) => {
             progress.step.set(Step::Body);
-            link.with(judge_body(&mut body, text, status, of_body))
-                .await
+            judge_body(body, text, status, of_body).await
         }
     };
     progress.decide(finding);
-    let leave = async {
-        link.with(drain(&mut body)).await;
-        drop((sender, body));
-        link.ended().await;
-    };
-    let _ = clock::within(LINGER, leave).await;
 }
 
 async fn judge_body<B: Body<Data = Bytes> + Unpin>(
@@ -87,7 +71,7 @@ async fn contains<B: Body<Data = Bytes> + Unpin>(
 }
 
 /// Reads the remaining bytes, up to the bound.
-async fn drain<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
+pub(super) async fn drain<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
     let mut left = BODY_BOUND;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);

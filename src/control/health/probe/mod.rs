@@ -4,14 +4,15 @@
 //! connection works, not that a new one would be accepted. Knows nothing of rise, fall or
 //! intervals.
 //!
-//! It uses the protocols of exchanges (TLS, HTTP/2, a PROXY header), and connects by the same code,
-//! `proxy/upstream`.
+//! It uses the protocols of exchanges (TLS, HTTP/2, a PROXY header), connects by the same code,
+//! `proxy/upstream`, and reads HTTP/1 by the same parser, `wire/h1`.
 //!
 //! A server's bytes are bounded ([`HEAD_BOUND`], [`BODY_BOUND`], the timeout), and no answer can do
 //! more than fail the check.
 
 mod ask;
 mod driven;
+mod http1;
 mod judge;
 mod progress;
 mod target;

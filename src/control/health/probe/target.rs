@@ -7,7 +7,10 @@ use crate::base::Address;
 use crate::plan::{self, OwnCheck, Protocol, ProxyVersion, SendProxy};
 use crate::proxy::backend::{Backend, Server};
 use crate::proxy::upstream::Transport;
+use crate::wire::h1::HeadLimits;
 use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
+
+use super::HEAD_BOUND;
 
 /// The server that a check asks, and how.
 pub(in super::super) struct Target<'a> {
@@ -16,6 +19,8 @@ pub(in super::super) struct Target<'a> {
     pub(super) name: &'a str,
     pub(super) protocol: Protocol,
     pub(super) transport: Transport,
+    /// The bounds of the head of an HTTP/1 answer.
+    pub(super) head_limits: HeadLimits,
     /// The bytes that are sent first.
     pub(super) preamble: Vec<u8>,
 }
@@ -40,6 +45,10 @@ impl<'a> Target<'a> {
             name: &server.name,
             protocol: backend.plan.protocol,
             transport: backend.check_transport(&server.own),
+            head_limits: HeadLimits {
+                bytes: HEAD_BOUND.min(backend.plan.limits.head.0 as usize),
+                fields: backend.plan.limits.fields,
+            },
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::control::health::scripted::{Script, Scripted, Step, Visit, answers, s
 use crate::control::health::state::Verdict;
 use crate::plan::{HttpCheck, Protocol, ServerTls, Sni, StatusSet, Trust};
 use crate::proxy::upstream::{Materials, Tls, Transport, Trusted};
+use crate::wire::h1::HeadLimits;
 use rustix::io::Errno;
 
 use super::*;
@@ -74,6 +75,10 @@ fn visit_by(transport: Transport, probe_of: Probe, script: Script) -> (Outcome, 
             name: "a",
             protocol: Protocol::Auto,
             transport,
+            head_limits: HeadLimits {
+                bytes: HEAD_BOUND,
+                fields: 100,
+            },
             preamble: Vec::new(),
         };
         let outcome = probe(&scripted.network(), &target, &probe_of, TIMEOUT).await;
@@ -274,6 +279,37 @@ fn what_is_no_http_is_called_so() {
     // Sent before the request.
     let eager = Script::Accepts(vec![Step::Write(smtp.into()), Step::Hold]);
     assert_failed(&ask(check(), eager), "response is not HTTP");
+}
+
+#[test]
+fn an_answer_that_exchanges_refuse_fails_the_check() {
+    for (fields, why) in [
+        (
+            "content-length: 2\r\ncontent-length: 3",
+            "Content-Length is not one decimal number",
+        ),
+        (
+            "content-length: 2\r\ntransfer-encoding: chunked",
+            "Content-Length beside Transfer-Encoding",
+        ),
+        (
+            "transfer-encoding: gzip, chunked",
+            "a transfer coding other than chunked",
+        ),
+        ("x : y\r\ncontent-length: 2", "a field line is malformed"),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nok");
+        let outcome = ask_raw(check(), answer);
+        assert_failed(&outcome, &format!("response is malformed: {why}"));
+    }
+    let many = "x: y\r\n".repeat(101);
+    let outcome = ask_raw(check(), format!("HTTP/1.1 200 OK\r\n{many}\r\n"));
+    assert_eq!(outcome.verdict, Verdict::Failed, "{}", outcome.reason);
+    assert!(
+        outcome.reason.contains("`limits.fields`"),
+        "{}",
+        outcome.reason
+    );
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! The findings of a check, in words for people.
 
-use std::error::Error;
 use std::io;
 
 use crate::base::InWords;
 use crate::control::health::state::Verdict;
 use crate::exchange::{Cause, Fault, Http2InWords, Reason};
 use crate::proxy::upstream::not_http2;
+use crate::wire::h1::Refusal;
 
 /// The characters of an expected text that a reason quotes.
 const QUOTE_BOUND: usize = 40;
@@ -51,15 +51,12 @@ pub(super) fn of_io(error: &io::Error) -> String {
     }
 }
 
-pub(super) fn of_head(error: &hyper::Error) -> String {
-    if error.is_parse_too_large() {
-        "response head is too large".to_owned()
-    } else if error.is_parse() {
-        "response is not HTTP".to_owned()
-    } else if let Some(error) = io_of(error) {
-        of_io(error)
-    } else {
-        "connection closed before the response".to_owned()
+/// The words for an answer whose head exchanges would refuse.
+pub(super) fn of_refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NotHttp => "response is not HTTP".to_owned(),
+        Refusal::HeadTooLarge => "response head is too large".to_owned(),
+        refusal => format!("response is malformed: {refusal}"),
     }
 }
 
@@ -86,27 +83,6 @@ pub(super) fn of_stream(error: &h2::Error) -> String {
     } else {
         format!("no response: {}", Http2InWords(error))
     }
-}
-
-pub(super) fn of_body(error: &hyper::Error) -> String {
-    match io_of(error) {
-        Some(error) if error.kind() == io::ErrorKind::ConnectionReset => of_io(error),
-        Some(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            "body is malformed".to_owned()
-        }
-        _ => "body is incomplete".to_owned(),
-    }
-}
-
-fn io_of(error: &hyper::Error) -> Option<&io::Error> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref() {
-            return Some(error);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 /// `text` for use in a reason: escaped, and no longer than a line.
