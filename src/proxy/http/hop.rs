@@ -28,8 +28,9 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// How `Via` names us (RFC 9110 §7.6.3).
 const VIA: HeaderValue = HeaderValue::from_static("1.1 evenkeel");
 
-/// How many fields are added to most requests: `X-Forwarded-For`, `-Host` and `-Proto`, and the id.
-const FIELDS_ADDED: usize = 4;
+/// How many fields are added to most requests: `X-Forwarded-For`, `-Host` and `-Proto`, the id, and the
+/// `Host` of a request that came by HTTP/2.
+const FIELDS_ADDED: usize = 5;
 
 /// The sender of a request, for the fields about it.
 #[derive(Clone, Copy, Debug)]
