@@ -23,6 +23,9 @@ use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailu
 /// few enough to lose little in a crash.
 const FLUSH_BYTES: usize = 32 << 10;
 
+/// The size of a buffer: most lines fit in the rest of it.
+const BUFFER_BYTES: usize = FLUSH_BYTES + (2 << 10);
+
 /// Logged and counted as the status when the client left before there was one (nginx uses it too).
 const CLIENT_LEFT: u16 = 499;
 
@@ -266,6 +269,10 @@ impl WorkerObserver {
 
     fn log(&self, entry: &Entry<'_>) {
         let lines = &mut *self.lines.borrow_mut();
+        if lines.batch.bytes.capacity() == 0 {
+            // At once: a new buffer would grow, and be copied, a dozen times.
+            lines.batch.bytes.reserve(BUFFER_BYTES);
+        }
         write_line(&mut lines.batch.bytes, &mut lines.calendar, entry);
         lines.batch.lines += 1;
         if lines.batch.bytes.len() >= FLUSH_BYTES {
