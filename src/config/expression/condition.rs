@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use crate::base::quote::beginning;
 use crate::config::suggest;
 use crate::plan::expr::{Comparison, Condition, Expr, Known, Pattern, Type};
 
 use super::cursor::Cursor;
 use super::expr::expression;
 use super::list::list;
-use super::right_side::{RightSide, wrong_operator};
+use super::right_side::{RightSide, not_a_list, wrong_operator};
 use super::{Files, Mistake, elsewhere};
 
 /// The most parentheses and `not` within each other. The parser recurses for each, and the stack is bounded.
@@ -30,11 +31,13 @@ const WORDS: [(&str, Comparison); 3] = [
 ];
 
 /// Words and symbols of other programs, and what to write here.
-const HINTS: [(&str, &str); 12] = [
+const HINTS: [(&str, &str); 14] = [
     ("&&", "and"),
     ("||", "or"),
     ("=~", "matches"),
     ("!~", "not … matches"),
+    ("~*", "matches \"(?i)…\""),
+    ("~", "matches"),
     ("!", "not"),
     ("=", "=="),
     ("eq", "=="),
@@ -209,14 +212,17 @@ impl Reader<'_, '_> {
             ));
         }
         if self.cursor.take_word("matches") {
-            return self.matches(left, operator);
+            return self.matches(left, left_part, operator);
         }
         let found = SYMBOLS
             .iter()
             .find(|(symbol, _)| self.cursor.take(symbol))
             .or_else(|| WORDS.iter().find(|(word, _)| self.cursor.take_word(word)));
         let Some((_, comparison)) = found else {
-            return Ok(Condition::Holds(left));
+            let mistake = self
+                .hint()
+                .or_else(|| elsewhere::no_comparison(self.cursor, &left));
+            return mistake.map_or(Ok(Condition::Holds(left)), Err);
         };
         self.cursor.skip_space();
         // `a =~ b`, `a === b`: only the beginning of the symbol is an operator here.
@@ -235,16 +241,29 @@ impl Reader<'_, '_> {
     }
 
     /// The regular expression after `matches`.
-    fn matches(&mut self, left: Expr, operator: Range<usize>) -> Result<Condition, Mistake> {
+    fn matches(
+        &mut self,
+        left: Expr,
+        left_part: &Range<usize>,
+        operator: Range<usize>,
+    ) -> Result<Condition, Mistake> {
         if left.yields() == Type::Bool {
             return Err(wrong_operator(&left, "matches", operator));
         }
         self.cursor.skip_space();
+        if self.cursor.peek() == Some('[') {
+            return Err(not_a_list(self.cursor, &left, left_part, "matches"));
+        }
         let Some((text, part)) = self.cursor.string()? else {
+            let (bare, part) = self.cursor.bare();
+            let example = match bare {
+                "" => "^/item/[0-9]+$".into(),
+                bare => beginning(bare),
+            };
             return Err(Mistake::new(
-                self.cursor.next_part(),
+                part,
                 "no regular expression in quotes follows `matches`",
-                "write `matches \"^/item/[0-9]+$\"`",
+                format!("write `matches {:?}`", &*example),
             ));
         };
         let pattern = Pattern::new(&text)

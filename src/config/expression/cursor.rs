@@ -8,6 +8,7 @@ use crate::base::quote::beginning;
 use super::Mistake;
 
 /// The text, and how far it has been read.
+#[derive(Clone)]
 pub(super) struct Cursor<'t> {
     text: &'t str,
     /// Where the text is written.
@@ -71,6 +72,15 @@ impl<'t> Cursor<'t> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         &rest[..end]
+    }
+
+    /// The text without quotes that comes next, and its range: up to a space, or to a parenthesis that closes.
+    pub(super) fn bare(&self) -> (&'t str, Range<usize>) {
+        let rest = self.rest();
+        let end = rest
+            .find(|c: char| c.is_whitespace() || c == ')')
+            .unwrap_or(rest.len());
+        (&rest[..end], self.at..self.at + end)
     }
 
     /// Moves past `keyword` if it is the next word; returns whether it is.
@@ -147,7 +157,10 @@ impl<'t> Cursor<'t> {
         let written = &rest[..sign + digits];
         let Ok(number) = written.parse() else {
             let help = match written.contains('.') {
-                true => format!("write addresses in quotes: `\"{}\"`", beginning(written)),
+                true => format!(
+                    "write addresses in quotes: `\"{}\"`",
+                    beginning(self.bare().0)
+                ),
                 false => "write digits alone, or a text in quotes".to_owned(),
             };
             return Err(Mistake::new(

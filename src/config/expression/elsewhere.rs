@@ -1,5 +1,9 @@
 //! Conditions of HAProxy and nginx, and how they are written here.
 
+use crate::base::quote::beginning;
+use crate::config::suggest;
+use crate::plan::expr::{Expr, Fetch, Type};
+
 use super::Mistake;
 use super::cursor::Cursor;
 
@@ -74,6 +78,30 @@ const FLAGS: &[(&str, &str)] = &[
     ("-m", "==, starts_with, ends_with, contains or matches"),
 ];
 
+/// Comparisons of other programs, and ours.
+const COMPARISONS: &[(&str, &str)] = &[
+    ("beg", "starts_with"),
+    ("begins_with", "starts_with"),
+    ("starts with", "starts_with"),
+    ("begins with", "starts_with"),
+    ("prefix", "starts_with"),
+    ("end", "ends_with"),
+    ("ends with", "ends_with"),
+    ("suffix", "ends_with"),
+    ("sub", "contains"),
+    ("dir", "contains"),
+    ("dom", "contains"),
+    ("has", "contains"),
+    ("includes", "contains"),
+    ("like", "contains"),
+    ("reg", "matches"),
+    ("regex", "matches"),
+    ("match", "matches"),
+    ("str", "=="),
+    ("is", "=="),
+    ("equals", "=="),
+];
+
 /// What to write in place of the fetch `name`.
 pub(super) fn fetch(name: &str) -> Option<String> {
     let word = |known: &&(&str, &str)| known.0 == name;
@@ -81,10 +109,24 @@ pub(super) fn fetch(name: &str) -> Option<String> {
     Some(format!("write `{instead}`"))
 }
 
-/// The mistake that follows at `cursor`, if it is a variable of nginx or a flag of HAProxy.
+/// The mistake that follows at `cursor`, if it is a variable of nginx, or braces or a flag of HAProxy.
 pub(super) fn mistake(cursor: &Cursor<'_>) -> Option<Mistake> {
     let rest = cursor.rest();
     let start = cursor.at();
+    if let Some(inside) = rest.strip_prefix('{') {
+        let name = inside.trim_start();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+        let end = name.find(|c| !is_part(c)).unwrap_or(name.len());
+        let help = match fetch(&name[..end]) {
+            Some(help) => format!("leave `{{ }}` out, and {help}"),
+            None => "leave `{ }` out".to_owned(),
+        };
+        return Some(Mistake::new(
+            start..start + 1,
+            "a condition has no braces",
+            help,
+        ));
+    }
     if let Some(name) = rest.strip_prefix('$') {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let end = name.find(|c| !is_part(c)).unwrap_or(name.len());
@@ -102,6 +144,88 @@ pub(super) fn mistake(cursor: &Cursor<'_>) -> Option<Mistake> {
         format!("`{written}` is a flag of HAProxy's ACLs"),
         format!("write `{instead}`"),
     ))
+}
+
+/// The mistake of what follows `left` at `cursor`, if that is a value, or a word that is no comparison.
+pub(super) fn no_comparison(cursor: &Cursor<'_>, left: &Expr) -> Option<Mistake> {
+    if let Some(mistake) = mistake(cursor) {
+        return Some(mistake);
+    }
+    let rest = cursor.rest();
+    let word = cursor.word();
+    let is_end = rest.is_empty() || rest.starts_with([')', '(', ']', ',']);
+    if is_end || matches!(word, "and" | "or") || Fetch::named(word).is_some() {
+        return None;
+    }
+    let start = cursor.at();
+    let no_such = |written: &str, help: String| {
+        let message = format!("there is no comparison `{written}`");
+        Some(Mistake::new(start..start + written.len(), message, help))
+    };
+    let follows = |written: &str| {
+        let after = rest.strip_prefix(written);
+        after.is_some_and(|after| after.starts_with([' ', '"', '\'']))
+    };
+    if let Some((written, ours)) = COMPARISONS.iter().find(|(written, _)| follows(written)) {
+        return no_such(written, format!("write `{ours}`"));
+    }
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic());
+    if is_word {
+        let ours = [
+            "starts_with",
+            "ends_with",
+            "contains",
+            "matches",
+            "in",
+            "and",
+            "or",
+            "not",
+        ];
+        match suggest::nearest(word, ours) {
+            Some("and" | "or" | "not") => return None,
+            Some(near) => return no_such(word, format!("did you mean `{near}`?")),
+            None => {}
+        }
+    }
+    let values = values(cursor.clone());
+    let example = match (left.yields(), values.as_slice()) {
+        (_, []) => return None,
+        (Type::Bool, _) => format!("{left}` or `not {left}"),
+        (Type::Int, [one]) => format!("{left} == {one}"),
+        (Type::Int, values) => format!("{left} in [{}]", values.join(", ")),
+        (Type::Ip, values) => format!("{left} in [{}]", quoted(values)),
+        (_, [one]) => format!("{left} == {one:?}"),
+        (_, values) => format!("{left} in [{}]", quoted(values)),
+    };
+    Some(Mistake::new(
+        cursor.bare().1,
+        format!("no comparison is between `{left}` and this value"),
+        format!("write `{example}`"),
+    ))
+}
+
+/// The values that follow at `cursor`, with or without quotes, up to the end of their condition.
+fn values(mut cursor: Cursor<'_>) -> Vec<String> {
+    const MOST_SHOWN: usize = 4;
+    let mut values = Vec::new();
+    while values.len() < MOST_SHOWN && !matches!(cursor.word(), "and" | "or") {
+        let (bare, _) = cursor.bare();
+        match cursor.string() {
+            Ok(Some((text, _))) => values.push(beginning(&text).into_owned()),
+            Ok(None) if !bare.is_empty() => {
+                values.push(beginning(bare).into_owned());
+                cursor.skip(bare.len());
+            }
+            _ => break,
+        }
+        cursor.skip_space();
+    }
+    values
+}
+
+fn quoted(values: &[String]) -> String {
+    let values = values.iter().map(|value| format!("{value:?}"));
+    values.collect::<Vec<String>>().join(", ")
 }
 
 fn variable(written: &str) -> String {

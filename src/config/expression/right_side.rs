@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::base::quote::beginning;
 use crate::plan::expr::{Comparison, Expr, Known, Literal, Operand, Type};
 
 use super::cursor::Cursor;
@@ -59,11 +60,7 @@ impl RightSide<'_, '_> {
             ));
         }
         if self.cursor.peek() == Some('[') {
-            return Err(Mistake::new(
-                self.cursor.next_part(),
-                format!("`{sign}` compares with one value, and this is a list"),
-                "write `in` instead",
-            ));
+            return Err(not_a_list(self.cursor, left, self.left_part, sign));
         }
         self.right_expression(wanted)
     }
@@ -119,18 +116,9 @@ impl RightSide<'_, '_> {
     fn right_expression(&mut self, wanted: Type) -> Result<Operand, Mistake> {
         let left = self.left;
         let yields = left.yields();
-        let start = self.cursor.at();
-        let word = self.cursor.word();
-        let (right, part) = expression(self.cursor, self.known, self.files).map_err(|mistake| {
-            let is_bare_word = !word.is_empty() && mistake.part.start == start;
-            match is_bare_word && wanted == Type::Text {
-                true => Mistake {
-                    help: format!("write a text in quotes: `\"{word}\"`"),
-                    ..mistake
-                },
-                false => mistake,
-            }
-        })?;
+        let (bare, bare_part) = self.cursor.bare();
+        let (right, part) = expression(self.cursor, self.known, self.files)
+            .map_err(|mistake| not_in_quotes(bare, bare_part, wanted, mistake))?;
         let is_comparable = |wanted| casts(right.yields(), wanted) && casts(yields, wanted);
         let is_cast = wanted == Type::Any && casts(yields, right.yields());
         if !is_comparable(wanted) && !is_cast {
@@ -166,4 +154,84 @@ pub(super) fn wrong_operator(left: &Expr, sign: &str, part: Range<usize>) -> Mis
         ),
         help,
     )
+}
+
+/// The mistake of a list after `sign`, which compares `left` with one value.
+pub(super) fn not_a_list(
+    cursor: &mut Cursor<'_>,
+    left: &Expr,
+    left_part: &Range<usize>,
+    sign: &str,
+) -> Mistake {
+    let part = cursor.next_part();
+    let help = match sign {
+        "==" => "write `in` instead".to_owned(),
+        "!=" => "write `not in` instead".to_owned(),
+        "<" | "<=" | ">" | ">=" => "write one number".to_owned(),
+        _ => format!(
+            "write a comparison for each: `{}`",
+            each_of_list(cursor, left, left_part, sign)
+        ),
+    };
+    let message = format!("`{sign}` compares with one value, and this is a list");
+    Mistake::new(part, message, help)
+}
+
+/// A comparison of `left` for each text of the list at `cursor`, joined with `or`.
+fn each_of_list(
+    cursor: &mut Cursor<'_>,
+    left: &Expr,
+    left_part: &Range<usize>,
+    sign: &str,
+) -> String {
+    const MOST_SHOWN: usize = 3;
+    cursor.take("[");
+    let mut comparisons = Vec::new();
+    loop {
+        cursor.skip_space();
+        let Ok(Some((text, _))) = cursor.string() else {
+            break;
+        };
+        comparisons.push(format!("{left} {sign} {text:?}"));
+        cursor.skip_space();
+        if !cursor.take(",") {
+            break;
+        }
+    }
+    let is_whole = cursor.take("]") && cursor.is_at_end() && left_part.start == 0;
+    if comparisons.is_empty() {
+        let example = |text: &str| format!("{left} {sign} {text:?}");
+        comparisons = vec![example("a"), example("b")];
+    }
+    if comparisons.len() > MOST_SHOWN {
+        comparisons.truncate(MOST_SHOWN);
+        comparisons.push("…".to_owned());
+    }
+    let joined = comparisons.join(" or ");
+    // Beside `and` or `not`, `or` needs parentheses.
+    match is_whole || comparisons.len() == 1 {
+        true => joined,
+        false => format!("({joined})"),
+    }
+}
+
+/// The mistake of `bare`, which is no expression, where a value of the type `wanted` is wanted.
+fn not_in_quotes(bare: &str, part: Range<usize>, wanted: Type, mistake: Mistake) -> Mistake {
+    let kind = match wanted {
+        Type::Text => "a text",
+        Type::Ip => "an address",
+        _ => return mistake,
+    };
+    // `path == lower(x)`, `method == $method`: an expression with a mistake.
+    let is_expression = bare.contains('(') || bare.starts_with(['$', '{', '-']);
+    if bare.is_empty() || is_expression || mistake.part.start != part.start {
+        return mistake;
+    }
+    let text = beginning(bare);
+    let message = match mistake.part == part {
+        true => mistake.message,
+        false => format!("`{text}` is not in quotes"),
+    };
+    let help = format!("write {kind} in quotes: `{:?}`", &*text);
+    Mistake::new(part, message, help)
 }

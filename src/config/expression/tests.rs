@@ -184,8 +184,8 @@ fn mistakes_are_pointed_at() {
     says("!ssl_fc", "»!«ssl_fc", "`!` is not known here; write `not`");
     says(
         "path == /login",
-        "path == »/«login",
-        "an expression is missing here; write what to look at, such as `path`, `method`, `src` or `req.hdr(host)`",
+        "path == »/login«",
+        "`/login` is not in quotes; write a text in quotes: `\"/login\"`",
     );
     says(
         "method == GET",
@@ -240,7 +240,7 @@ fn mistakes_are_pointed_at() {
     says(
         "path startswith \"a\"",
         "path »startswith« \"a\"",
-        "the condition should have ended here; did you mean `starts_with`?",
+        "there is no comparison `startswith`; did you mean `starts_with`?",
     );
     says(
         "path matches \"(a\"",
@@ -461,6 +461,154 @@ fn conditions_of_haproxy_and_nginx_are_answered_with_ours() {
     )
     .expect_err("of nginx");
     assert_eq!(mistake.help, "write `req.hdr(host)`");
+}
+
+#[test]
+fn a_list_after_a_comparison_with_one_value_is_written_as_several() {
+    for (text, help) in [
+        (
+            r#"path starts_with ["/admin","/ops"]"#,
+            r#"write a comparison for each: `path starts_with "/admin" or path starts_with "/ops"`"#,
+        ),
+        (
+            r#"ssl_fc and path ends_with [".php", ".cgi"]"#,
+            r#"write a comparison for each: `(path ends_with ".php" or path ends_with ".cgi")`"#,
+        ),
+        (
+            r#"path contains ["a", "b"] and ssl_fc"#,
+            r#"write a comparison for each: `(path contains "a" or path contains "b")`"#,
+        ),
+        (
+            r#"path matches ["^/a"]"#,
+            r#"write a comparison for each: `path matches "^/a"`"#,
+        ),
+        (
+            r#"path matches ["a", "b", "c", "d"]"#,
+            r#"write a comparison for each: `path matches "a" or path matches "b" or path matches "c" or …`"#,
+        ),
+        (
+            "path contains [a, b]",
+            r#"write a comparison for each: `(path contains "a" or path contains "b")`"#,
+        ),
+        ("path != ['/a']", "write `not in` instead"),
+        ("dst_port < [80]", "write one number"),
+    ] {
+        let mistake = read(text).expect_err(text);
+        assert_eq!(mistake.help, help, "{text}");
+        let list = text.find('[').expect("a list");
+        assert_eq!(mistake.part, list..list + 1, "{text}");
+    }
+}
+
+#[test]
+fn a_word_that_is_no_comparison_is_answered_with_ours() {
+    for (text, marked, said) in [
+        (
+            r#"path beg "/a""#,
+            r#"path »beg« "/a""#,
+            "there is no comparison `beg`; write `starts_with`",
+        ),
+        (
+            r#"path starts with "/a""#,
+            r#"path »starts with« "/a""#,
+            "there is no comparison `starts with`; write `starts_with`",
+        ),
+        (
+            r#"method is "GET""#,
+            r#"method »is« "GET""#,
+            "there is no comparison `is`; write `==`",
+        ),
+        (
+            r#"path ~ "x""#,
+            r#"path »~« "x""#,
+            "`~` is not known here; write `matches`",
+        ),
+        (
+            r#"path ~* "x""#,
+            r#"path »~*« "x""#,
+            "`~*` is not known here; write `matches \"(?i)…\"`",
+        ),
+        (
+            "src 10.0.0.0/8",
+            "src »10.0.0.0/8«",
+            "no comparison is between `src` and this value; write `src in [\"10.0.0.0/8\"]`",
+        ),
+        (
+            "src 10.0.0.0/8 192.0.2.1 and ssl_fc",
+            "src »10.0.0.0/8« 192.0.2.1 and ssl_fc",
+            "no comparison is between `src` and this value; write `src in [\"10.0.0.0/8\", \"192.0.2.1\"]`",
+        ),
+        (
+            "(method GET)",
+            "(method »GET«)",
+            "no comparison is between `method` and this value; write `method == \"GET\"`",
+        ),
+        (
+            "dst_port 443",
+            "dst_port »443«",
+            "no comparison is between `dst_port` and this value; write `dst_port == 443`",
+        ),
+        (
+            "ssl_fc 1",
+            "ssl_fc »1«",
+            "no comparison is between `ssl_fc` and this value; write `ssl_fc` or `not ssl_fc`",
+        ),
+        (
+            "ssl_fc path == '/a'",
+            "ssl_fc »path« == '/a'",
+            "the condition should have ended here; write `and` or `or` between two conditions",
+        ),
+        (
+            "ssl_fc adn path == '/a'",
+            "ssl_fc »adn« path == '/a'",
+            "the condition should have ended here; did you mean `and`?",
+        ),
+        (
+            "{ path_beg /admin }",
+            "»{« path_beg /admin }",
+            "a condition has no braces; leave `{ }` out, and write `path starts_with \"/api/\"`",
+        ),
+        (
+            "ssl_fc { path == \"/a\" }",
+            "ssl_fc »{« path == \"/a\" }",
+            "a condition has no braces; leave `{ }` out",
+        ),
+    ] {
+        says(text, marked, said);
+    }
+}
+
+#[test]
+fn a_value_without_quotes_is_shown_with_them() {
+    for (text, marked, said) in [
+        (
+            "path starts_with /admin",
+            "path starts_with »/admin«",
+            "`/admin` is not in quotes; write a text in quotes: `\"/admin\"`",
+        ),
+        (
+            "(req.hdr(host) == www.example.com:80)",
+            "(req.hdr(host) == »www.example.com:80«)",
+            "`www.example.com:80` is not in quotes; write a text in quotes: `\"www.example.com:80\"`",
+        ),
+        (
+            "path matches ^/admin",
+            "path matches »^/admin«",
+            "no regular expression in quotes follows `matches`; write `matches \"^/admin\"`",
+        ),
+        (
+            "src == 10.0.0.0/8",
+            "src == »10.0.0.0«/8",
+            "`10.0.0.0` is not a whole number of 64 bits; write addresses in quotes: `\"10.0.0.0/8\"`",
+        ),
+        (
+            "src == fd00::/8",
+            "src == »fd00::/8«",
+            "`fd00::/8` is not in quotes; write an address in quotes: `\"fd00::/8\"`",
+        ),
+    ] {
+        says(text, marked, said);
+    }
 }
 
 #[test]
