@@ -4,6 +4,8 @@
 //! Keys with another name are in `keys`, table by table. Here are words that no table has, and
 //! values of a wrong type, each with what to write. Words after an address are in `haproxy_lines`.
 
+use crate::base::quote::beginning;
+use crate::base::units::parse_duration;
 use crate::config::raw::{Kind, Value};
 
 /// Words of no table, and the answers to them; `-` and `_` are the same. An answer begins with the
@@ -269,10 +271,38 @@ pub(super) fn short_form(title: &str, key: &str, value: &Value) -> Option<String
              `body` and `queue`",
             text()
         ),
-        ("limits", _) => format!("write which limit: `limits = {{ head = {} }}`", text()),
+        ("limits", Some(_)) => "leave `limits` out: heads always have limits".to_owned(),
+        ("limits", None) => format!("write which limit: `limits = {{ head = {} }}`", text()),
         ("forwarding", Some(value)) => format!("write `forwarding = {{ x_forwarded = {value} }}`"),
-        ("queue", _) => format!("write `queue = {{ max = {} }}`", text()),
-        ("pool", _) => format!("write `pool = {{ max_idle = {} }}`", text()),
+        ("queue", Some(false)) => "write `queue = { max = 0 }`".to_owned(),
+        ("queue", Some(true)) => "leave `queue` out: it is on by default".to_owned(),
+        ("queue", None) if is_duration(value) => {
+            format!("write `timeout = {{ queue = {} }}`", text())
+        }
+        ("queue", None) => format!("write `queue = {{ max = {} }}`", number(value)),
+        ("pool", Some(false)) => "write `pool = { max_idle = 0 }`".to_owned(),
+        ("pool", Some(true)) => "leave `pool` out: it is on by default".to_owned(),
+        ("pool", None) if is_duration(value) => {
+            format!("write `pool = {{ idle_timeout = {} }}`", text())
+        }
+        ("pool", None) => format!("write `pool = {{ max_idle = {} }}`", number(value)),
+        ("return", _) => match &value.kind {
+            Kind::String(text) if text.is_as_written() => format!(
+                "write `return = {{ status = 200, body = {:?} }}`",
+                &*beginning(&text.value)
+            ),
+            _ => format!("write `return = {{ status = {} }}`", number(value)),
+        },
+        ("redirect", _) => match &value.kind {
+            Kind::String(text) if text.value == "https" => {
+                "write `redirect = { scheme = \"https\" }`".to_owned()
+            }
+            Kind::String(text) if text.is_as_written() => format!(
+                "write `redirect = {{ location = {:?} }}`",
+                &*beginning(&text.value)
+            ),
+            _ => return None,
+        },
         ("admin", Some(false)) => "write `admin = { listen = \"off\" }`".to_owned(),
         ("admin", Some(true)) => "leave `admin` out: it is on by default".to_owned(),
         ("admin", None) => format!("write `admin = {{ listen = {} }}`", text()),
@@ -294,6 +324,24 @@ pub(super) fn short_form(title: &str, key: &str, value: &Value) -> Option<String
         _ => return None,
     };
     Some(help)
+}
+
+/// `value` as a number, for a suggestion.
+fn number(value: &Value) -> String {
+    let number = match &value.kind {
+        Kind::Integer(number) => Some(*number),
+        Kind::String(text) if text.is_as_written() => text.value.trim().parse().ok(),
+        _ => None,
+    };
+    let number = number.filter(|number| *number >= 0);
+    number.map_or_else(|| "…".to_owned(), |number: i64| number.to_string())
+}
+
+fn is_duration(value: &Value) -> bool {
+    match &value.kind {
+        Kind::String(text) => text.is_as_written() && parse_duration(&text.value).is_ok(),
+        _ => false,
+    }
 }
 
 /// The items of a list as they are written.

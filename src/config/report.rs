@@ -22,7 +22,7 @@ pub(super) struct Report<'a> {
     /// in them.
     with_variables: HashSet<Key>,
     /// Keys of backends that matter for requests alone: the backend, the key, and where.
-    keys_of_requests: Vec<(Name, &'static str, Span)>,
+    keys_of_requests: Vec<(Name, &'static str, Span, &'static str)>,
     /// The frontends and backends with a value that an error is about, by the positions of their names.
     with_errors: HashSet<Key>,
     /// The ranges of the keys and values of `[defaults]`.
@@ -182,20 +182,26 @@ impl<'a> Report<'a> {
         !self.with_variables.contains(&key_of(position))
     }
 
-    /// Notes that `backend` has `key`, which has no effect unless the backend gets requests.
-    pub(super) fn is_of_requests(&mut self, backend: &Name, key: &'static str, span: Span) {
-        self.keys_of_requests.push((backend.clone(), key, span));
+    /// Notes that `backend` has `key`, which has no effect unless the backend gets requests. `help` says what to
+    /// write if it gets none.
+    pub(super) fn is_of_requests(
+        &mut self,
+        backend: &Name,
+        key: &'static str,
+        span: Span,
+        help: &'static str,
+    ) {
+        let noted = (backend.clone(), key, span, help);
+        self.keys_of_requests.push(noted);
     }
 
     /// Warns of the noted keys of `backends`, which get no requests.
     pub(super) fn warn_of_keys_of_requests(&mut self, backends: &HashSet<&Name>) {
-        for (backend, key, span) in std::mem::take(&mut self.keys_of_requests) {
+        for (backend, key, span, help) in std::mem::take(&mut self.keys_of_requests) {
             if backends.contains(&backend) {
                 let message = format!(
                     "`{key}` has no effect: only frontends in TCP mode use the backend `{backend}`"
                 );
-                let help =
-                    "leave it out: in TCP mode client and server choose the protocol themselves";
                 self.add(Diagnostic::warning(span, message).help(help));
             }
         }

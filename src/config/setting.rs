@@ -152,14 +152,21 @@ impl<'a> Setting<'a> {
 
     /// What to write in place of a value that must be a number.
     fn as_number(&self, least: i64, most: i64, expected: &str) -> String {
-        if let Kind::String(text) = &self.value.kind
-            && text.is_as_written()
-            && let Ok(number) = text.value.trim().parse::<i64>()
-            && (least..=most).contains(&number)
-        {
-            return format!("write `{} = {number}`, without quotes", self.key);
+        match self.as_written_number() {
+            Some(number) if (least..=most).contains(&number) => {
+                format!("write `{} = {number}`, without quotes", self.key)
+            }
+            _ => format!("write {expected}"),
         }
-        format!("write {expected}")
+    }
+
+    /// The number that is written, with quotes or without.
+    fn as_written_number(&self) -> Option<i64> {
+        match &self.value.kind {
+            Kind::Integer(number) => Some(*number),
+            Kind::String(text) if text.is_as_written() => text.value.trim().parse().ok(),
+            _ => None,
+        }
     }
 
     pub(super) fn positive_duration(&self, report: &mut Report<'_>) -> Option<Duration> {
@@ -189,6 +196,19 @@ impl<'a> Setting<'a> {
         most: ByteSize,
         report: &mut Report<'_>,
     ) -> Option<ByteSize> {
+        if let Some(number) = self.as_written_number()
+            && u64::try_from(number).is_ok_and(|number| number < least.0)
+        {
+            let help = match (self.key, number) {
+                ("open_requests", 1..=10_000) => {
+                    format!("it is a size; for a number of requests write `max_streams = {number}`")
+                }
+                _ => format!("it is a size: write one from \"{least}\" to \"{most}\""),
+            };
+            let message = format!("`{} = {number}` has no unit", self.key);
+            report.error(self.span(), message, help);
+            return None;
+        }
         let text = self.quantity(&SIZE_WORDS, report)?;
         let size = parse_size(&text.value)
             .map_err(|error| self.not_a_quantity(text, &error, &SIZE_WORDS, report))

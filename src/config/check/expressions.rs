@@ -12,6 +12,7 @@ use crate::plan::{Action, Plan, RedirectTo, Rule, Target};
 
 use super::condition::{Impossible, impossible};
 use super::rules;
+use super::wildcards::{Wildcard, wildcard};
 
 /// Only so many unknown variables get a "did you mean", because each is compared with all. More of
 /// them have one cause.
@@ -31,6 +32,24 @@ pub(super) fn warn_of_conditions(plan: &Plan, report: &mut Report<'_>) {
             let message = "`url` has scheme and host in HTTP/2, and a path alone for most clients of HTTP/1.1";
             let help = "write `pathq` to look at the path and the query of all clients";
             report.add(Diagnostic::warning_at(&at, message, help));
+        }
+        if let (Some(Wildcard { text, help }), Some(at)) = (wildcard(condition), &at) {
+            // Parts of a text with variables may be a variable's value.
+            let (message, help) = match report.may_show(at) {
+                true => (
+                    format!(
+                        "`*` in {:?} is a plain character: conditions have no wildcards",
+                        beginning(&text)
+                    ),
+                    help,
+                ),
+                false => (
+                    "a `*` in this condition is a plain character: conditions have no wildcards"
+                        .to_owned(),
+                    "write `starts_with` or `ends_with`, without `*`".to_owned(),
+                ),
+            };
+            report.add(Diagnostic::warning_at(at, message, help));
         }
         if let (Some(impossible), Some(at)) = (impossible(condition), at) {
             warn_of_impossible(impossible, &at, report);

@@ -23,6 +23,7 @@ mod own_fields;
 mod routes;
 mod rules;
 mod servers;
+mod wildcards;
 
 pub(super) use rules::parts_of;
 

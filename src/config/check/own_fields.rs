@@ -4,6 +4,7 @@ use http::{HeaderName, header};
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
+use crate::plan::expr::{Fetch, Piece, Template};
 use crate::plan::{Action, Field, Forwarding, Frontend, Mode, On, Plan, RequestIds, Rule};
 
 /// Reports each rule of a frontend or of its routes that sets such a field of that frontend.
@@ -12,8 +13,8 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
         let own = OwnFields::of(frontend);
         let of_routes = frontend.routes.iter().flat_map(|route| &route.rules);
         for rule in frontend.rules.iter().chain(of_routes) {
-            for Field { name, at, .. } in written_by(rule) {
-                if let Some(help) = own.help(name) {
+            for Field { name, at, value } in written_by(rule) {
+                if let Some(help) = own.help_for(name, value) {
                     let message = format!("Evenkeel itself writes `{name}`, after all rules");
                     report.add(Diagnostic::at(at, message, help));
                 }
@@ -31,8 +32,8 @@ pub(super) fn warn(plan: &Plan, report: &mut Report<'_>) {
     }
     for backend in &plan.backends {
         for rule in &backend.rules {
-            for Field { name, at, .. } in written_by(rule) {
-                if let Some(help) = own.help(name) {
+            for Field { name, at, value } in written_by(rule) {
+                if let Some(help) = own.help_for(name, value) {
                     let message = format!(
                         "a frontend writes `{name}` after the rules of the backend `{}`",
                         backend.name
@@ -95,6 +96,19 @@ impl OwnFields {
     fn help(&self, name: &HeaderName) -> Option<&'static str> {
         let mut found = self.0.iter().filter(|(own, _)| own == name);
         found.next().map(|(_, help)| *help)
+    }
+
+    /// The same for a rule that sets it to `value`.
+    fn help_for(&self, name: &HeaderName, value: &Template) -> Option<&'static str> {
+        let help = self.help(name)?;
+        let is_id = matches!(value.pieces.as_slice(), [Piece::Expr(expr)]
+            if expr.fetch == Fetch::UniqueId && expr.converters.is_empty());
+        Some(match is_id {
+            true => {
+                "leave it out: the id is sent already; for another name write `request_id = \"x-trace-id\"`"
+            }
+            false => help,
+        })
     }
 
     /// Adds the fields of `other`. A field that is already here keeps its help.

@@ -6,11 +6,11 @@ use crate::config::compile::defaults::Defaults;
 use crate::config::compile::name::name_of_key;
 use crate::config::compile::{health, named_section, retry, rule, server, server_tls};
 use crate::config::keys::{self, BACKEND};
-use crate::config::raw::{Entry, Kind};
+use crate::config::raw::{Entry, Kind, Value};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::expr::Known;
-use crate::plan::{Backend, HeaderCase, Probe, Protocol};
+use crate::plan::{Backend, HeaderCase, Probe, Protocol, RetryOn};
 
 pub(super) fn backends(
     top: &Section<'_>,
@@ -71,23 +71,48 @@ fn of_section(
     // HTTP checks use the protocol of requests.
     let health = backend.health.as_ref();
     let is_for_checks = health.is_some_and(|health| health.probe != Probe::Tcp);
+    let has_statuses = backend
+        .retry
+        .on
+        .iter()
+        .any(|on| matches!(on, RetryOn::Status(_)));
     let of_requests = [
         (
             "protocol",
             backend.protocol != Protocol::default() && !is_for_checks,
+            "leave it out: in TCP mode client and server choose the protocol themselves",
         ),
-        ("header_case", backend.header_case != HeaderCase::default()),
+        (
+            "header_case",
+            backend.header_case != HeaderCase::default(),
+            "leave it out: in TCP mode client and server choose the protocol themselves",
+        ),
+        (
+            "rule",
+            !backend.rules.is_empty(),
+            "leave it out: in TCP mode there are no requests, only bytes",
+        ),
+        (
+            "retry.on",
+            has_statuses,
+            "leave the statuses out: in TCP mode there are no answers, only bytes",
+        ),
     ];
-    for (key, _) in of_requests.iter().filter(|(_, is_set)| *is_set) {
+    for (key, is_set, help) in of_requests {
         // A key of `[defaults]` may be meant for other backends.
-        let own = |key| match &entry.value.kind {
-            Kind::Table(table) => table.get(key),
-            _ => None,
-        };
-        if let Some(value) = own(key) {
-            report.is_of_requests(&backend.name, key, value.span);
+        if is_set && let Some(value) = written(&entry.value, key) {
+            report.is_of_requests(&backend.name, key, value.span, help);
         }
     }
     // Without a name the keys are checked all the same.
     name.map(|_| backend)
+}
+
+/// The value of `key` in the table `value`; `retry.on` is `on` in the table `retry`.
+fn written<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    key.split('.')
+        .try_fold(value, |value, key| match &value.kind {
+            Kind::Table(table) => table.get(key),
+            _ => None,
+        })
 }

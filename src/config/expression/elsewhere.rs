@@ -109,6 +109,38 @@ pub(super) fn fetch(name: &str) -> Option<String> {
     Some(format!("write `{instead}`"))
 }
 
+/// Whether the fetch `name` of another program looks at more than the connection.
+pub(super) fn looks_at_requests(name: &str) -> bool {
+    fetch(name).is_some() && !matches!(name, "LOCALHOST" | "TRUE" | "FALSE")
+        || name.starts_with("req.ssl_")
+}
+
+/// The key of a route of connections in place of a condition on `name`; `cursor` is after the name.
+pub(super) fn key_of_route(name: &str, mut cursor: Cursor<'_>) -> Option<String> {
+    let key = match name {
+        "req.ssl_sni" | "req_ssl_sni" | "ssl_fc_sni" => "sni",
+        "req.ssl_alpn" | "ssl_fc_alpn" => "alpn",
+        _ => return None,
+    };
+    cursor.skip_space();
+    let is_end = match cursor.take("==") {
+        true => Some(false),
+        false => cursor.take_word("ends_with").then_some(true),
+    };
+    cursor.skip_space();
+    let value = match (is_end, cursor.string()) {
+        (Some(false), Ok(Some((text, _)))) => text,
+        (Some(true), Ok(Some((text, _)))) if key == "sni" && text.starts_with('.') => {
+            format!("*{text}")
+        }
+        _ => "…".to_owned(),
+    };
+    Some(format!(
+        "write `{key} = {:?}` in the route",
+        &*beginning(&value)
+    ))
+}
+
 /// The mistake that follows at `cursor`, if it is a variable of nginx, or braces or a flag of HAProxy.
 pub(super) fn mistake(cursor: &Cursor<'_>) -> Option<Mistake> {
     let rest = cursor.rest();

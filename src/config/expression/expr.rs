@@ -24,11 +24,18 @@ pub(super) fn expression(
     }
     let (name, part) = name(cursor);
     let Some(fetch) = Fetch::named(name) else {
-        return Err(unknown_fetch(name, part));
+        let is_of_requests = known == Known::Connection && elsewhere::looks_at_requests(name);
+        return Err(match is_of_requests {
+            true => not_in_tcp(name, part, cursor),
+            false => unknown_fetch(name, part),
+        });
     };
     let row = fetch.row();
     if !known.has(row.since) {
-        return Err(not_known(name, known, row.since, part));
+        return Err(match known {
+            Known::Connection => not_in_tcp(name, part, cursor),
+            _ => not_known(name, row.since, part),
+        });
     }
     let given = arguments(cursor, name, &part, row.parameters, files)?;
     if let Some(Argument::Variable(variable)) = given.first() {
@@ -54,15 +61,18 @@ fn name<'t>(cursor: &mut Cursor<'t>) -> (&'t str, Range<usize>) {
     (name, part)
 }
 
-fn not_known(name: &str, known: Known, since: Phase, part: Range<usize>) -> Mistake {
-    if known == Known::Connection {
-        return Mistake::new(
-            part,
-            format!("`{name}` is not known here: the connection is passed on as it is"),
-            "write `sni` or `alpn` for what the client's first TLS message says, or look at `src`, `src_port`, \
-             `dst` and `dst_port`",
-        );
-    }
+/// The mistake of `name`, which looks at requests or at TLS, in a route of connections; `cursor` is after it.
+fn not_in_tcp(name: &str, part: Range<usize>, cursor: &Cursor<'_>) -> Mistake {
+    let help = elsewhere::key_of_route(name, cursor.clone()).unwrap_or_else(|| {
+        "write `sni` or `alpn` for what the client's first TLS message says, or look at `src`, `src_port`, \
+         `dst` and `dst_port`"
+            .to_owned()
+    });
+    let message = format!("`{name}` is not known here: the connection is passed on as it is");
+    Mistake::new(part, message, help)
+}
+
+fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
     let (when, help) = match since {
         Phase::Connection | Phase::Handshake | Phase::Request => (
             "any more",

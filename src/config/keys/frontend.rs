@@ -23,6 +23,8 @@ use super::tls::{FRONTEND_TLS, TLS_HINTS};
 use super::words::Words;
 use super::{Keys, NO_FIELDS, NO_REQUESTS, Part, key, nameless};
 
+const NO_RULES: &str = "leave it out: a connection that no route matches is closed, if `backend` of the frontend is left out";
+
 const OF_EACH: &str = "write it in each `[frontend.NAME]`: it has no value for all of them";
 
 pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
@@ -107,7 +109,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         key("rule")
             .means("What is done to its exchanges, in the order of the file.")
             .not_in_defaults(OF_EACH)
-            .not_in_tcp(NO_REQUESTS)
+            .not_in_tcp(NO_RULES)
             .compiled(Shape::List(&Shape::Table(&RULE)), |frontend| {
                 rule::shown(&frontend.rules)
             }),
@@ -200,7 +202,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
     more_hints: TLS_HINTS,
     tcp_hints: "
         default_backend: write `backend`
-        rules: leave it out: in TCP mode there are no requests, only bytes
+        rules deny reject block: leave it out: a connection that no route matches is closed, if `backend` of the frontend is left out
         sni: write it in a `[[frontend.NAME.route]]` with its `backend`
     ",
     default_hints: "

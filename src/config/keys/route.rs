@@ -134,6 +134,8 @@ pub(in crate::config) static TCP_ROUTE: Keys<TcpRoute> = Keys {
         host hostname: write `sni`: the name that a client of TLS asks for
         path method query: leave it out: in TCP mode there are no requests, only bytes
         header: leave it out: in TCP mode there are no fields that could be read or written
+        split weight backends: in TCP mode a route has one `backend`
+        deny reject block rule rules: in TCP mode a connection that no route matches is closed: leave `backend` of the frontend out, and write routes for what may pass
         src client_ip remote_ip remote_addr source: write `when = 'src in ["10.0.0.0/8"]'`
         port: write `when = "dst_port == 443"`
     "#,

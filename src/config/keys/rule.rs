@@ -102,9 +102,20 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
         status: write `deny = 403`, or `return = { status = 200 }`
         respond answer: write `return = { status = 200, body = "…" }`
         location: write `redirect = { location = "…" }`
-        rewrite path: write `set_path = "…"`
+        path: a condition of a rule is `when`: `when = 'path starts_with "/admin/"'`; a new path is `set_path = "…"`
+        host hostname domain: a condition of a rule is `when`: `when = 'req.hdr(host) == "a.example.com"'`
+        method: a condition of a rule is `when`: `when = 'method == "POST"'`
+        query: a condition of a rule is `when`: `when = 'url_param(name) == "value"'`
+        path_beg path_prefix prefix: a condition of a rule is `when`: `when = 'path starts_with "/admin/"'`
+        path_regex path_reg: a condition of a rule is `when`: `when = 'path matches "^/item/[0-9]+$"'`
+        cookie: a condition of a rule is `when`: `when = 'req.cook(name) == "value"'`
+        src client_ip remote_ip remote_addr source: a condition of a rule is `when`: `when = 'src in ["10.0.0.0/8"]'`
+        sni: a condition of a rule is `when`: `when = 'ssl_fc_sni == "a.example.com"'`
+        client_certificate: a condition of a rule is `when`: `when = "ssl_c_used"`
+        rewrite: write `set_path = "…"`
         replace_path: write `set_path = "%[path,regsub(…)]"`
-        header headers set_request_header: write `set_header = { x-name = "value" }`
+        set_request_header: write `set_header = { x-name = "value" }`
+        header headers: write `set_header = { x-name = "value" }`; as a condition: `when = 'req.hdr(x-name) == "value"'`
         remove_header: write `del_header = "x-name"`
         set_response_header: write `on = "response"` and `set_header = { x-name = "value" }`
         server server_name: write `use_server = "…"` with a name of one of the backend's `servers`

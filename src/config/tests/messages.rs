@@ -1483,6 +1483,10 @@ fn a_bare_number_is_taken_for_what_it_means_elsewhere() {
     for (line, help) in [
         ("head = 65536", "write `head = \"64KiB\"`"),
         ("head = '10000'", "write `head = \"10kB\"`"),
+        (
+            "head = 100",
+            "it is a size: write one from \"8KiB\" to \"16MiB\"",
+        ),
     ] {
         let said = help_in_frontend(&format!("limits = {{ {line} }}"));
         assert_eq!(said, help, "{line}");
@@ -1494,6 +1498,34 @@ fn a_value_of_another_type_gets_the_line_to_write() {
     for (line, help) in [
         ("http2 = true", "leave `http2` out: HTTP/2 is on by default"),
         ("http2 = false", "write `http2 = { enabled = false }`"),
+        (
+            "http2 = { open_requests = 100 }",
+            "it is a size; for a number of requests write `max_streams = 100`",
+        ),
+        (
+            "limits = 'off'",
+            "leave `limits` out: heads always have limits",
+        ),
+        (
+            "rule = [{ return = 'be back soon' }]",
+            "write `return = { status = 200, body = \"be back soon\" }`",
+        ),
+        (
+            "rule = [{ return = 204 }]",
+            "write `return = { status = 204 }`",
+        ),
+        (
+            "rule = [{ redirect = 'https' }]",
+            "write `redirect = { scheme = \"https\" }`",
+        ),
+        (
+            "rule = [{ redirect = '/new' }]",
+            "write `redirect = { location = \"/new\" }`",
+        ),
+        (
+            "rule = [{ set_header = { x-request-id = '%[unique-id]' } }]",
+            "leave it out: the id is sent already; for another name write `request_id = \"x-trace-id\"`",
+        ),
         (
             "timeout = '5s'",
             "write which timeout: `timeout = { body = \"5s\" }`; there are `head`, `body`, `keep_alive`, \
@@ -1579,6 +1611,13 @@ fn a_value_of_another_type_gets_the_line_to_write() {
              `body` and `queue`",
         ),
         ("queue = 100", "write `queue = { max = 100 }`"),
+        ("queue = '100'", "write `queue = { max = 100 }`"),
+        ("queue = 'off'", "write `queue = { max = 0 }`"),
+        ("queue = false", "write `queue = { max = 0 }`"),
+        ("queue = true", "leave `queue` out: it is on by default"),
+        ("queue = '5s'", "write `timeout = { queue = \"5s\" }`"),
+        ("pool = 'off'", "write `pool = { max_idle = 0 }`"),
+        ("pool = '1m'", "write `pool = { idle_timeout = \"1m\" }`"),
         ("pool = 10", "write `pool = { max_idle = 10 }`"),
         ("attempts = '2'", "write `attempts = 2`, without quotes"),
         (
@@ -1664,6 +1703,152 @@ fn a_value_of_another_type_gets_the_line_to_write() {
     ] {
         let text = BASE.replace("[\"10.0.0.1:80\"]", servers);
         assert_eq!(only_help(&text), help, "{servers}");
+    }
+}
+
+#[test]
+fn a_condition_as_a_key_of_a_rule_is_written_as_when() {
+    for (key, help) in [
+        (
+            "path = '/admin/*'",
+            "a condition of a rule is `when`: `when = 'path starts_with \"/admin/\"'`; a new path is `set_path = \"…\"`",
+        ),
+        (
+            "host = 'a.example.com'",
+            "a condition of a rule is `when`: `when = 'req.hdr(host) == \"a.example.com\"'`",
+        ),
+        (
+            "method = 'POST'",
+            "a condition of a rule is `when`: `when = 'method == \"POST\"'`",
+        ),
+        (
+            "query = { a = '1' }",
+            "a condition of a rule is `when`: `when = 'url_param(name) == \"value\"'`",
+        ),
+        (
+            "header = { x-a = '1' }",
+            "write `set_header = { x-name = \"value\" }`; as a condition: `when = 'req.hdr(x-name) == \"value\"'`",
+        ),
+        (
+            "src = '10.0.0.0/8'",
+            "a condition of a rule is `when`: `when = 'src in [\"10.0.0.0/8\"]'`",
+        ),
+    ] {
+        let rule = format!("rule = [{{ {key}, use_server = '10.0.0.1:80' }}]");
+        assert_eq!(help_in_backend(&rule), help, "{key}");
+    }
+}
+
+#[test]
+fn a_rule_names_one_server_without_templates_and_conditions() {
+    for (written, help) in [
+        (
+            "%[req.cook(server)]",
+            "write one rule with `when` for each server",
+        ),
+        (
+            "10.0.0.1:80 if path",
+            "write the condition as `when`, beside `use_server`",
+        ),
+    ] {
+        let rule = format!("rule = [{{ use_server = '{written}' }}]");
+        assert_eq!(help_in_backend(&rule), help, "{written}");
+    }
+}
+
+#[test]
+fn what_tcp_mode_cannot_do_is_answered_with_what_it_can() {
+    let closed = "in TCP mode a connection that no route matches is closed: leave `backend` of the frontend out, \
+                  and write routes for what may pass";
+    let with = |frontend: &str, route: &str| {
+        only_help(&format!(
+            "[frontend.db]\nmode = 'tcp'\nlisten = ':5432'\nbackend = 'app'\n{frontend}\n\
+             [[frontend.db.route]]\n{route}\n[backend.app]\nservers = '10.0.0.1:5432'\n"
+        ))
+    };
+    for (route, help) in [
+        (
+            "when = 'req.ssl_sni == \"a.b\"'\nbackend = 'app'",
+            "write `sni = \"a.b\"` in the route",
+        ),
+        (
+            "when = 'ssl_fc_sni ends_with \".a.b\"'\nbackend = 'app'",
+            "write `sni = \"*.a.b\"` in the route",
+        ),
+        (
+            "when = 'req.ssl_alpn == \"h2\"'\nbackend = 'app'",
+            "write `alpn = \"h2\"` in the route",
+        ),
+        (
+            "when = 'path_beg /a'\nbackend = 'app'",
+            "write `sni` or `alpn` for what the client's first TLS message says, or look at `src`, `src_port`, \
+             `dst` and `dst_port`",
+        ),
+        (
+            "sni = 'a.b'\nsplit = { app = 1 }",
+            "in TCP mode a route has one `backend`",
+        ),
+        ("sni = 'a.b'\ndeny = true", closed),
+        (
+            "sni = 'a.b'\nrule = [{ deny = 403 }]\nbackend = 'app'",
+            closed,
+        ),
+    ] {
+        assert_eq!(with("", route), help, "{route}");
+    }
+    let route = "sni = 'a.b'\nbackend = 'app'";
+    assert_eq!(
+        with("rule = [{ deny = 403 }]", route),
+        "leave it out: a connection that no route matches is closed, if `backend` of the frontend is left out"
+    );
+}
+
+#[test]
+fn an_asterisk_in_a_condition_is_warned_about() {
+    let with = |when: &str| {
+        warnings(&BASE.replace(
+            "backend = \"app\"\n",
+            &format!("backend = \"app\"\nrule = [{{ when = '{when}', deny = 403 }}]\n"),
+        ))
+    };
+    assert_snapshot!(with("path == \"/admin/*\""), @r##"
+        warning: `*` in "/admin/*" is a plain character: conditions have no wildcards
+         --> evenkeel.toml:5:18
+          |
+        5 | rule = [{ when = 'path == "/admin/*"', deny = 403 }]
+          |                  ^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write `path starts_with "/admin/"`
+    "##);
+    for (when, help) in [
+        (
+            "path starts_with \"/admin/*\"",
+            "write `path starts_with \"/admin/\"`",
+        ),
+        (
+            "path,lower in [\"/a\", \"/b*\"]",
+            "write `path,lower starts_with \"/b\"`",
+        ),
+        (
+            "path != \"/admin/*\"",
+            "write `not path starts_with \"/admin/\"`",
+        ),
+        (
+            "not req.hdr(host) == \"*.example.com\"",
+            "write `req.hdr(host) ends_with \".example.com\"`",
+        ),
+    ] {
+        let found = with(when);
+        assert!(found.contains(help), "{when}:\n{found}");
+    }
+    for fine in [
+        "path == \"*\"",
+        "path contains \"*\"",
+        "path ends_with \"/*\"",
+        "req.hdr(accept) == \"text/*\"",
+        "req.hdr(host) == \"a*b\"",
+    ] {
+        assert_eq!(with(fine), "", "{fine}");
     }
 }
 
@@ -2815,8 +3000,27 @@ fn keys_of_requests_are_warned_about_where_only_connections_go() {
     assert_eq!(with("protocol = 'auto'\nheader_case = 'lower'\n", ""), "");
     // A check uses it.
     assert_eq!(with("protocol = 'h2'\nhealth = '/'\n", ""), "");
+    let more = "rule = [{ del_header = 'x-a' }]\nretry = { on = ['connect', 503] }\n";
+    assert_snapshot!(with(more, ""), @r##"
+        warning: `rule` has no effect: only frontends in TCP mode use the backend `app`
+         --> evenkeel.toml:7:8
+          |
+        7 | rule = [{ del_header = 'x-a' }]
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: leave it out: in TCP mode there are no requests, only bytes
+
+        warning: `retry.on` has no effect: only frontends in TCP mode use the backend `app`
+         --> evenkeel.toml:8:16
+          |
+        8 | retry = { on = ['connect', 503] }
+          |                ^^^^^^^^^^^^^^^^
+          |
+          = help: leave the statuses out: in TCP mode there are no answers, only bytes
+    "##);
+    assert_eq!(with("retry = { on = ['connect'] }\n", ""), "");
     let http = "[frontend.web]\nlisten = ':80'\nbackend = 'app'\n";
-    assert_eq!(with(both, http), "");
+    assert_eq!(with(&format!("{both}{more}"), http), "");
 }
 
 #[test]

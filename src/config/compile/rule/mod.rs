@@ -5,11 +5,12 @@ mod values;
 
 use http::StatusCode;
 
-use crate::base::Position;
+use crate::base::{Name, Position};
 use crate::config::check::parts_of;
 use crate::config::compile::expression;
 use crate::config::compile::name::name_of;
 use crate::config::keys::{self, Words};
+use crate::config::raw::Text;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
@@ -110,11 +111,34 @@ fn action(
         "set_var" => variables(setting, known, report).map(Action::SetVar),
         "use_server" => setting
             .text(report)
-            .and_then(|text| name_of(text, "server", setting.span(), report))
+            .and_then(|text| server_name(text, setting, report))
             .map(Action::UseServer),
         _ => setting.positive_duration(report).map(Action::Pause),
     };
     Some((action?, report.position(setting.span())))
+}
+
+/// The server that a rule chooses.
+fn server_name(text: &Text, setting: Setting<'_>, report: &mut Report<'_>) -> Option<Name> {
+    let written = &text.value;
+    let (message, help) = if written.contains("%[") {
+        (
+            "`use_server` is a name, and not a template".to_owned(),
+            "write one rule with `when` for each server",
+        )
+    } else if let Some((_, word)) = [" if ", " unless "]
+        .iter()
+        .find_map(|word| Some((written.find(word)?, word.trim())))
+    {
+        (
+            format!("`use_server` is a name, and has no condition `{word}`"),
+            "write the condition as `when`, beside `use_server`",
+        )
+    } else {
+        return name_of(text, "server", setting.span(), report);
+    };
+    report.error(setting.span(), message, help);
+    None
 }
 
 /// What is known in the part `on`, where `of_requests` is known of a request.
