@@ -306,7 +306,10 @@ fn status_label(sent: u16, reason: Option<Reason>) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+    use crate::base::tasks::spawn_thread;
     use crate::exchange::{Attempt, FirstBytes, RequestTexts, TakenRoute, TriedServer};
     use crate::observe::access_log::FIELDS;
     use crate::observe::fixture;
@@ -599,5 +602,30 @@ mod tests {
         assert_eq!(work.batches.len(), 2);
         assert!(work.batches[0].bytes.len() >= FLUSH_BYTES);
         assert!(work.batches[0].bytes.ends_with(b"\n"));
+    }
+
+    #[test]
+    fn each_tick_wakes_the_writer_for_buffers_that_were_full_before_it() {
+        const TICKS: usize = 20;
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let queue = Arc::clone(bench.log.queue());
+        let (writes, written) = mpsc::channel();
+        let write = move || {
+            for _ in 0..TICKS {
+                let count = queue.wait_for_work().batches.len();
+                writes.send(count).expect("the test waits for it");
+            }
+        };
+        let writer = spawn_thread("writer", write).expect("a thread");
+        for _ in 0..TICKS {
+            bench.log.queue().push(Batch {
+                bytes: b"{}\n".to_vec(),
+                lines: 1,
+            });
+            bench.observer.flush();
+            let written = written.recv_timeout(Duration::from_secs(60));
+            assert_eq!(written, Ok(1), "the writer was woken");
+        }
+        writer.join().expect("no panic");
     }
 }

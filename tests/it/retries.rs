@@ -430,6 +430,31 @@ fn a_body_survives_an_old_connection_that_has_died() {
 }
 
 #[test]
+fn a_request_that_is_sent_again_keeps_its_path_and_its_fields() {
+    let (busy, good) = (Origin::answering(BUSY), Origin::named("good"));
+    let proxy = setup([&busy, &good], "\"503\"").start();
+    let get = "GET /a?b HTTP/1.1\r\nhost: app.example\r\nx-kept: 1\r\n\r\n";
+    assert_eq!(proxy.ask(get).text(), "good");
+    let request = good.request();
+    assert_eq!(request.target(), "/a?b");
+    let fields = ["host", "x-kept"].map(|name| request.field(name));
+    assert_eq!(fields, [Some("app.example"), Some("1")]);
+
+    let ([_busy, echo], setup) = h2_servers();
+    let put = "PUT /a?b HTTP/1.1\r\nhost: app.example\r\nx-kept: 1\r\ncontent-length: 2\r\n\r\nhi";
+    for request in [get, put] {
+        let proxy = setup.start();
+        assert_eq!(proxy.ask(request).status(), 200);
+    }
+    let requests = echo.requests();
+    assert_eq!(requests.len(), 2);
+    for request in requests.iter() {
+        assert_eq!(request.uri(), "http://app.example/a?b");
+        assert_eq!(request.headers()["x-kept"], "1");
+    }
+}
+
+#[test]
 fn a_client_that_leaves_during_a_later_attempt_occupies_no_server() {
     let (busy, gate) = (Origin::answering(BUSY), Gate::default());
     let slow = Origin::behind(&gate);

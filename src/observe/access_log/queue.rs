@@ -210,7 +210,7 @@ fn emptied(mut batch: Batch) -> Batch {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
 
     use super::*;
     use crate::base::tasks::spawn_thread;
@@ -260,26 +260,39 @@ mod tests {
 
     #[test]
     fn the_writer_is_woken_for_many_buffers_or_when_asked() {
+        // The writer mostly waits when buffers come, but not always.
+        const ROUNDS: usize = 50;
         let queue = Arc::new(Queue::new(true));
-        let writer_of = |count: usize| {
+        let (writes, written) = mpsc::channel();
+        let write = {
             let queue = Arc::clone(&queue);
-            let write = move || {
-                let mut got = 0;
-                while got < count {
-                    got += queue.wait_for_work().batches.len();
+            move || {
+                let mut left = ROUNDS * (WAKE_AT + 1);
+                while left > 0 {
+                    let count = queue.wait_for_work().batches.len();
+                    left -= count;
+                    writes.send(count).expect("the test waits for it");
                 }
-            };
-            spawn_thread("writer", write).expect("a thread")
+            }
         };
-        let writer = writer_of(WAKE_AT);
-        for _ in 0..WAKE_AT {
+        let writer = spawn_thread("writer", write).expect("a thread");
+        let wait_for = |count: usize| {
+            let mut left = count;
+            while left > 0 {
+                let written = written.recv_timeout(Duration::from_secs(60));
+                left -= written.expect("the writer was woken");
+            }
+        };
+        for _ in 0..ROUNDS {
+            for _ in 0..WAKE_AT {
+                queue.push(batch(1));
+            }
+            wait_for(WAKE_AT);
             queue.push(batch(1));
+            queue.wake();
+            wait_for(1);
         }
-        writer.join().expect("all of them");
-        let writer = writer_of(1);
-        queue.push(batch(1));
-        queue.wake();
-        writer.join().expect("the one");
+        writer.join().expect("no panic");
     }
 
     #[test]

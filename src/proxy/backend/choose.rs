@@ -610,6 +610,34 @@ mod tests {
     }
 
     #[test]
+    fn no_exchange_overtakes_those_that_wait_at_its_preferred_server() {
+        let local = servers(&[(1, Some(1)), (1, None)]).local();
+        let server = Arc::clone(&local.shared.set().servers()[0]);
+        let queue = &local.shared.live.queue;
+        let waiting = queue.join(Some(&server), 2).ok().expect("room");
+        assert_eq!(preferred_index(&local, 0), Err(NoSlot::Full));
+        assert_eq!(preferred_index(&local, 1), Ok(1));
+        drop(waiting);
+        assert_eq!(preferred_index(&local, 0), Ok(0));
+    }
+
+    #[test]
+    fn a_slot_at_a_server_that_is_removed_before_its_waiter_runs_is_given_back() {
+        let local = servers(&[(1, Some(1)), (1, None)]).local();
+        let names = [name_of(&local, 0)];
+        let held = local.lease_first(&names).expect("a slot");
+        let removed = Arc::clone(&held.server().shared);
+        let mut waiting = pin!(local.wait_for_slot(&names));
+        assert!(poll(waiting.as_mut()).is_pending());
+        drop(held);
+        assert_eq!(removed.in_flight(), 1, "it was handed over");
+        let other = Arc::clone(&local.shared.set().servers()[1]);
+        local.shared.change(vec![other]);
+        assert_eq!(granted_index(poll(waiting.as_mut())), Some(0));
+        assert_eq!(removed.in_flight(), 0);
+    }
+
+    #[test]
     fn a_free_slot_goes_to_the_exchange_that_waits_longest_in_either_line() {
         for preferred_is_first in [true, false] {
             let local = servers(&[(1, Some(1))]).local();

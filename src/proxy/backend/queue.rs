@@ -538,6 +538,31 @@ mod tests {
     }
 
     #[test]
+    fn the_waiter_behind_one_that_got_a_slot_looks_once() {
+        let server = server();
+        for line in [None, Some(&server)] {
+            let queue = Queue::default();
+            let [first, second, third] = [(); 3].map(|()| queue.join(line, 9).ok().expect("room"));
+            assert!(queue.hand_over(&server));
+            assert!(is_granted(&first));
+            assert!(matches!(poll(&second), Poll::Ready(Woken::LookAgain)));
+            assert!(poll(&second).is_pending() && poll(&third).is_pending());
+        }
+    }
+
+    #[test]
+    fn all_that_may_have_a_slot_look_for_it_if_it_was_given_back_to_the_server() {
+        let (queue, server) = (Queue::default(), server());
+        let waiting = [None, Some(&server)].map(|line| queue.join(line, 9).ok().expect("room"));
+        assert!(waiting.iter().all(|ticket| poll(ticket).is_pending()));
+        queue.release(&server);
+        for ticket in &waiting {
+            assert!(matches!(poll(ticket), Poll::Ready(Woken::LookAgain)));
+        }
+        assert_eq!(server.in_flight(), 0);
+    }
+
+    #[test]
     fn a_slot_that_is_given_back_wakes_only_those_that_may_have_it() {
         let (queue, one, other) = (Queue::default(), server(), server());
         let at_other = queue.join(Some(&other), 9).ok().expect("room");

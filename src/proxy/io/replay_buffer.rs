@@ -200,4 +200,25 @@ mod tests {
         drop(third);
         assert_eq!(worker.0.bytes.get(), 0);
     }
+
+    #[test]
+    fn trailers_are_sent_again_after_the_data_however_often() {
+        let worker = KeptBodies::default();
+        let mut kept = ReplayBuffer::of(&worker);
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", http::HeaderValue::from_static("3"));
+        assert!(kept.keep(&piece(3)) && kept.keep(&Frame::trailers(trailers)));
+        for handed_on in [0, 1, 2] {
+            let mut again = ReplayBuffer::of(&worker);
+            for _ in 0..handed_on {
+                assert!(again.keep(&kept.next().expect("the data and the trailers")));
+            }
+            again.append(kept);
+            kept = again;
+        }
+        assert!(kept.next().is_some_and(|frame| frame.is_data()));
+        let last = kept.next().and_then(|frame| frame.into_trailers().ok());
+        assert_eq!(last.expect("the trailers")["x-sum"], "3");
+        assert!(kept.next().is_none() && kept.is_empty());
+    }
 }

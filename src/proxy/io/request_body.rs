@@ -489,4 +489,56 @@ pub(super) mod tests {
             }
         });
     }
+
+    #[test]
+    fn a_body_that_is_sent_a_third_time_is_whole_wherever_the_second_time_ended() {
+        for handed_on in [0, 1, 2] {
+            with_handed_on(RequestBody::keep, |body| {
+                let mut again = body.rewound().expect("it was kept");
+                again.keep();
+                for _ in 0..handed_on {
+                    let mut cx = Context::from_waker(std::task::Waker::noop());
+                    assert!(Pin::new(&mut again).poll_frame(&mut cx).is_ready());
+                }
+                let once_more = again.rewound().expect("it was kept again");
+                assert_eq!(once_more.size_hint().exact(), Some(2_000));
+            });
+        }
+    }
+
+    #[test]
+    fn the_window_grows_for_a_sender_that_only_asks_for_pieces_after_one_that_said_what_was_taken()
+    {
+        let first = |body: &mut RequestBody| {
+            body.hold_until_taken();
+            body.keep();
+        };
+        with_handed_on(first, |body| {
+            let mut again = body.rewound().expect("it was kept");
+            for used_before in [2_000, 1_000] {
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                assert!(Pin::new(&mut again).poll_frame(&mut cx).is_ready());
+                assert_eq!(used(&mut again), used_before);
+            }
+        });
+    }
+
+    #[test]
+    fn a_body_that_its_client_has_broken_off_is_not_sent_again_as_if_it_were_whole() {
+        case(async {
+            let (mut sending, received, _respond, _response) = stream().await;
+            let received = StreamBody::new(received, &HeaderMap::new());
+            let (exchange, kept) = (Exchange::of_a_test(), KeptBodies::default());
+            let mut body = RequestBody::new(received, exchange, Duration::from_secs(30), &kept);
+            body.keep();
+            body.keep_until_answered();
+            sending.send_data("half".into(), false).expect("it is open");
+            body.frame().await.expect("a piece").expect("no error");
+            assert!(body.is_kept_until_answered());
+            sending.send_reset(h2::Reason::CANCEL);
+            assert!(body.frame().await.expect("an end").is_err());
+            assert!(!body.is_kept_until_answered());
+            assert!(body.rewound().is_none());
+        });
+    }
 }

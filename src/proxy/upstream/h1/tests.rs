@@ -15,6 +15,7 @@ use http::{HeaderMap, Request, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
 use crate::base::clock::{self, Duration};
+use crate::base::tasks::spawn_thread;
 use crate::exchange::{AttemptIndex, Opening, Reason, RequestId};
 use crate::net::{Io, Stream};
 use crate::plan::HeaderCase;
@@ -160,6 +161,36 @@ async fn a_connection_that_has_not_taken_the_whole_request_carries_no_other() {
     }
 }
 
+#[tokio::test]
+async fn only_a_request_that_can_never_be_sent_again_has_been_used_up() {
+    for (method, is_used_up) in [("POST", true), ("GET", false)] {
+        let (mut near, mut far) = duplex(100);
+        near.write_all(&[b'x'; 100]).await.expect("room");
+        let mut connection = connection(near);
+        let exchange = exchange();
+        let request = Request::builder().method(method).body(());
+        let (head, ()) = request.expect("a request").into_parts();
+        let body = RequestBody::none(Rc::clone(&exchange));
+        let deadlines = exchange.deadlines.of(AttemptIndex::default());
+        let mut waiting = connection.begin(&head, None, body, deadlines);
+        for is_written in [false, true] {
+            if is_written {
+                far.read_exact(&mut [0; 100]).await.expect("so many bytes");
+            }
+            let polled = poll_fn(|cx| {
+                let method = &head.method;
+                Poll::Ready(connection.poll_answer(cx, &mut waiting, method, deadlines))
+            });
+            assert!(polled.await.is_pending());
+            assert_eq!(
+                connection.has_used_up_request(&waiting),
+                is_used_up && is_written,
+                "{method}, written: {is_written}"
+            );
+        }
+    }
+}
+
 /// When a server answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answers {
@@ -216,6 +247,49 @@ async fn is_kept_after_upload(size: usize, answers: Answers, answer: &[u8]) -> b
 async fn a_connection_that_was_answered_before_the_last_byte_was_written_carries_no_other() {
     assert!(!is_kept_after_upload(5, Answers::Early, ANSWER).await);
     assert!(is_kept_after_upload(5, Answers::Late, ANSWER).await);
+}
+
+#[tokio::test]
+async fn an_upload_is_sent_to_its_end_after_bytes_of_the_server_that_are_no_answer() {
+    // More than one write, and less than the sockets take.
+    const SIZE: usize = 100_000;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("bound");
+    let near = tokio::net::TcpStream::connect(addr);
+    let near = near.await.expect("it listens");
+    let (mut far, _) = listener.accept().expect("a connection");
+    // Tickets of TLS come so. The runtime knows of them, and the turn that writes the upload reads them.
+    let (early, late) = ANSWER.split_at(4);
+    io::Write::write_all(&mut far, early).expect("room");
+    near.readable().await.expect("some bytes");
+    let mut connection = over(Stream::Tcp(near.into()));
+    let (from_client, mut client) = duplex(SIZE);
+    client.write_all(&[b'x'; SIZE]).await.expect("room");
+    let socket = ClientSocket::new(Stream::Other(Box::new(from_client)), Bytes::new());
+    let body = ReceivedBody::Http1(socket.begin_body(BodyFraming::Length(SIZE as u64)));
+    let (exchange, kept) = (exchange(), KeptBodies::default());
+    let timeout = Duration::from_secs(60);
+    let body = RequestBody::new(body, Rc::clone(&exchange), timeout, &kept);
+    let request = Request::post("/a").body(()).expect("a request");
+    let (head, ()) = request.into_parts();
+    let deadlines = exchange.deadlines.of(AttemptIndex::default());
+    let mut waiting = connection.begin(&head, None, body, deadlines);
+    // Not a task of this runtime: it would wake this one.
+    let server = move || {
+        let (mut buffer, mut left) = ([0; 4096], SIZE);
+        while left > 0 {
+            let count = io::Read::read(&mut far, &mut buffer).expect("the upload");
+            assert!(count > 0, "{left} bytes were not sent");
+            left -= buffer[..count].iter().filter(|byte| **byte == b'x').count();
+        }
+        io::Write::write_all(&mut far, late).expect("room");
+        far
+    };
+    let server = spawn_thread("server", server).expect("a thread");
+    let answered = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, &head.method, deadlines));
+    let answered = clock::within(Duration::from_secs(60), answered).await;
+    assert!(answered.expect("it goes on by itself").is_ok());
+    drop(server.join().expect("no panic"));
 }
 
 #[tokio::test]
