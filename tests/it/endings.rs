@@ -388,9 +388,9 @@ fn a_connection_that_was_answered_before_its_request_was_sent_carries_no_other()
 /// proxy has begun to send an upload of `size` bytes, and reads none of the body before that answer
 /// has come. `proxy_stops`: the proxy finds the answer and the rest of the upload at once.
 fn is_reused_after_early_answer(size: usize, proxy_stops: bool) -> bool {
-    let gates = [Gate::default(), Gate::default()];
+    let (gates, is_answered) = ([Gate::default(), Gate::default()], Gate::default());
     let origin = Origin::scripted({
-        let gates = gates.clone();
+        let (gates, is_answered) = (gates.clone(), is_answered.clone());
         move |visit| {
             visit.narrow();
             while let Some(head) = visit.head() {
@@ -398,6 +398,7 @@ fn is_reused_after_early_answer(size: usize, proxy_stops: bool) -> bool {
                 if is_upload {
                     gates[0].pass();
                     visit.send(OK);
+                    is_answered.open();
                     gates[1].pass();
                 }
                 visit.body(head);
@@ -430,6 +431,7 @@ fn is_reused_after_early_answer(size: usize, proxy_stops: bool) -> bool {
         program.halt();
         client.send(vec![b'x'; size - 100]);
         gates[0].open();
+        is_answered.pass();
         until("the answer has come", || {
             origin.has_delivered(0).then_some(())
         });
