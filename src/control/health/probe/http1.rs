@@ -63,6 +63,8 @@ pub(super) async fn ask(
     request::write_head(head, None, no_body, NameCase::Lower, &mut bytes);
     let sent = stream.write_all(&bytes).await;
     sent.map_err(|error| of_io(&error))?;
+    // TLS may still have a part of it.
+    stream.flush().await.map_err(|error| of_io(&error))?;
     let (mut read, mut parser) = (BytesMut::new(), ResponseParser::default());
     let mut interim_left = MOST_INTERIM_BYTES;
     loop {
