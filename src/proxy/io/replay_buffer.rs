@@ -127,6 +127,10 @@ impl ReplayBuffer {
         self.pieces.is_empty() && self.trailers.is_none()
     }
 
+    pub(super) fn has_trailers(&self) -> bool {
+        self.trailers.is_some()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -328,11 +328,15 @@ impl Body for RequestBody {
         };
         let again = self.again.as_ref().filter(|again| !again.is_empty());
         if let Some(again) = again {
-            let again = again.bytes() as u64;
-            if let Some(upper) = hint.upper() {
-                hint.set_upper(upper + again);
+            let (bytes, has_trailers) = (again.bytes() as u64, again.has_trailers());
+            let upper = hint.upper().filter(|_| !has_trailers);
+            // Without a length: HTTP/1.1 has no place for trailers after one.
+            let mut whole = SizeHint::default();
+            whole.set_lower(hint.lower() + bytes);
+            if let Some(upper) = upper {
+                whole.set_upper(upper + bytes);
             }
-            hint.set_lower(hint.lower() + again);
+            hint = whole;
         }
         hint
     }
@@ -540,5 +544,19 @@ pub(super) mod tests {
             assert!(!body.is_kept_until_answered());
             assert!(body.rewound().is_none());
         });
+    }
+
+    #[test]
+    fn trailers_are_sent_once_more_with_the_body() {
+        let mut kept = ReplayBuffer::of(&KeptBodies::default());
+        assert!(kept.keep(&Frame::data(Bytes::from_static(b"abc"))));
+        let mut body = RequestBody::none(Exchange::of_a_test());
+        body.again = Some(Box::new(kept));
+        assert_eq!(body.size_hint().exact(), Some(3));
+        let again = body.again.as_mut().expect("a copy");
+        assert!(again.keep(&Frame::trailers(HeaderMap::new())));
+        let hint = body.size_hint();
+        // With a length, HTTP/1.1 has no place for them.
+        assert_eq!((hint.lower(), hint.upper()), (3, None));
     }
 }
