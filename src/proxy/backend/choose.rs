@@ -44,8 +44,7 @@ impl Local {
         }
         let set = self.set();
         let found = |name: &Name| {
-            let mut servers = set.servers.iter();
-            let server = servers.find(|server| server.shared.name == *name)?;
+            let server = set.named(name)?;
             server.shared.is_usable().then(|| Rc::clone(server))
         };
         preferred.iter().find_map(found)
@@ -121,36 +120,33 @@ impl Local {
     /// The position in the queue is lost, and nothing else.
     pub async fn wait_for_slot(self: &Rc<Self>, preferred: &[Name]) -> Result<Lease, Reason> {
         let queue = &self.shared.live.queue;
+        let server = self.preferred(preferred);
+        let server = server.as_ref().map(|server| &server.shared);
+        let mut ticket = match queue.join(server, self.shared.plan.queue.max, self.shared.number) {
+            Ok(ticket) => ticket,
+            Err(Full) => return Err(Reason::QueueFull),
+        };
+        // A slot may have become free between the check and the joining. Only the first in the line
+        // may take it.
+        let mut may_try = ticket.is_first();
         loop {
-            let server = self.preferred(preferred);
-            let server = server.as_ref().map(|server| &server.shared);
-            let mut ticket = match queue.join(server, self.shared.plan.queue.max) {
-                Ok(ticket) => ticket,
-                Err(Full) => return Err(Reason::QueueFull),
-            };
-            // A slot may have become free between the check and the joining. Only the first in the
-            // line may take it.
-            let mut may_try = ticket.is_first();
-            let server = loop {
-                if may_try {
-                    match self.try_lease_with(&mut ticket, preferred) {
-                        Ok(lease) => return Ok(lease),
-                        Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
-                        Err(NoSlot::Full) => {}
-                    }
+            if may_try {
+                match self.try_lease_with(&mut ticket, preferred) {
+                    Ok(lease) => return Ok(lease),
+                    Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
+                    Err(NoSlot::Full) => {}
                 }
-                match ticket.woken().await {
-                    Woken::LookAgain => may_try = true,
-                    Woken::Granted(server) => break server,
-                }
-            };
-            let is_it = |ours: &&Rc<LocalServer>| Arc::ptr_eq(&ours.shared, &server);
-            if let Some(ours) = self.set().servers.iter().find(is_it) {
-                return Ok(Lease::of(self, ours));
             }
-            // It was just removed, or a reload has added it and this exchange runs under other
-            // settings.
-            queue.give_back(&server);
+            may_try = true;
+            if let Woken::Granted(server) = ticket.woken().await {
+                let is_it = |ours: &&Rc<LocalServer>| Arc::ptr_eq(&ours.shared, &server);
+                if let Some(ours) = self.set().servers.iter().find(is_it) {
+                    return Ok(Lease::of(self, ours));
+                }
+                // It was just removed, or a reload has added it and this exchange runs under other
+                // settings.
+                ticket.refuse(&server);
+            }
         }
     }
 
@@ -174,7 +170,8 @@ mod tests {
     use std::future::Future;
     use std::net::SocketAddr;
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Poll, Wake, Waker};
 
     use super::*;
     use crate::base::{Name, Position};
@@ -382,7 +379,7 @@ mod tests {
     #[test]
     fn a_slot_that_became_free_before_the_wait_goes_only_to_the_first_waiter() {
         let local = servers(&[(1, Some(1))]).local();
-        let first = local.shared.live.queue.join(None, 2).ok().expect("room");
+        let first = local.shared.live.queue.join(None, 2, 0).ok().expect("room");
         let mut second = pin!(local.wait_for_slot(&[]));
         assert!(poll(second.as_mut()).is_pending(), "behind the first");
         drop(first);
@@ -614,7 +611,7 @@ mod tests {
         let local = servers(&[(1, Some(1)), (1, None)]).local();
         let server = Arc::clone(&local.shared.set().servers()[0]);
         let queue = &local.shared.live.queue;
-        let waiting = queue.join(Some(&server), 2).ok().expect("room");
+        let waiting = queue.join(Some(&server), 2, 0).ok().expect("room");
         assert_eq!(preferred_index(&local, 0), Err(NoSlot::Full));
         assert_eq!(preferred_index(&local, 1), Ok(1));
         drop(waiting);
@@ -763,5 +760,56 @@ mod tests {
         assert_eq!(local.shared.queued(), 6);
         drop(waiting);
         assert_eq!(local.shared.queued(), 0);
+    }
+
+    /// `local` after a reload that changes a setting of the backend and adds a server.
+    fn with_one_more(local: &Rc<Local>) -> Rc<Local> {
+        let mut all = local.shared.set().servers().to_vec();
+        let added = servers(&[(1, Some(1)), (1, Some(1))]).local();
+        all.push(Arc::clone(&added.shared.set().servers()[1]));
+        let mut plan = local.shared.plan.clone();
+        plan.queue.max += 1;
+        let backend = Backend::new(&plan, all, Some(&local.shared));
+        let attempts = AttemptCounter::of_worker(0);
+        Rc::new(Local::new(Arc::new(backend), attempts, false, Some(local)))
+    }
+
+    #[test]
+    fn a_slot_at_a_server_that_older_waiters_cannot_use_is_not_passed_around_among_them() {
+        struct Wakes(AtomicUsize);
+        impl Wake for Wakes {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let local = servers(&[(1, Some(1))]).local();
+        let held = local.lease_first(&[]).expect("a slot");
+        let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut cx = Context::from_waker(&waker);
+        let mut older = [&[][..], &[]].map(|names| Box::pin(local.wait_for_slot(names)));
+        let mut poll_older = || older.each_mut().map(|one| one.as_mut().poll(&mut cx));
+        assert!(poll_older().iter().all(Poll::is_pending));
+
+        let reloaded = with_one_more(&local);
+        let Poll::Ready(Ok(at_added)) = poll(pin!(reloaded.wait_for_slot(&[]))) else {
+            unreachable!("the added server is free, and the older ones cannot use it");
+        };
+        assert_eq!(index_of(&at_added), 1);
+        drop(at_added);
+        for round in 0.. {
+            let before = wakes.0.load(Ordering::Relaxed);
+            assert!(poll_older().iter().all(Poll::is_pending));
+            if wakes.0.load(Ordering::Relaxed) == before {
+                break;
+            }
+            assert!(round < 10, "they pass it around");
+        }
+        let newer = poll(pin!(reloaded.wait_for_slot(&[])));
+        assert_eq!(granted_index(newer), Some(1), "the slot is free");
+        drop(held);
+        let [first, second] = poll_older();
+        assert_eq!(granted_index(first), Some(0), "it has kept its turn");
+        assert!(second.is_pending());
     }
 }

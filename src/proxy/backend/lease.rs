@@ -128,8 +128,9 @@ impl Drop for Lease {
         let server = &self.server.shared;
         let queue = &self.backend.shared.live.queue;
         if !server.is_usable() || !server.is_within_limit() {
-            // A slot at a server that takes no more traffic is not passed on.
-            server.release();
+            // A slot at a server that takes no more traffic is not passed on. It may come up, or get a
+            // higher limit, at this moment: then waiters have just seen it full.
+            queue.release(server);
         } else if queue.len() > 0 && !self.backend.has(&self.server) {
             // Nor one at a removed server; only exchanges under an earlier snapshot may use it.
             queue.release(server);

@@ -1,11 +1,12 @@
 //! The part of a backend that belongs to one worker: its connections to the servers.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
+use crate::base::Name;
 use crate::base::clock::Instant;
 use crate::exchange::TriedServer;
 use crate::observe::AttemptCounter;
@@ -33,6 +34,8 @@ pub(super) struct LocalSet {
     pub(super) shared: Arc<ServerSet>,
     /// In the order of the shared servers.
     pub(super) servers: Rc<[Rc<LocalServer>]>,
+    /// Their indices. Made for the first exchange for which a rule names a server.
+    by_name: Rc<OnceCell<HashMap<Name, usize>>>,
 }
 
 /// A server on one worker. A lease holds it by `Rc`.
@@ -155,7 +158,17 @@ impl LocalSet {
         Self {
             servers: servers.collect(),
             shared,
+            by_name: Rc::default(),
         }
+    }
+
+    /// The server called `name`.
+    pub(super) fn named(&self, name: &Name) -> Option<&Rc<LocalServer>> {
+        let by_name = self.by_name.get_or_init(|| {
+            let names = self.servers.iter().map(|server| server.shared.name.clone());
+            names.zip(0..).collect()
+        });
+        self.servers.get(*by_name.get(name)?)
     }
 
     /// The set that follows this one. If only states of servers have changed, the list is kept: it
@@ -166,6 +179,7 @@ impl LocalSet {
             return Self {
                 shared,
                 servers: Rc::clone(&self.servers),
+                by_name: Rc::clone(&self.by_name),
             };
         }
         let next = Self::of(backend, shared, self.servers.iter(), settings);

@@ -53,6 +53,8 @@ pub struct Backend {
     /// when its version changed.
     set: CurrentSet,
     live: Arc<Live>,
+    /// Different for each object that has this live state.
+    number: u64,
 }
 
 /// What belongs to a backend's name and outlives a reload.
@@ -74,6 +76,7 @@ impl Backend {
             tls: TlsBySettings::new(),
             set: CurrentSet::new(servers.into(), plan.balance),
             live: before.map_or_else(Arc::default, |before| Arc::clone(&before.live)),
+            number: before.map_or(0, |before| before.number + 1),
         }
     }
 
@@ -84,6 +87,7 @@ impl Backend {
             tls,
             set: CurrentSet::new(Arc::clone(self.set.load().servers()), self.plan.balance),
             live: Arc::clone(&self.live),
+            number: self.number + 1,
         }
     }
 

@@ -52,6 +52,12 @@ struct Waiter {
     /// Its turn among all waiters of the backend; it keeps it when it changes lines.
     arrival: u64,
     state: Mutex<State>,
+    /// Servers of which it was granted a slot that it could not use: a reload has added them, and its
+    /// exchange runs under the settings before. Nearly always empty. Written under the lock of the
+    /// lines.
+    refused: Mutex<Vec<ServerKey>>,
+    /// The backend that its exchange runs under: [`Backend::number`](super::Backend::number).
+    backend: u64,
 }
 
 /// The state of a waiter.
@@ -109,11 +115,13 @@ impl Queue {
     }
 
     /// A ticket for the end of the line of `server`, or of the common one. Each line has at most
-    /// `max` waiters: one server that is slow does not fill the queue for the others.
+    /// `max` waiters: one server that is slow does not fill the queue for the others. `backend`: the number
+    /// of the backend that the exchange runs under.
     pub(super) fn join(
         &self,
         server: Option<&Arc<Server>>,
         max: usize,
+        backend: u64,
     ) -> Result<Ticket<'_>, Full> {
         let mut lines = lock(&self.lines);
         if lines.len_of(server) >= max {
@@ -122,6 +130,8 @@ impl Queue {
         let waiter = Arc::new(Waiter {
             arrival: lines.arrivals,
             state: Mutex::new(State::Waiting(None)),
+            refused: Mutex::default(),
+            backend,
         });
         lines.arrivals += 1;
         lines.add(server, &waiter);
@@ -239,7 +249,9 @@ impl Lines {
 
     /// Takes out the waiter that has waited longest of all that may use `server`, as [`Lines::take`].
     fn pop_for(&mut self, server: &Arc<Server>) -> Option<(Arc<Waiter>, Option<Arc<Waiter>>)> {
-        let first_of = |line: Option<&Line>| line.and_then(|line| line.keys().next().copied());
+        let key = ServerKey::of(server);
+        let may_use = |waiter: &&Arc<Waiter>| !lock(&waiter.refused).contains(&key);
+        let first_of = |line: Option<&Line>| Some(line?.values().find(may_use)?.arrival);
         let own = first_of(self.line(Some(server)));
         let any = first_of(self.line(None)).filter(|_| server.is_balanced());
         match (own, any) {
@@ -251,11 +263,28 @@ impl Lines {
 }
 
 impl Ticket<'_> {
-    /// Whether it is the first of its line.
+    /// Whether it is the first of its line of those that run under the same settings. Those under the
+    /// settings before a reload cannot use a server that it added, and that server may be free.
     pub(super) fn is_first(&self) -> bool {
         let lines = lock(&self.queue.lines);
-        let line = lines.line(self.server.as_ref());
-        line.is_some_and(|line| line.keys().next() == Some(&self.waiter.arrival))
+        let Some(line) = lines.line(self.server.as_ref()) else {
+            return false;
+        };
+        let mut before = line.range(..self.waiter.arrival);
+        before.all(|(_, waiter)| waiter.backend != self.waiter.backend)
+    }
+
+    /// Gives back the slot at `server` that was granted, because the exchange cannot use that server, and
+    /// waits on in its turn. It is not granted another slot there.
+    pub(super) fn refuse(&self, server: &Arc<Server>) {
+        {
+            let mut lines = lock(&self.queue.lines);
+            lock(&self.waiter.refused).push(ServerKey::of(server));
+            *lock(&self.waiter.state) = State::Waiting(None);
+            lines.add(self.server.as_ref(), &self.waiter);
+            self.queue.count(&lines, 1, 0);
+        }
+        self.queue.give_back(server);
     }
 
     /// Changes to the line of `server`, or to the common one, and keeps its turn among all. The new line
@@ -387,8 +416,8 @@ mod tests {
     #[test]
     fn the_first_in_line_gets_the_slot() {
         let (queue, server) = (Queue::default(), server());
-        let first = queue.join(None, 9).ok().expect("room");
-        let second = queue.join(None, 9).ok().expect("room");
+        let first = queue.join(None, 9, 0).ok().expect("room");
+        let second = queue.join(None, 9, 0).ok().expect("room");
         assert!(queue.hand_over(&server));
         assert!(!is_granted(&second));
         assert!(is_granted(&first));
@@ -398,8 +427,8 @@ mod tests {
     #[test]
     fn a_grant_that_is_not_taken_goes_to_the_next() {
         let (queue, server) = (Queue::default(), server());
-        let first = queue.join(None, 9).ok().expect("room");
-        let second = queue.join(None, 9).ok().expect("room");
+        let first = queue.join(None, 9, 0).ok().expect("room");
+        let second = queue.join(None, 9, 0).ok().expect("room");
         assert!(queue.hand_over(&server));
         drop(first);
         assert!(is_granted(&second));
@@ -410,7 +439,7 @@ mod tests {
     #[test]
     fn a_grant_without_a_waiter_is_given_back() {
         let (queue, server) = (Queue::default(), server());
-        let only = queue.join(None, 9).ok().expect("room");
+        let only = queue.join(None, 9, 0).ok().expect("room");
         assert!(queue.hand_over(&server));
         drop(only);
         assert_eq!(server.in_flight(), 0);
@@ -420,16 +449,16 @@ mod tests {
     #[test]
     fn the_queue_has_a_limit() {
         let queue = Queue::default();
-        let _first = queue.join(None, 1).ok().expect("room");
-        assert!(queue.join(None, 1).is_err());
-        assert!(Queue::default().join(None, 0).is_err());
+        let _first = queue.join(None, 1, 0).ok().expect("room");
+        assert!(queue.join(None, 1, 0).is_err());
+        assert!(Queue::default().join(None, 0, 0).is_err());
     }
 
     #[test]
     fn a_waiter_that_is_polled_again_keeps_its_turn() {
         let (queue, server) = (Queue::default(), server());
-        let first = queue.join(None, 9).ok().expect("room");
-        let _second = queue.join(None, 9).ok().expect("room");
+        let first = queue.join(None, 9, 0).ok().expect("room");
+        let _second = queue.join(None, 9, 0).ok().expect("room");
         queue.look_again();
         assert!(matches!(poll(&first), Poll::Ready(Woken::LookAgain)));
         assert!(queue.hand_over(&server));
@@ -477,7 +506,7 @@ mod tests {
             for event in events {
                 match event {
                     Event::Come(line) => {
-                        let ticket = queue.join(servers.get(line), 99).ok().expect("room");
+                        let ticket = queue.join(servers.get(line), 99, 0).ok().expect("room");
                         waiting.push((line, ticket));
                     }
                     Event::Leave(index) if !waiting.is_empty() => {
@@ -528,7 +557,7 @@ mod tests {
                 Some(_) => None,
             };
             let [first, mut second, third] =
-                [(); 3].map(|()| queue.join(line, 9).ok().expect("room"));
+                [(); 3].map(|()| queue.join(line, 9, 0).ok().expect("room"));
             assert!(!looks(&second) && !looks(&third));
             drop(first);
             assert!(looks(&second) && !looks(&third));
@@ -542,7 +571,8 @@ mod tests {
         let server = server();
         for line in [None, Some(&server)] {
             let queue = Queue::default();
-            let [first, second, third] = [(); 3].map(|()| queue.join(line, 9).ok().expect("room"));
+            let [first, second, third] =
+                [(); 3].map(|()| queue.join(line, 9, 0).ok().expect("room"));
             assert!(queue.hand_over(&server));
             assert!(is_granted(&first));
             assert!(matches!(poll(&second), Poll::Ready(Woken::LookAgain)));
@@ -553,7 +583,7 @@ mod tests {
     #[test]
     fn all_that_may_have_a_slot_look_for_it_if_it_was_given_back_to_the_server() {
         let (queue, server) = (Queue::default(), server());
-        let waiting = [None, Some(&server)].map(|line| queue.join(line, 9).ok().expect("room"));
+        let waiting = [None, Some(&server)].map(|line| queue.join(line, 9, 0).ok().expect("room"));
         assert!(waiting.iter().all(|ticket| poll(ticket).is_pending()));
         queue.release(&server);
         for ticket in &waiting {
@@ -565,12 +595,12 @@ mod tests {
     #[test]
     fn a_slot_that_is_given_back_wakes_only_those_that_may_have_it() {
         let (queue, one, other) = (Queue::default(), server(), server());
-        let at_other = queue.join(Some(&other), 9).ok().expect("room");
+        let at_other = queue.join(Some(&other), 9, 0).ok().expect("room");
         queue.give_back(&one);
         assert!(poll(&at_other).is_pending());
         assert_eq!((one.in_flight(), other.in_flight()), (0, 1));
         one.set_balanced(false);
-        let for_any = queue.join(None, 9).ok().expect("room");
+        let for_any = queue.join(None, 9, 0).ok().expect("room");
         assert!(one.try_acquire());
         queue.give_back(&one);
         assert!(poll(&for_any).is_pending());
