@@ -17,6 +17,7 @@ mod include;
 mod keys;
 mod merge;
 mod page;
+mod quantity;
 mod raw;
 mod report;
 mod schema;

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use crate::base::ByteSize;
-use crate::base::units::{UnitError, parse_duration, parse_size, show_duration};
+use crate::base::units::{UnitError, parse_duration, parse_size};
 use crate::config::haproxy_hints;
+use crate::config::quantity::{DURATION_WORDS, QuantityWords, SIZE_WORDS};
 use crate::config::raw::{Kind, Table, Text, Value};
 use crate::config::report::Report;
 use crate::config::source::Span;
@@ -374,51 +375,4 @@ pub(super) fn range(least: i64, most: i64) -> String {
         i64::MAX => format!("a whole number of at least {least}"),
         _ => format!("a whole number from {least} to {most}"),
     }
-}
-
-/// The words for one kind of quantity.
-struct QuantityWords {
-    noun: &'static str,
-    units: &'static str,
-    example: &'static str,
-    /// The quantity that a bare number at a key most likely means, and a note about it.
-    with_unit: fn(key: &str, number: &str) -> Option<(String, String)>,
-}
-
-const DURATION_WORDS: QuantityWords = QuantityWords {
-    noun: "duration",
-    units: "`us`, `ms`, `s`, `m`, `h` and `d`",
-    example: "5s",
-    with_unit: duration_of,
-};
-
-const SIZE_WORDS: QuantityWords = QuantityWords {
-    noun: "size",
-    units: "`B`, `kB`, `KiB`, `MB`, `MiB`, `GB` and `GiB`",
-    example: "64KiB",
-    with_unit: |_, number| {
-        let bytes = number.parse().ok()?;
-        Some((ByteSize(bytes).to_string(), String::new()))
-    },
-};
-
-/// Bare numbers from HAProxy are milliseconds, from nginx and most others seconds.
-///
-/// A number that would be too short in milliseconds is taken for seconds: `interval = 2000` comes from
-/// HAProxy, `interval = 5` does not. Settings of minutes and hours have their own bound.
-fn duration_of(key: &str, number: &str) -> Option<(String, String)> {
-    let is_long = matches!(key, "tunnel" | "tunnels" | "exchange" | "max_age");
-    let least_ms = if is_long { 10_000 } else { 100 };
-    if let Ok(number) = number.parse::<u64>() {
-        let (seconds, ms) = (Duration::from_secs(number), Duration::from_millis(number));
-        let hint = format!(", or `\"{number}ms\"` if milliseconds are meant, as in HAProxy");
-        return Some(match number {
-            0 => ("0s".to_owned(), String::new()),
-            number if number < least_ms => (show_duration(seconds), hint),
-            _ => (show_duration(ms), String::new()),
-        });
-    }
-    let seconds = number.parse::<f64>().ok()?;
-    let is_plain = (0.001..1e6).contains(&seconds);
-    is_plain.then(|| (format!("{}ms", (seconds * 1000.0).round()), String::new()))
 }
