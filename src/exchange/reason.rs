@@ -155,7 +155,7 @@ reasons! {
     RuleRedirected = "rule.redirected", 302, Proxy, Never;
     /// No server of the backend is up, or all have weight 0.
     BackendNoServer = "backend.no_server", 503, Server, Never;
-    /// Every server is at its limit, and the queue is full.
+    /// Every server, or the one that a rule chose (`use_server`), is at its limit, and the queue is full.
     QueueFull = "queue.full", 503, Server, Never;
     /// No slot became free in time (`timeout.queue`).
     QueueTimeout = "queue.timeout", 503, Server, Never;

@@ -270,7 +270,8 @@ fn reasons_page() -> String {
          `evenkeel_attempt_faults_total`) and in the admin API. A test keeps this page equal to the code's table\n\
          (`src/exchange/reason.rs`).\n\n\
          - *status*: the status that the client gets. *cut*: the connection is closed, because a response has already\n  \
-         begun or none is possible. 499 is never sent: log and metrics have it for a client that left.\n\
+         begun or none is possible. 499 is never sent: log and metrics have it for a client that left.\n  \
+         `request.heads.too_large` has no status in the log, and is not in `evenkeel_frontend_requests_total`.\n\
          - *side*: who caused it.\n\
          - *retry*: the word of `retry.on` in a backend that stands for it: then an idempotent request (RFC 9110 §9.2.2)\n  \
          goes to another server, if its body is still here. A request of which no byte was written, or which the server\n  \

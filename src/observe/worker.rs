@@ -156,7 +156,10 @@ impl WorkerObserver {
         let reason = record.reason.get();
         // In TCP mode, the server answers the connection, and there is no status.
         let is_request = opening.first_bytes.is_none();
-        let status = is_request.then(|| status_label(record.status.get(), reason));
+        let status = match is_request {
+            true => status_label(record.status.get(), reason),
+            false => None,
+        };
         let attempts = &*record.attempts.list();
         let decisive = record.attempts.decisive();
         let attempt = decisive.and_then(|index| attempts.get(index));
@@ -215,7 +218,7 @@ impl WorkerObserver {
     /// Counts and logs a request without an exchange, to the frontend `name`.
     pub fn refused(&self, refusal: &Refusal, name: &str, frontend: &FrontendMetrics) {
         let total = refusal.ended.saturating_duration_since(refusal.began);
-        let status = Some(status_label(refusal.status, Some(refusal.reason)));
+        let status = status_label(refusal.status, Some(refusal.reason));
         frontend.finished(
             self.worker,
             &Finished {
@@ -295,13 +298,17 @@ impl Drop for WorkerObserver {
 
 /// The status in the log and in the metrics.
 ///
-/// If no status was sent, the one that would have been sent, so that every exchange has one.
-fn status_label(sent: u16, reason: Option<Reason>) -> u16 {
+/// If no status was sent, the one that would have been sent, so that every exchange has one. `None`: the stream
+/// was refused, and the client, which is still there, may send the request again.
+fn status_label(sent: u16, reason: Option<Reason>) -> Option<u16> {
     if sent != 0 {
-        return sent;
+        return Some(sent);
+    }
+    if reason == Some(Reason::RequestHeadsTooLarge) {
+        return None;
     }
     let meant = reason.and_then(Reason::status);
-    meant.map_or(CLIENT_LEFT, |status| status.as_u16())
+    Some(meant.map_or(CLIENT_LEFT, |status| status.as_u16()))
 }
 
 #[cfg(test)]
@@ -526,6 +533,18 @@ mod tests {
             let replies = reason.map(|reason| bench.frontend.replies(reason));
             assert_eq!(replies, reason.map(|_| 1));
         }
+    }
+
+    #[test]
+    fn a_refused_stream_has_no_status_because_its_client_is_still_there() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let record = bench.record();
+        record.reason.set(Some(Reason::RequestHeadsTooLarge));
+        bench.finish(&record);
+        assert_eq!(bench.statuses(), []);
+        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+        assert_eq!(line["status"], serde_json::Value::Null);
+        assert_eq!(bench.frontend.replies(Reason::RequestHeadsTooLarge), 1);
     }
 
     #[test]

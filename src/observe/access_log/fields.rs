@@ -45,7 +45,7 @@ pub(in crate::observe) const FIELDS: &[Field] = {
         field("tls_cipher", TEXT_OR_NULL, "\"TLS_AES_256_GCM_SHA384\"", "The cipher suite, by its IANA name."),
         field("sni", TEXT_OR_NULL, "\"example.com\"", "The name that the client asked for by TLS (SNI). At most 255 bytes."),
         field("sni_bytes", IF_CUT, "9000", "How long it was."),
-        field("status", NUMBER_OR_NULL, "200", "The status that the client was sent. If it was sent none: the status that it would have been sent; 499 if it had left. `null` in TCP mode."),
+        field("status", NUMBER_OR_NULL, "200", "The status that the client was sent. If it was sent none: the status that it would have been sent; 499 if it had left. `null` in TCP mode, and for a stream that was refused (`request.heads.too_large`)."),
         field("reason", TEXT_OR_NULL, "\"server.connect.refused\"", "Why the proxy answered itself, or why the exchange ended early: see [reasons](reasons.md)."),
         field("request_id", TEXT_OR_NULL, "\"0123456789abcdef\"", "The request id, as sent to the server and in the proxy's own answers. At most 128 characters. `null` if the client got none."),
         field("generation", NUMBER, "7", "The number of the configuration: 1 after the start, one more after each reload."),

@@ -60,7 +60,7 @@ macro_rules! metrics {
 
 metrics! {
     FRONTEND_REQUESTS = "evenkeel_frontend_requests_total", Counter, Count, ["frontend", "status"],
-        "Finished exchanges by the status that the client got; 499: the client left before it got one.";
+        "Finished exchanges by the status that the client got; 499: the client left before it got one. Streams that were refused (`request.heads.too_large`) have no status: `evenkeel_replies_total` alone counts them.";
     FRONTEND_DURATION = "evenkeel_frontend_request_duration_seconds", Histogram, Seconds, ["frontend"],
         "Time from the first byte of a request head to the last byte of its response, without tunnels.";
     FRONTEND_CONNECTIONS = "evenkeel_frontend_connections_total", Counter, Count, ["frontend"],

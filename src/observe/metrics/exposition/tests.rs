@@ -140,7 +140,7 @@ fn a_frontend_is_written_so() {
     let mut text = String::new();
     frontends(&mut text, &Busy::new().frontends());
     insta::assert_snapshot!(text, @r##"
-        # HELP evenkeel_frontend_requests_total Finished exchanges by the status that the client got; 499: the client left before it got one.
+        # HELP evenkeel_frontend_requests_total Finished exchanges by the status that the client got; 499: the client left before it got one. Streams that were refused (`request.heads.too_large`) have no status: `evenkeel_replies_total` alone counts them.
         # TYPE evenkeel_frontend_requests_total counter
         evenkeel_frontend_requests_total{frontend="web",status="200"} 2
         evenkeel_frontend_requests_total{frontend="web",status="503"} 1

@@ -5,10 +5,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 
+use http::Version;
 use tokio::sync::oneshot;
 
 use crate::base::clock::Instant;
-use crate::exchange::Reason;
+use crate::exchange::{LoggedRequest, Reason, RequestTexts};
 use crate::proxy::http::client::Client;
 use crate::proxy::io::{SocketTracker, Timer};
 
@@ -127,6 +128,11 @@ impl Shared {
 
     /// Counts and logs a request without an exchange, with the status that the client got.
     pub(super) fn refuse(&self, reason: Reason, status: u16, began: Option<Instant>) {
-        self.client.refuse(reason, status, began, None, None);
+        let request = LoggedRequest::of(&RequestTexts {
+            version: Some(Version::HTTP_2),
+            ..RequestTexts::default()
+        });
+        self.client
+            .refuse(reason, status, began, None, Some(request));
     }
 }
