@@ -19,8 +19,8 @@ use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
 use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure};
 
-/// A buffer of this size goes to the writer: enough lines to make the system call cheap for each,
-/// few enough to lose little in a crash.
+/// A buffer of this size is queued for the writer: enough lines to make the system call cheap for
+/// each. A crash loses what is queued, the lines of a tenth of a second at most.
 const FLUSH_BYTES: usize = 32 << 10;
 
 /// The size of a buffer: most lines fit in the rest of it.
