@@ -72,7 +72,15 @@ impl CannotListen {
 
 impl std::fmt::Display for CannotListen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.at, self.message())?;
+        match self.at.is_built_in() {
+            false => write!(f, "{}: {}", self.at, self.message())?,
+            // Only the admin listener has an address that is not in the file.
+            true => write!(
+                f,
+                "{}; that is the default of `[admin] listen`",
+                self.message()
+            )?,
+        }
         let help = self.help();
         if !help.is_empty() {
             write!(f, " ({help})")?;
@@ -85,4 +93,43 @@ impl std::fmt::Display for CannotListen {
 pub(super) fn lacks_ipv6(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+
+    use super::*;
+
+    fn told(at: Position) -> String {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 9900));
+        let cannot_listen = CannotListen {
+            at,
+            addr: ListenAddress::At(addr.into()),
+            error: ErrorKind::AddrInUse.into(),
+            handed_over: None,
+        };
+        cannot_listen.to_string()
+    }
+
+    #[test]
+    fn a_taken_address_that_is_not_in_the_file_is_said_to_be_the_default() {
+        let default = told(Position::built_in());
+        assert!(
+            default.starts_with("cannot listen on 127.0.0.1:9900: "),
+            "{default}"
+        );
+        assert!(default.contains("default of `[admin] listen`"), "{default}");
+        let written = told(Position {
+            file: Path::new("a.toml").into(),
+            line: 3,
+            column: 10,
+        });
+        assert!(
+            written.starts_with("a.toml:3:10: cannot listen on "),
+            "{written}"
+        );
+        assert!(!written.contains("default"), "{written}");
+    }
 }

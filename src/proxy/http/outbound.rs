@@ -44,7 +44,7 @@ impl ActiveRequest {
         let backend = self.backend().ok_or(Reason::RouteNone)?;
         let tls = client.tls.as_deref();
         let (mut head, incoming) = admitted.request.into_parts();
-        // After the rules: none of them replaces what servers are told of the client.
+        // After the rules, so that no rule can forge the client's address for the server.
         let sender = Sender {
             peer: client.peer,
             proto: match tls {
