@@ -30,7 +30,7 @@ use crate::plan::{self, ClientCertificate, On};
 use crate::proxy::reply::LocalAnswer;
 use crate::wire::readings;
 
-use action::Action;
+use action::{Action, RequireCertificate};
 
 /// The rules of a frontend, a route or a backend, compiled.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ impl Pipeline {
         match route.client_certificate {
             ClientCertificate::Any => Self::compile(&route.rules),
             ClientCertificate::Required => {
-                let first = Rule::always(Action::RequireCertificate);
+                let first = Rule::always(Action::RequireCertificate(RequireCertificate));
                 Some(Arc::new(Self::of(&route.rules, Some(first))))
             }
         }

@@ -1,0 +1,27 @@
+//! The host of a request, for the actions that read or replace it.
+
+use http::{HeaderValue, Request, header};
+
+use crate::proxy::rules::OriginalHost;
+
+/// The host that `request` is for.
+pub(super) fn host_of<B>(request: &Request<B>) -> Option<&[u8]> {
+    let authority = request.uri().authority();
+    let field = || {
+        request
+            .headers()
+            .get(header::HOST)
+            .map(HeaderValue::as_bytes)
+    };
+    authority
+        .map(|host| host.as_str().as_bytes())
+        .or_else(field)
+}
+
+/// Keeps the host that the client asked for, before a rule replaces it for the first time.
+pub(super) fn keep_host<B>(request: &mut Request<B>) {
+    if request.extensions().get::<OriginalHost>().is_none() {
+        let host = host_of(request).and_then(|host| HeaderValue::from_bytes(host).ok());
+        request.extensions_mut().insert(OriginalHost(host));
+    }
+}
