@@ -4,6 +4,7 @@
 //! and no I/O: two plans are equal when they mean the same, wherever in a file their values are
 //! written.
 
+mod action;
 mod backend;
 mod bind;
 pub mod expr;
@@ -22,6 +23,7 @@ mod server_tls;
 mod tcp_route;
 mod tls;
 
+pub use action::{Action, Field, FieldName, Redirect, RedirectTo, Return};
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };
@@ -41,7 +43,7 @@ pub use retry::{Retry, RetryOn};
 pub use route::{
     ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
 };
-pub use rule::{Action, Field, FieldName, On, Redirect, RedirectTo, Return, Rule};
+pub use rule::{On, Rule};
 pub use tcp_route::TcpRoute;
 
 pub use tls::{

@@ -7,8 +7,8 @@ use crate::base::quote::beginning;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
-use crate::plan::expr::{Condition, Expr, Fetch, Piece, Template, Variable};
-use crate::plan::{Action, Plan, RedirectTo, Rule, Target};
+use crate::plan::expr::{Condition, Expr, Fetch, Variable};
+use crate::plan::{Plan, Target};
 
 use super::condition::{Impossible, impossible};
 use super::rules;
@@ -72,13 +72,8 @@ fn warn_of_impossible(impossible: Impossible, at: &Position, report: &mut Report
 
 /// Warns of variables that no rule sets: they are always absent.
 pub(super) fn warn_of_unset_variables(plan: &Plan, report: &mut Report<'_>) {
-    let set = rules::all(plan)
-        .flatten()
-        .filter_map(|rule| match &rule.action {
-            Action::SetVar(variables) => Some(variables),
-            _ => None,
-        });
-    let set: HashSet<&Variable> = set.flatten().map(|(variable, _)| variable).collect();
+    let rules = rules::all(plan).flatten();
+    let set: HashSet<&Variable> = rules.flat_map(|rule| rule.action.sets()).collect();
     let mut names: Vec<String> = set.iter().map(|variable| variable.to_string()).collect();
     names.sort();
     let mut unset = Vec::new();
@@ -118,46 +113,13 @@ fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
         condition.each_expr(see);
     }
     for rule in rules::all(plan).flatten() {
-        each_expr_of_action(rule, see);
+        rule.action.each_expr(see);
     }
     let routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
     for route in routes {
         match &route.target {
-            Target::Named(name) => each_expr_of_template(name, see),
+            Target::Named(name) => name.each_expr(see),
             Target::Backend(_) | Target::Split(_) | Target::Answered => {}
-        }
-    }
-}
-
-fn each_expr_of_action(rule: &Rule, see: &mut dyn FnMut(&Expr)) {
-    let mut templates: Vec<&Template> = Vec::new();
-    match &rule.action {
-        Action::SetHeader(fields) | Action::AddHeader(fields) => {
-            templates.extend(fields.iter().map(|field| &field.value));
-        }
-        Action::Return(answer) => {
-            templates.extend(answer.headers.iter().map(|field| &field.value));
-            templates.push(&answer.body);
-        }
-        Action::Redirect(redirect) => match &redirect.to {
-            RedirectTo::Location(to) | RedirectTo::Prefix(to) | RedirectTo::Scheme(to) => {
-                templates.push(to);
-            }
-        },
-        Action::SetPath(path) => templates.push(path),
-        Action::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
-        Action::Deny(_) | Action::DelHeader(_) | Action::Pause(_) | Action::UseServer(_) => {}
-    }
-    for template in templates {
-        each_expr_of_template(template, see);
-    }
-}
-
-fn each_expr_of_template(template: &Template, see: &mut dyn FnMut(&Expr)) {
-    for piece in &template.pieces {
-        match piece {
-            Piece::Expr(expr) => see(expr),
-            Piece::Text(_) => {}
         }
     }
 }

@@ -25,8 +25,6 @@ mod rules;
 mod servers;
 mod wildcards;
 
-pub(super) use rules::parts_of;
-
 use crate::config::report::Report;
 use crate::plan::Plan;
 

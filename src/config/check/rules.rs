@@ -4,7 +4,7 @@ use http::{HeaderName, StatusCode, header};
 
 use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keys::{Word, key_of};
+use crate::config::keys::{Word, parts_of};
 use crate::config::report::Report;
 use crate::plan::expr::{Piece, Template};
 use crate::plan::{Action, Field, FieldName, Frontend, On, Plan, Return, Rule};
@@ -22,19 +22,10 @@ const RESERVED: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// The parts of an exchange in which the action `key` can run.
-pub(in crate::config) fn parts_of(key: &str) -> &'static [On] {
-    match key {
-        "set_path" | "pause" | "redirect" | "use_server" => &[On::Request],
-        "deny" | "return" => &[On::Request, On::Response],
-        _ => &[On::Request, On::Response, On::After],
-    }
-}
-
 /// Reports rules that cannot do what they say.
 pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
     for rule in all(plan).flatten() {
-        let key = key_of(&rule.action);
+        let key = rule.action.key();
         let parts = parts_of(key);
         if !parts.contains(&rule.on) {
             let parts = parts.iter().map(|on| format!("`on = {:?}`", on.word()));

@@ -43,6 +43,8 @@ mod process;
 mod retry;
 mod route;
 mod rule;
+#[cfg(test)]
+mod rule_reference;
 mod send_proxy;
 mod server;
 mod timeout;
@@ -59,7 +61,7 @@ pub(super) use peers::proxy_protocol;
 pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use retry::{MOST_ATTEMPTS, RETRY};
 pub(super) use route::{ROUTE, TCP_ROUTE};
-pub(super) use rule::{REDIRECT, RETURN, RULE, actions, key_of};
+pub(super) use rule::{REDIRECT, RETURN, RULE, actions, parts_of};
 pub(super) use server::{SERVER, SERVER_HEALTH};
 pub(super) use timeout::FRONTEND_TIMEOUT;
 pub(super) use tls::{CERTIFICATE, CLIENT_AUTH, FRONTEND_TLS, SERVER_TLS, TLS_NAME};
@@ -70,6 +72,7 @@ use crate::config::haproxy_hints::fold;
 use crate::config::page::{self, Page};
 use crate::config::report::Report;
 use crate::config::section::{KeyList, Section};
+use crate::plan::On;
 use kind::KeyKind;
 
 const NO_REQUESTS: &str = "leave it out: in TCP mode there are no requests, only bytes";
@@ -107,6 +110,12 @@ pub(super) struct KeyInfo {
     also: &'static str,
     not_in_tcp: Option<&'static str>,
     not_in_defaults: Option<&'static str>,
+    parts: &'static [On],
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the reference is written by a test")
+    )]
+    forms: &'static [(&'static str, &'static str)],
 }
 
 /// Where a table of keys is written.
@@ -134,6 +143,8 @@ const fn key(name: &'static str) -> KeyInfo {
         also: "",
         not_in_tcp: None,
         not_in_defaults: None,
+        parts: &[],
+        forms: &[],
     }
 }
 
@@ -165,6 +176,20 @@ impl KeyInfo {
     const fn not_in_defaults(self, instead: &'static str) -> Self {
         Self {
             not_in_defaults: Some(instead),
+            ..self
+        }
+    }
+
+    /// The key is the action of a rule, which can run in these parts of an exchange. `forms` are its rows
+    /// in the reference: what may be written, and what it does.
+    const fn action(
+        self,
+        parts: &'static [On],
+        forms: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self {
+            parts,
+            forms,
             ..self
         }
     }

@@ -3,12 +3,15 @@
 use crate::config::page::{
     duration, fields, key as quoted_key, list, rows, string, table, template,
 };
-use crate::config::section::KeyList;
 use crate::plan::{Action, On, Redirect, RedirectTo, Return, Rule};
 
 use super::kind::Shape;
 use super::words::Words;
 use super::{Keys, key};
+
+const REQUEST: &[On] = &[On::Request];
+const REQUEST_OR_RESPONSE: &[On] = &[On::Request, On::Response];
+const ALL: &[On] = &[On::Request, On::Response, On::After];
 
 const FIELDS: Shape = Shape::Named(&Shape::Text);
 /// A status, or `true` for the usual one.
@@ -28,36 +31,82 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             }),
         key("deny")
             .means("Refuse, with a status from 400 to 599.")
+            .action(
+                REQUEST_OR_RESPONSE,
+                &[(
+                    "deny = 403",
+                    "Refuses: a status from 400 to 599, or `true` for 403. Reason `rule.denied`.",
+                )],
+            )
             .compiled(STATUS, |rule| match &rule.action {
                 Action::Deny(status) => Some(status.as_u16().to_string()),
                 _ => None,
             }),
         key("return")
             .means("Answer in place of a server.")
+            .action(
+                REQUEST_OR_RESPONSE,
+                &[(
+                    "return = { status, content_type, headers, body }",
+                    "Answers in place of a server; `status` is 200 unless it is written. Reason `rule.returned`.",
+                )],
+            )
             .compiled(Shape::Table(&RETURN), |rule| match &rule.action {
                 Action::Return(answer) => Some(RETURN.whole().inline(answer)),
                 _ => None,
             }),
         key("redirect")
             .means("Send the client somewhere else.")
+            .action(
+                REQUEST,
+                &[
+                    (
+                        "redirect = { location }",
+                        "Sends the client there. Reason `rule.redirected`.",
+                    ),
+                    (
+                        "redirect = { prefix }",
+                        "The same, followed by the path and the query of the request.",
+                    ),
+                    (
+                        "redirect = { scheme }",
+                        "The same URL with another scheme.",
+                    ),
+                ],
+            )
             .compiled(Shape::Table(&REDIRECT), |rule| match &rule.action {
                 Action::Redirect(redirect) => Some(REDIRECT.whole().inline(redirect)),
                 _ => None,
             }),
         key("set_header")
             .means("Set fields to one value.")
+            .action(
+                ALL,
+                &[(
+                    "set_header = { name = \"value\" }",
+                    "Gives the fields this value, in place of all lines that they had.",
+                )],
+            )
             .compiled(FIELDS, |rule| match &rule.action {
                 Action::SetHeader(set) => Some(fields(set)),
                 _ => None,
             }),
         key("add_header")
             .means("Add a line to fields.")
+            .action(
+                ALL,
+                &[(
+                    "add_header = { name = \"value\" }",
+                    "Adds a line to the fields.",
+                )],
+            )
             .compiled(FIELDS, |rule| match &rule.action {
                 Action::AddHeader(added) => Some(fields(added)),
                 _ => None,
             }),
         key("del_header")
             .means("Remove fields.")
+            .action(ALL, &[("del_header = [\"name\"]", "Removes the fields.")])
             .compiled(Shape::List(&Shape::Text), |rule| match &rule.action {
                 Action::DelHeader(names) => {
                     let names = names.iter().map(|field| string(field.name.as_str()));
@@ -67,12 +116,26 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             }),
         key("set_path")
             .means("Replace the path; the query stays.")
+            .action(
+                REQUEST,
+                &[(
+                    "set_path = \"/path\"",
+                    "Replaces the path; the query stays.",
+                )],
+            )
             .compiled(Shape::Text, |rule| match &rule.action {
                 Action::SetPath(path) => Some(template(path)),
                 _ => None,
             }),
         key("set_var")
             .means("Variables, which later rules read as `var(txn.name)`.")
+            .action(
+                ALL,
+                &[(
+                    "set_var = { \"txn.name\" = \"expression\" }",
+                    "Gives the variables the values of expressions.",
+                )],
+            )
             .compiled(FIELDS, |rule| match &rule.action {
                 Action::SetVar(variables) => {
                     let variables = variables.iter();
@@ -85,12 +148,26 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             }),
         key("pause")
             .means("Wait before going on.")
+            .action(
+                REQUEST,
+                &[(
+                    "pause = \"100ms\"",
+                    "Waits, then continues with the next rule. `timeout.exchange` keeps running.",
+                )],
+            )
             .compiled(Shape::Duration, |rule| match &rule.action {
                 Action::Pause(time) => Some(duration(*time)),
                 _ => None,
             }),
         key("use_server")
             .means("In rules of a backend: the server that gets the request, if it is up.")
+            .action(
+                REQUEST,
+                &[(
+                    "use_server = \"name\"",
+                    "In rules of a backend, chooses the server: see below.",
+                )],
+            )
             .compiled(Shape::Text, |rule| match &rule.action {
                 Action::UseServer(name) => Some(string(name)),
                 _ => None,
@@ -127,25 +204,16 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
 
 /// The keys of which a rule has exactly one.
 pub(in crate::config) fn actions() -> Vec<&'static str> {
-    let mut keys = RULE.names();
-    keys.retain(|key| !matches!(*key, "on" | "when"));
-    keys
+    let keys = RULE.keys.iter().map(|key| &key.info);
+    let actions = keys.filter(|info| !info.parts.is_empty());
+    actions.map(|info| info.name).collect()
 }
 
-/// The key of `action`.
-pub(in crate::config) fn key_of(action: &Action) -> &'static str {
-    match action {
-        Action::Deny(_) => "deny",
-        Action::Return(_) => "return",
-        Action::Redirect(_) => "redirect",
-        Action::SetHeader(_) => "set_header",
-        Action::AddHeader(_) => "add_header",
-        Action::DelHeader(_) => "del_header",
-        Action::SetPath(_) => "set_path",
-        Action::SetVar(_) => "set_var",
-        Action::Pause(_) => "pause",
-        Action::UseServer(_) => "use_server",
-    }
+/// The parts of an exchange in which the action `key` can run.
+pub(in crate::config) fn parts_of(key: &str) -> &'static [On] {
+    let mut keys = RULE.keys.iter().map(|key| &key.info);
+    keys.find(|info| info.name == key)
+        .map_or(&[], |info| info.parts)
 }
 
 pub(in crate::config) static RETURN: Keys<Return> = Keys {

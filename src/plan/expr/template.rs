@@ -19,6 +19,16 @@ pub enum Piece {
 }
 
 impl Template {
+    /// Hands each expression in it to `see`.
+    pub fn each_expr(&self, see: &mut dyn FnMut(&Expr)) {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Expr(expr) => see(expr),
+                Piece::Text(_) => {}
+            }
+        }
+    }
+
     /// Whether an expression in it has a fetch that satisfies `is_meant`.
     pub fn reads(&self, is_meant: fn(Fetch) -> bool) -> bool {
         self.pieces.iter().any(|piece| match piece {

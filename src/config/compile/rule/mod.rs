@@ -6,10 +6,9 @@ mod values;
 use http::StatusCode;
 
 use crate::base::{Name, Position};
-use crate::config::check::parts_of;
 use crate::config::compile::expression;
 use crate::config::compile::name::name_of;
-use crate::config::keys::{self, Words};
+use crate::config::keys::{self, Words, parts_of};
 use crate::config::raw::Text;
 use crate::config::report::Report;
 use crate::config::section::Section;
