@@ -26,6 +26,8 @@ use crate::tally::quantile;
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// Between two reloads: HAProxy's master misses a signal that comes before the last reload is done.
 const REST: Duration = Duration::from_secs(2);
+/// Between two questions whether a reload is done.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// The proxies with a row.
 const PROXIES: [Proxy; 3] = [Proxy::Evenkeel, Proxy::Haproxy, Proxy::Nginx];
 
@@ -140,6 +142,8 @@ fn until_answered(addr: SocketAddr, variant: Variant) -> io::Result<()> {
         if now_ns() > deadline_ns {
             return Err(io::Error::other("a reload did not take effect"));
         }
+        // Without a pause the questions would take a core from the reload.
+        thread::sleep(BETWEEN_LOOKS);
     }
 }
 

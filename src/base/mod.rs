@@ -5,6 +5,7 @@
 pub(crate) mod address;
 mod cache_padded;
 pub mod clock;
+mod fold_hash;
 mod name;
 mod position;
 pub(crate) mod quote;
@@ -18,6 +19,7 @@ pub(crate) mod units;
 
 pub use address::{Address, FileMode, ListenAddress, Peer};
 pub(crate) use cache_padded::CachePadded;
+pub use fold_hash::{FoldMap, FoldSet};
 pub use name::{InvalidName, Name};
 pub use position::Position;
 pub use system_error::InWords;

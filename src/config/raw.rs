@@ -4,12 +4,12 @@
 //! this file, and `show` and `page`, which write it, know that the format is TOML.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::base::FoldMap;
 use crate::base::quote::beginning;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Span;
@@ -42,7 +42,7 @@ pub(super) struct Text {
     /// With variables replaced.
     pub(super) value: String,
     /// As written, if that differs.
-    written: Option<String>,
+    written: Option<Box<str>>,
     /// Whether the string is exactly one reference, to a variable or to a secret file.
     is_one_reference: bool,
     /// Whether it contains the content of a secret file.
@@ -90,7 +90,8 @@ pub(super) struct Table {
     pub(super) entries: Vec<Entry>,
     /// The indices of the first entries by key: of as many as have been merged. Without it, ten
     /// thousand included files would each be searched for every name.
-    merged: HashMap<String, usize>,
+    /// `None`: nothing was merged into this table. Boxed, because most tables are such.
+    merged: Option<Box<FoldMap<String, usize>>>,
 }
 
 /// One key of a table.
@@ -106,7 +107,7 @@ impl Table {
     pub(super) fn of(entries: Vec<Entry>) -> Self {
         Self {
             entries,
-            merged: HashMap::new(),
+            merged: None,
         }
     }
 
@@ -123,16 +124,16 @@ impl Table {
     /// Removes the entry `key`.
     pub(super) fn remove(&mut self, key: &str) -> Option<Entry> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;
-        self.merged.clear();
+        self.merged = None;
         Some(self.entries.remove(index))
     }
 
     /// Adds `entry`, or returns it with the existing entry of its key.
     pub(super) fn add(&mut self, entry: Entry) -> Option<(&mut Entry, Entry)> {
-        let not_merged = self.entries.iter().enumerate().skip(self.merged.len());
-        self.merged
-            .extend(not_merged.map(|(index, entry)| (entry.key.clone(), index)));
-        match self.merged.get(&entry.key) {
+        let merged = self.merged.get_or_insert_default();
+        let not_merged = self.entries.iter().enumerate().skip(merged.len());
+        merged.extend(not_merged.map(|(index, entry)| (entry.key.clone(), index)));
+        match merged.get(&entry.key) {
             Some(&index) => Some((&mut self.entries[index], entry)),
             None => {
                 self.entries.push(entry);
@@ -284,7 +285,7 @@ impl Reader<'_> {
         }
         Kind::String(Text {
             value: expanded.text,
-            written: expanded.replaced.then(|| written.to_owned()),
+            written: expanded.replaced.then(|| written.into()),
             is_one_reference: expanded.is_one_reference,
             is_secret,
         })

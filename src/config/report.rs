@@ -1,10 +1,9 @@
 //! The mistakes of one configuration, while they are being found.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{Name, Position};
+use crate::base::{FoldSet, Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::{Sources, Span};
 
@@ -20,11 +19,11 @@ pub(super) struct Report<'a> {
     files: Vec<PathBuf>,
     /// Where the conditions, expressions and templates are that have values of the environment or of a file
     /// in them.
-    with_variables: HashSet<Key>,
+    with_variables: FoldSet<Key>,
     /// Keys of backends that matter for requests alone: the backend, the key, and where.
     keys_of_requests: Vec<(Name, &'static str, Span, &'static str)>,
     /// The frontends and backends with a value that an error is about, by the positions of their names.
-    with_errors: HashSet<Key>,
+    with_errors: FoldSet<Key>,
     /// The ranges of the keys and values of `[defaults]`.
     defaults: Vec<Span>,
     /// The frontend or backend that is compiled now: a mistake may be in a value that it has from
@@ -39,9 +38,9 @@ impl<'a> Report<'a> {
             found: Vec::new(),
             errors: 0,
             files: Vec::new(),
-            with_variables: HashSet::new(),
+            with_variables: FoldSet::default(),
             keys_of_requests: Vec::new(),
-            with_errors: HashSet::new(),
+            with_errors: FoldSet::default(),
             defaults: Vec::new(),
             heir: None,
         }
@@ -196,7 +195,7 @@ impl<'a> Report<'a> {
     }
 
     /// Warns of the noted keys of `backends`, which get no requests.
-    pub(super) fn warn_of_keys_of_requests(&mut self, backends: &HashSet<&Name>) {
+    pub(super) fn warn_of_keys_of_requests(&mut self, backends: &FoldSet<&Name>) {
         for (backend, key, span, help) in std::mem::take(&mut self.keys_of_requests) {
             if backends.contains(&backend) {
                 let message = format!(

@@ -231,7 +231,11 @@ impl Source {
 
     /// Characters from `start` to `end`, both offsets in bytes.
     fn characters(&self, start: u32, end: u32) -> u32 {
-        self.characters_before(end) - self.characters_before(start)
+        let between = &self.text.as_bytes()[start as usize..end as usize];
+        match between.len() <= BLOCK {
+            true => characters(between),
+            false => self.characters_before(end) - self.characters_before(start),
+        }
     }
 
     fn characters_before(&self, offset: u32) -> u32 {

@@ -5,10 +5,9 @@
 //! still exists is carried over; the rest ends with the last exchange that holds it.
 
 use std::cell::LazyCell;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::base::{ListenAddress, Name};
+use crate::base::{FoldMap, FoldSet, ListenAddress, Name};
 use crate::exchange::{RouteMetrics, ServerMetrics};
 use crate::plan::{self, BackendReference, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server, Wanted};
@@ -44,7 +43,7 @@ fn snapshot(
     let plan = Arc::new(plan);
     let backends = backends(&plan, before, membership, workers);
     let backend_rules = backend_rules(&plan, before);
-    let backend_indices: HashMap<&Name, u32> = plan
+    let backend_indices: FoldMap<&Name, u32> = plan
         .backends
         .iter()
         .enumerate()
@@ -56,7 +55,7 @@ fn snapshot(
         let names = names.map(|(name, index)| (name.as_str().as_bytes().into(), *index));
         Arc::new(names.collect::<Names>())
     });
-    let known: HashMap<&Name, (&Frontend, &plan::Frontend)> = before
+    let known: FoldMap<&Name, (&Frontend, &plan::Frontend)> = before
         .iter()
         .flat_map(|before| before.frontends.iter().zip(&before.plan.frontends))
         .map(|known| (&known.1.name, known))
@@ -84,7 +83,7 @@ fn snapshot(
 
 fn frontend(
     plan: &plan::Frontend,
-    backend_indices: &HashMap<&Name, u32>,
+    backend_indices: &FoldMap<&Name, u32>,
     names: &LazyCell<Arc<Names>, impl FnOnce() -> Arc<Names>>,
     known: Option<(&Frontend, &plan::Frontend)>,
     workers: usize,
@@ -162,7 +161,7 @@ fn frontend(
 /// The count of handshakes in progress is kept if a bind with this TLS stays: one at the same
 /// address.
 fn tls(plan: &plan::Frontend, known: Option<(&Frontend, &plan::Frontend)>) -> Vec<FrontendTls> {
-    let mut tls_before: HashMap<&ListenAddress, &FrontendTls> = HashMap::new();
+    let mut tls_before: FoldMap<&ListenAddress, &FrontendTls> = FoldMap::default();
     if let Some((frontend, before)) = known {
         for bind in &before.binds {
             if let Some(index) = bind.tls {
@@ -172,7 +171,7 @@ fn tls(plan: &plan::Frontend, known: Option<(&Frontend, &plan::Frontend)>) -> Ve
     }
     let mut handshakes: Vec<Option<Arc<Gate>>> = vec![None; plan.tls.len()];
     // If one TLS was split in two, only one of them keeps the count.
-    let mut counted_on = HashSet::new();
+    let mut counted_on = FoldSet::default();
     for bind in &plan.binds {
         if let Some(index) = bind.tls
             && handshakes[index].is_none()
@@ -200,7 +199,7 @@ fn counters(
     before: Option<(Vec<&Name>, &Counters)>,
     workers: usize,
 ) -> Counters {
-    let mut known: HashMap<&Name, &Arc<RouteMetrics>> = HashMap::new();
+    let mut known: FoldMap<&Name, &Arc<RouteMetrics>> = FoldMap::default();
     if let Some((names_before, counters)) = before {
         if names_before == names {
             return Arc::clone(counters);
@@ -234,7 +233,7 @@ fn route_rules(routes: &[plan::Route]) -> Arc<[Option<Arc<Pipeline>>]> {
 }
 
 fn backend_rules(plan: &Plan, before: Option<&Snapshot>) -> Vec<Option<Arc<Pipeline>>> {
-    let known: HashMap<&Name, (&plan::Backend, &Option<Arc<Pipeline>>)> = before
+    let known: FoldMap<&Name, (&plan::Backend, &Option<Arc<Pipeline>>)> = before
         .iter()
         .flat_map(|before| before.plan.backends.iter().zip(&before.backend_rules))
         .map(|known| (&known.0.name, known))
@@ -254,7 +253,7 @@ fn backends(
     membership: &Membership,
     workers: usize,
 ) -> Vec<Arc<Backend>> {
-    let known: HashMap<&Name, &Arc<Backend>> = before
+    let known: FoldMap<&Name, &Arc<Backend>> = before
         .iter()
         .flat_map(|before| &before.backends)
         .map(|backend| (&backend.plan.name, backend))
@@ -282,7 +281,7 @@ pub(super) fn servers_of(
     known: &[Arc<Server>],
     workers: usize,
 ) -> Vec<Arc<Server>> {
-    let known: HashMap<&Name, &Arc<Server>> =
+    let known: FoldMap<&Name, &Arc<Server>> =
         known.iter().map(|server| (&server.name, server)).collect();
     wanted
         .iter()

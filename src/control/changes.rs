@@ -1,9 +1,8 @@
 //! The changes of a reload, in words: for the log and for the answer to the request.
 
-use std::collections::HashMap;
 use std::fmt;
 
-use crate::base::Name;
+use crate::base::{FoldMap, Name};
 use crate::plan::{Backend, Frontend, Plan};
 
 /// The differences between two plans, one line each; empty if they are equal except for the order
@@ -91,8 +90,8 @@ fn compare<T: PartialEq>(
     name_of: impl Fn(&T) -> Name,
     detail: impl Fn(&T, &T) -> Option<String>,
 ) {
-    let known: HashMap<Name, &T> = before.iter().map(|thing| (name_of(thing), thing)).collect();
-    let now: HashMap<Name, &T> = after.iter().map(|thing| (name_of(thing), thing)).collect();
+    let known: FoldMap<Name, &T> = before.iter().map(|thing| (name_of(thing), thing)).collect();
+    let now: FoldMap<Name, &T> = after.iter().map(|thing| (name_of(thing), thing)).collect();
     for thing in before {
         let name = name_of(thing);
         if !now.contains_key(&name) {

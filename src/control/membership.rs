@@ -4,10 +4,10 @@
 //! [`desired`] decides, purely. [`Membership`] keeps what is not in the file: it holds across
 //! reloads as long as the backend exists. `publish` makes sets of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::base::Name;
+use crate::base::{FoldMap, FoldSet, Name};
 use crate::plan::{self, Plan};
 use crate::proxy::backend::Wanted;
 
@@ -47,7 +47,7 @@ pub enum CannotChange {
 pub(super) struct Overrides {
     added: Vec<Wanted>,
     /// Names of servers of the file and of found ones.
-    removed: HashSet<Name>,
+    removed: FoldSet<Name>,
     weights: BTreeMap<Name, u16>,
 }
 
@@ -61,7 +61,7 @@ struct Unwritten {
 /// The servers and changes of all backends that are not in the file. Written by `publish`.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
-    backends: HashMap<Name, Unwritten>,
+    backends: FoldMap<Name, Unwritten>,
 }
 
 /// The servers that a backend shall have.
@@ -79,7 +79,7 @@ pub(super) fn desired(
     let written = written.iter().map(Wanted::from);
     let from_elsewhere = written.chain(found.into_iter().cloned());
     let stay = from_elsewhere.filter(|server| !overrides.removed.contains(&server.name));
-    let mut names = HashSet::new();
+    let mut names = FoldSet::default();
     let mut servers: Vec<Wanted> = stay
         .chain(overrides.added.iter().cloned())
         .filter(|server| names.insert(server.name.clone()))
@@ -140,7 +140,7 @@ impl Membership {
 
     /// Forgets backends that `plan` does not have.
     pub(super) fn retain(&mut self, plan: &Plan) {
-        let names: HashSet<&Name> = plan.backends.iter().map(|backend| &backend.name).collect();
+        let names: FoldSet<&Name> = plan.backends.iter().map(|backend| &backend.name).collect();
         self.backends.retain(|name, _| names.contains(name));
     }
 }
@@ -357,7 +357,7 @@ mod tests {
             let in_file: Vec<plan::Server> = in_file.into_iter().map(written).collect();
             let found: Vec<Wanted> = found.into_iter().map(wanted).collect();
             let servers = desired(&in_file, &found, &overrides);
-            let unique: HashSet<&str> = names(&servers).into_iter().collect();
+            let unique: FoldSet<&str> = names(&servers).into_iter().collect();
             prop_assert_eq!(unique.len(), servers.len());
             for number in 0..6 {
                 let name = name(number);
@@ -394,7 +394,7 @@ mod tests {
 
         #[test]
         fn the_file_alone_yields_its_servers(in_file in some()) {
-            let mut numbers = HashSet::new();
+            let mut numbers = FoldSet::default();
             let in_file: Vec<(u8, u8, u16)> = in_file
                 .into_iter()
                 .filter(|server| numbers.insert(server.0))

@@ -20,12 +20,11 @@
 //! one has accepted are served. In this case the kernel loses handshakes in progress when the old
 //! one closes, unless `net.ipv4.tcp_migrate_req` is set: such a client is reset.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::SocketAddr;
 
 use crate::base::address::UnixName;
-use crate::base::{ListenAddress, Name};
+use crate::base::{FoldMap, FoldSet, ListenAddress, Name};
 
 /// Where a socket is bound.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -156,7 +155,7 @@ impl Matching {
         held: impl Iterator<Item = Option<K>>,
         wanted: impl Iterator<Item = Option<K>>,
     ) {
-        let mut known: HashMap<K, Vec<usize>> = HashMap::new();
+        let mut known: FoldMap<K, Vec<usize>> = FoldMap::default();
         for (index, key) in held.enumerate() {
             if let Some(key) = key.filter(|_| self.fates[index].is_none()) {
                 known.entry(key).or_default().push(index);
@@ -176,16 +175,16 @@ impl Matching {
 /// The wanted addresses, for sockets that they do not name.
 struct Wider {
     /// The frontends' addresses that are all addresses of their IP version and port.
-    all: HashMap<FamilyPort, usize>,
+    all: FoldMap<FamilyPort, usize>,
     /// Families and ports of which single addresses are wanted.
-    single: HashSet<FamilyPort>,
+    single: FoldSet<FamilyPort>,
 }
 
 impl Wider {
     fn of(wanted: &[Wanted]) -> Self {
         let mut wider = Self {
-            all: HashMap::new(),
-            single: HashSet::new(),
+            all: FoldMap::default(),
+            single: FoldSet::default(),
         };
         for (index, want) in wanted.iter().enumerate() {
             let Site::Ip(addr) = want.site else {
@@ -224,9 +223,9 @@ impl Wider {
 /// The open sockets, by IP version and port.
 #[derive(Default)]
 struct Neighbours {
-    by_family_port: HashMap<FamilyPort, Vec<usize>>,
-    all: HashMap<FamilyPort, Vec<usize>>,
-    single: HashMap<SocketAddr, Vec<usize>>,
+    by_family_port: FoldMap<FamilyPort, Vec<usize>>,
+    all: FoldMap<FamilyPort, Vec<usize>>,
+    single: FoldMap<SocketAddr, Vec<usize>>,
 }
 
 impl Neighbours {

@@ -3,7 +3,6 @@
 //! Any failure before the swap changes nothing, not even the generation. Reloads are serialised,
 //! and each caller gets the result of its own.
 
-use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use std::sync::Arc;
 
 use crate::base::InWords;
 use crate::base::Name;
-use crate::base::{regular_file, tasks};
+use crate::base::{FoldSet, regular_file, tasks};
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
 use crate::plan::Plan;
@@ -204,7 +203,7 @@ async fn attempt(
     equipment.equip(&mut snapshot);
     let generation = snapshot.generation;
     let names = snapshot.plan.frontends.iter().map(|one| &one.name);
-    let stay: HashSet<&Name> = names.collect();
+    let stay: FoldSet<&Name> = names.collect();
     for frontend in &before.frontends {
         if !stay.contains(&frontend.live.name) {
             frontend.live.remove();

@@ -55,11 +55,9 @@ pub use send_proxy::{ProxyVersion, SendProxy};
 pub use server::{Own, OwnCheck, OwnSettings, Server};
 pub use server_tls::{Identity, ServerTls, Sni, Trust};
 
-use std::collections::HashMap;
-
 use http::HeaderName;
 
-use crate::base::Name;
+use crate::base::{FoldMap, Name};
 
 /// One whole configuration.
 ///
@@ -109,7 +107,7 @@ impl Plan {
 /// Brings `things` into the order of `other`, unless one of the two has a name that the other
 /// lacks.
 fn reorder<T>(things: &mut [T], other: &[T], name_of: impl Fn(&T) -> &Name) {
-    let indices: HashMap<&Name, usize> = other
+    let indices: FoldMap<&Name, usize> = other
         .iter()
         .enumerate()
         .map(|(index, thing)| (name_of(thing), index))

@@ -1,8 +1,6 @@
 //! Names of backends: unknown names, and backends that are never used.
 
-use std::collections::HashSet;
-
-use crate::base::Name;
+use crate::base::{FoldSet, Name};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
@@ -14,7 +12,7 @@ const MOST_COMPARED: usize = 20;
 
 /// Reports each unknown name of a backend.
 pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
-    let defined: HashSet<&Name> = plan.backends.iter().map(|backend| &backend.name).collect();
+    let defined: FoldSet<&Name> = plan.backends.iter().map(|backend| &backend.name).collect();
     let names = || plan.backends.iter().map(|backend| backend.name.as_str());
     let all = suggest::list(names());
     let used = plan.frontends.iter().flat_map(uses_of);
@@ -61,15 +59,15 @@ pub(super) fn warn_of_unused(plan: &Plan, report: &mut Report<'_>) {
 }
 
 /// The backends that get bytes of TCP connections, and no requests.
-pub(super) fn in_tcp_mode_alone(plan: &Plan) -> HashSet<&Name> {
-    let mut found: HashSet<&Name> = used_by(plan, |mode| mode == Mode::Tcp);
+pub(super) fn in_tcp_mode_alone(plan: &Plan) -> FoldSet<&Name> {
+    let mut found: FoldSet<&Name> = used_by(plan, |mode| mode == Mode::Tcp);
     let of_requests = used_by(plan, |mode| mode == Mode::Http);
     found.retain(|name| !of_requests.contains(name));
     found
 }
 
 /// The backends that get exchanges in the modes `is_wanted`.
-fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> HashSet<&Name> {
+fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> FoldSet<&Name> {
     let uses = plan.frontends.iter().flat_map(|frontend| {
         let passed_on = frontend
             .tcp_routes

@@ -1,10 +1,10 @@
 //! Addresses that two listeners would bind.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::base::{ListenAddress, Position};
+use crate::base::{FoldMap, FoldSet, ListenAddress, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::source::Span;
@@ -52,12 +52,12 @@ fn ports_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
             by_port.entry(key).or_default().push(listener);
         }
     }
-    let mut reported = HashSet::new();
+    let mut reported = FoldSet::default();
     for ((port, _), mut group) in by_port {
         // An address that is written comes last, because the message must point at it.
         group.sort_by_key(|listener| (listener.at.is_built_in(), listener.span));
         // With its scope, if it has one: the same address on two interfaces is two addresses.
-        let mut by_addr: HashMap<SocketAddr, &Listener<'_>> = HashMap::new();
+        let mut by_addr: FoldMap<SocketAddr, &Listener<'_>> = FoldMap::default();
         let mut wildcard: Option<&Listener<'_>> = None;
         let mut any: Option<&Listener<'_>> = None;
         for listener in group {
@@ -87,7 +87,7 @@ fn ports_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
 /// Unix sockets, descriptors and addresses with a zone, which are the same when they are written the
 /// same.
 fn names_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
-    let mut first_of: HashMap<&ListenAddress, &Listener<'_>> = HashMap::new();
+    let mut first_of: FoldMap<&ListenAddress, &Listener<'_>> = FoldMap::default();
     for listener in listeners {
         let addr = listener.addr;
         if addr.ip().is_some() || addr.is_any_port() {
@@ -106,7 +106,7 @@ fn names_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
 /// its own, but a bind is found by its written address.
 pub(super) fn refuse_differing(plan: &Plan, report: &mut Report<'_>) {
     for frontend in &plan.frontends {
-        let mut first_at = HashMap::new();
+        let mut first_at = FoldMap::default();
         for bind in frontend.binds.iter().filter(|bind| bind.addr.is_any_port()) {
             let same: &Bind = first_at.entry(&bind.addr).or_insert(bind);
             let what = if bind.tls.is_some() != same.tls.is_some() {

@@ -1,9 +1,7 @@
 //! Conditions that never hold, fetches that are seldom what is meant, and variables that no rule sets.
 
-use std::collections::HashSet;
-
-use crate::base::Position;
 use crate::base::quote::beginning;
+use crate::base::{FoldSet, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
@@ -73,7 +71,7 @@ fn warn_of_impossible(impossible: Impossible, at: &Position, report: &mut Report
 /// Warns of variables that no rule sets: they are always absent.
 pub(super) fn warn_of_unset_variables(plan: &Plan, report: &mut Report<'_>) {
     let rules = rules::all(plan).flatten();
-    let set: HashSet<&Variable> = rules.flat_map(|rule| rule.action.sets()).collect();
+    let set: FoldSet<&Variable> = rules.flat_map(|rule| rule.action.sets()).collect();
     let mut names: Vec<String> = set.iter().map(|variable| variable.to_string()).collect();
     names.sort();
     let mut unset = Vec::new();

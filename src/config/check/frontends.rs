@@ -1,7 +1,6 @@
 //! Frontends whose parts do not fit together: TLS, HTTP/2, routes and the backend.
 
-use std::collections::HashSet;
-
+use crate::base::FoldSet;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::{Frontend, Mode, Plan, Rule, Target, Tls};
@@ -62,7 +61,7 @@ pub(super) fn refuse_disabled_h2(plan: &Plan, report: &mut Report<'_>) {
     let frontends = plan.frontends.iter();
     for frontend in frontends.filter(|frontend| !frontend.http2.enabled) {
         // A name without an `alpn` of its own has that of all names.
-        let mut reported = HashSet::new();
+        let mut reported = FoldSet::default();
         let rules = frontend.tls.iter().flat_map(Tls::all_rules);
         for rules in rules.filter(|rules| rules.alpn.iter().any(|name| name == H2)) {
             let at = &rules.alpn_at;

@@ -1,8 +1,6 @@
 //! Names that are not unique among things of one kind.
 
-use std::collections::HashMap;
-
-use crate::base::{Name, Position};
+use crate::base::{FoldMap, Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::Plan;
@@ -48,7 +46,7 @@ fn refuse<'p>(
     help: &str,
     report: &mut Report<'_>,
 ) {
-    let mut first_at = HashMap::new();
+    let mut first_at = FoldMap::default();
     for (name, at) in all {
         let Some(first) = first_at.get(name) else {
             first_at.insert(name, at);

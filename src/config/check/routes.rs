@@ -4,10 +4,9 @@
 //! the later one's first host and first path. So those two are looked up, and only the hits are
 //! compared.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use crate::base::{Name, Position};
+use crate::base::{FoldMap, FoldSet, Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::{HostPattern, PathPattern, Predicate, Route, TcpRoute, ValuePattern};
@@ -37,7 +36,7 @@ pub(super) fn warn(routes: &[Route], report: &mut Report<'_>) {
 
 /// The same for routes of TCP mode and of `passthrough`.
 pub(super) fn warn_of_tcp_routes(tcp_routes: &[TcpRoute], report: &mut Report<'_>) {
-    let mut by_name: HashMap<Option<&HostPattern>, Vec<usize>> = HashMap::new();
+    let mut by_name: FoldMap<Option<&HostPattern>, Vec<usize>> = FoldMap::default();
     for (index, tcp_route) in tcp_routes.iter().enumerate() {
         let covering = covering_hosts(tcp_route.sni.first());
         let candidates = covering
@@ -82,9 +81,9 @@ fn never_matches(
 /// here, and covers as much.
 #[derive(Default)]
 struct Earlier<'a> {
-    by_host_and_path: HashMap<(Option<&'a HostPattern>, Option<&'a PathPattern>), Vec<usize>>,
-    hosts: HashSet<&'a HostPattern>,
-    paths: HashSet<&'a PathPattern>,
+    by_host_and_path: FoldMap<(Option<&'a HostPattern>, Option<&'a PathPattern>), Vec<usize>>,
+    hosts: FoldSet<&'a HostPattern>,
+    paths: FoldSet<&'a PathPattern>,
 }
 
 impl<'a> Earlier<'a> {
@@ -119,7 +118,7 @@ impl<'a> Earlier<'a> {
 
 fn keep_known<'a, T: Eq + Hash>(
     options: &'a [Option<T>],
-    known: &HashSet<&T>,
+    known: &FoldSet<&T>,
 ) -> Vec<Option<&'a T>> {
     options
         .iter()
@@ -193,7 +192,7 @@ fn covers<T: Eq + Hash>(wide: &[T], narrow: &[T], covering: impl Fn(&T) -> Vec<T
         let is_covered = |narrow| covering(narrow).contains(wide);
         return !narrow.is_empty() && narrow.iter().all(is_covered);
     }
-    let known: HashSet<&T> = wide.iter().collect();
+    let known: FoldSet<&T> = wide.iter().collect();
     let is_covered = |narrow| covering(narrow).iter().any(|one| known.contains(one));
     !narrow.is_empty() && narrow.iter().all(is_covered)
 }

@@ -1,10 +1,8 @@
 //! Names of servers that rules choose, names that cannot be used as SNI, and backends none of whose servers gets requests.
 
-use std::collections::HashSet;
-
 use rustls::pki_types::ServerName;
 
-use crate::base::{Name, Position};
+use crate::base::{FoldSet, Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
@@ -22,7 +20,7 @@ pub(super) fn refuse_nameless(plan: &Plan, report: &mut Report<'_>) {
         let health = backend.health.as_ref();
         let has_checks = health.is_some_and(|health| health.probe != Probe::Tcp);
         // One server for each position is enough: often all of them have addresses as names.
-        let mut reported = HashSet::new();
+        let mut reported = FoldSet::default();
         for server in &backend.servers {
             if ServerName::try_from(server.name.as_str()).is_ok() {
                 continue;
@@ -53,7 +51,7 @@ pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
         if report.has_errors_in(&backend.at) {
             continue;
         }
-        let defined: HashSet<&Name> = backend.servers.iter().map(|server| &server.name).collect();
+        let defined: FoldSet<&Name> = backend.servers.iter().map(|server| &server.name).collect();
         let names = || defined.iter().map(|name| name.as_str());
         let unknown = used_by_rules(backend).filter(|(name, _)| !defined.contains(name));
         for (name, at) in unknown.take(MOST_COMPARED) {

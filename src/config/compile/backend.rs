@@ -24,11 +24,11 @@ pub(super) fn backends(
     else {
         return Vec::new();
     };
-    table
-        .entries
-        .iter()
-        .filter_map(|entry| backend(entry, defaults, reading, report))
-        .collect()
+    let entries = table.entries.iter();
+    // A plan of a backend is large: growing step by step would copy tens of megabytes.
+    let mut backends = Vec::with_capacity(entries.len());
+    backends.extend(entries.filter_map(|entry| backend(entry, defaults, reading, report)));
+    backends
 }
 
 fn backend(

@@ -1,8 +1,6 @@
 //! `listen` of a frontend and of `[admin]`: addresses, each with its own TLS and PROXY settings.
 
-use std::collections::HashMap;
-
-use crate::base::{FileMode, ListenAddress};
+use crate::base::{FileMode, FoldMap, ListenAddress};
 use crate::config::compile::{address, tls};
 use crate::config::haproxy_lines::WrittenAs;
 use crate::config::keys::{self, Part};
@@ -133,7 +131,7 @@ pub(super) fn with_tls(
         binds: Vec::new(),
         tls: Vec::new(),
     };
-    let mut indices = HashMap::new();
+    let mut indices = FoldMap::default();
     for Item { mut binds, tls } in items {
         let own = match &tls {
             ItemTls::Off => None,

@@ -36,10 +36,14 @@ pub(super) fn servers(
         return Vec::new();
     };
     let items = setting.list();
-    items
-        .iter()
-        .filter_map(|item| server(backend, plan, *item, report))
-        .collect()
+    // No room is left over: there may be tens of thousands of backends with one server each.
+    let mut servers = Vec::with_capacity(items.len());
+    servers.extend(
+        items
+            .iter()
+            .filter_map(|item| server(backend, plan, *item, report)),
+    );
+    servers
 }
 
 fn server(

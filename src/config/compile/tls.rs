@@ -1,8 +1,7 @@
 //! `tls` of a frontend and of its addresses. The plan has only the paths of files;
 //! `control::verify` reads them.
 
-use std::collections::{HashMap, HashSet};
-
+use crate::base::{FoldMap, FoldSet};
 use crate::config::compile::pattern::host_pattern;
 use crate::config::compile::pem_file::file;
 use crate::config::diagnostic::Diagnostic;
@@ -298,7 +297,7 @@ fn names(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -
     let Some(table) = section.setting("names").and(section.named("names", report)) else {
         return Vec::new();
     };
-    let mut seen: HashMap<HostPattern, Span> = HashMap::new();
+    let mut seen: FoldMap<HostPattern, Span> = FoldMap::default();
     let (mut names, mut empty) = (Vec::new(), Vec::new());
     for entry in &table.entries {
         let Some(name) = name(entry, report) else {
@@ -332,7 +331,7 @@ fn names(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -
             names.push(NameRules { name, rules, at });
         }
     }
-    let wildcards: HashSet<&str> = names.iter().filter_map(wildcard_of).collect();
+    let wildcards: FoldSet<&str> = names.iter().filter_map(wildcard_of).collect();
     for (name, span) in empty {
         warn_of_empty(&name, span, &wildcards, report);
     }
@@ -352,7 +351,7 @@ fn wildcard_of(own: &NameRules) -> Option<&str> {
 fn warn_of_empty(
     name: &HostPattern,
     span: Span,
-    wildcards: &HashSet<&str>,
+    wildcards: &FoldSet<&str>,
     report: &mut Report<'_>,
 ) {
     let parent = match name {

@@ -3,13 +3,13 @@
 //! Bookkeeping without I/O and without calls to a server: work to do is returned ([`Leftovers`],
 //! [`Report`]) and done by [`super::Checker`], so that no code runs while the table is borrowed.
 
-use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
 use crate::base::clock::{Duration, FAR, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks::JoinHandle;
+use crate::base::{FoldMap, FoldSet};
 use crate::plan;
 use crate::proxy::backend::{Backend, Health, Server, ServerKey, ServerSet};
 
@@ -21,9 +21,9 @@ use super::state::{State, Thresholds, Transition, Verdict};
 /// Every server of every backend, checked or not.
 pub(super) struct Table {
     schedule: Schedule<ServerKey>,
-    watches: HashMap<ServerKey, Watch>,
+    watches: FoldMap<ServerKey, Watch>,
     /// Servers without checks: when a reload adds some, they are not new.
-    unchecked: HashSet<ServerKey>,
+    unchecked: FoldSet<ServerKey>,
     rng: Rng,
     /// `None` before the first reconcile.
     first_round: Option<Unanswered>,
@@ -79,7 +79,7 @@ enum Phase {
 
 /// The servers for whose first check readiness waits.
 struct Unanswered {
-    servers: HashSet<ServerKey>,
+    servers: FoldSet<ServerKey>,
     until: Instant,
 }
 
@@ -87,8 +87,8 @@ impl Table {
     pub(super) fn new(rng: Rng) -> Self {
         Self {
             schedule: Schedule::new(),
-            watches: HashMap::new(),
-            unchecked: HashSet::new(),
+            watches: FoldMap::default(),
+            unchecked: FoldSet::default(),
             rng,
             first_round: None,
             next_run: 0,
@@ -359,8 +359,8 @@ impl Table {
 /// The servers before a change; those that remain in it after the change were removed.
 #[derive(Default)]
 struct Before {
-    watches: HashMap<ServerKey, Watch>,
-    unchecked: HashSet<ServerKey>,
+    watches: FoldMap<ServerKey, Watch>,
+    unchecked: FoldSet<ServerKey>,
 }
 
 fn rank_of(state: State) -> Rank {

@@ -33,7 +33,6 @@
 //!    counts in values and in names of parameters.
 
 mod conditions;
-mod hash;
 mod names;
 mod paths;
 #[cfg(test)]
@@ -43,11 +42,11 @@ mod servers;
 mod tcp_routes;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 
 use http::{HeaderMap, Method, Uri};
 
+use crate::base::FoldMap;
 use crate::exchange::RequestId;
 use crate::expr::{ConnectionFacts, Scratch, Variables};
 use crate::plan::Route;
@@ -223,7 +222,7 @@ impl HostsAndPaths {
     fn compile(routes: &[Route], spelling: Spelling) -> Self {
         let (by_host, any) = indices(routes, |route| &route.hosts);
         let mut paths = Vec::new();
-        let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut known: FoldMap<Vec<usize>, usize> = FoldMap::default();
         let hosts = Names::of(by_host.into_iter().map(|(host, indices)| {
             let index = *known.entry(indices).or_insert_with_key(|indices| {
                 paths.push(Paths::compile(routes, indices, spelling));

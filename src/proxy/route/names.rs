@@ -1,22 +1,19 @@
 //! Values by host name: looked up exactly, and by each wildcard above the name.
 
-use std::collections::HashMap;
-
+use crate::base::FoldMap;
 use crate::plan::HostPattern;
-
-use super::hash::Table;
 
 /// A value for each name, and for each name with `*.` before it.
 #[derive(Debug)]
 pub(super) struct Names<V> {
-    exact: Table<V>,
-    wildcard: Table<V>,
+    exact: FoldMap<Box<str>, V>,
+    wildcard: FoldMap<Box<str>, V>,
     /// Labels of the longest key of `wildcard`: bounds the look-ups for a long name.
     wildcard_labels: usize,
 }
 
 /// The indices of rules by name, and of rules for all names.
-pub(super) type Indices<'a> = (HashMap<&'a HostPattern, Vec<usize>>, Vec<usize>);
+pub(super) type Indices<'a> = (FoldMap<&'a HostPattern, Vec<usize>>, Vec<usize>);
 
 /// The indices in `rules`, each list in file order. `names_of`: the names of a rule; none: it is
 /// for all.
@@ -41,8 +38,8 @@ impl<V> Names<V> {
     /// The value of each pattern.
     pub(super) fn of<'a>(patterns: impl IntoIterator<Item = (&'a HostPattern, V)>) -> Self {
         let mut names = Self {
-            exact: Table::default(),
-            wildcard: Table::default(),
+            exact: FoldMap::default(),
+            wildcard: FoldMap::default(),
             wildcard_labels: 0,
         };
         for (pattern, value) in patterns {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Search;
-use super::hash::Table;
+use crate::base::FoldMap;
 use crate::plan::{PathPattern, Route};
 use crate::wire::readings::without_last_slash;
 use crate::wire::{path, readings};
@@ -45,9 +45,9 @@ pub(super) struct Paths {
 /// Routes by the spelling of their patterns.
 #[derive(Debug, Default)]
 struct Patterns {
-    exact: Table<Candidates>,
+    exact: FoldMap<Box<str>, Candidates>,
     /// Without the slash that ends a prefix; never empty.
-    prefix: Table<Candidates>,
+    prefix: FoldMap<Box<str>, Candidates>,
     /// Slashes in the deepest key of `prefix`: bounds the look-ups for a long path.
     prefix_depth: usize,
 }

@@ -1,21 +1,24 @@
-//! Tables that are filled from the configuration and then only read.
+//! Maps and sets whose keys come from the configuration.
 //!
 //! Not the standard library's hash, which costs more than all else in a search: it prevents
 //! attackers from filling a table with colliding keys, but only the configuration adds keys here.
 //! The worst case for a client's key is the number of the configuration's keys that collide by
-//! chance.
+//! chance. Never for a map that clients' or servers' bytes add keys to.
 //!
 //! Prior art: the folded multiplication of wyhash (Wang Yi, 2019).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Text to `V`.
-pub(super) type Table<V> = HashMap<Box<str>, V, BuildHasherDefault<FoldHasher>>;
+/// A map that only the configuration adds keys to.
+pub type FoldMap<K, V> = HashMap<K, V, BuildHasherDefault<FoldHasher>>;
+
+/// A set that only the configuration adds values to.
+pub type FoldSet<T> = HashSet<T, BuildHasherDefault<FoldHasher>>;
 
 /// Eight bytes at a time, one multiplication each.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct FoldHasher {
+pub struct FoldHasher {
     state: u64,
 }
 
