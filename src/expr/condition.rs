@@ -123,7 +123,7 @@ impl Node {
         (left, comparison, right): (&expr::Expr, Comparison, &Operand),
         case: Case,
     ) -> Self {
-        let test = Test::comparison(left.yields(), comparison, right, case);
+        let test = Test::comparison(left.compares_as(), comparison, right, case);
         Self::Test(Program::compile_for(left, case), test)
     }
 
@@ -134,10 +134,11 @@ impl Node {
             Self::Not(inner) => !inner.holds(facts, scratch),
             // The right side is evaluated once, however many values the left side has.
             Self::Test(left, Test::Other(relation, right, ty)) => {
+                let compared = |value, scratch: &mut Scratch| scratch.cast(value, Type::Any, *ty);
                 right.any(facts, scratch, |right, scratch| {
-                    let right = scratch.cast(right, *ty);
+                    let right = compared(right, scratch);
                     left.any(facts, scratch, |left, scratch| {
-                        let left = scratch.cast(left, *ty);
+                        let left = compared(left, scratch);
                         relation.holds(left, right, scratch)
                     })
                 })
@@ -225,7 +226,7 @@ fn compared_as(left: Type, right: &Operand) -> Type {
         (Type::Any, Operand::Literal(Literal::Int(_))) => Type::Int,
         (Type::Any, Operand::Literal(Literal::Network(_))) => Type::Ip,
         (Type::Any, Operand::Literal(Literal::Text(_))) => Type::Text,
-        (Type::Any, Operand::Expr(expr)) if expr.yields() != Type::Any => expr.yields(),
+        (Type::Any, Operand::Expr(expr)) if expr.compares_as() != Type::Any => expr.compares_as(),
         (Type::Any, Operand::Expr(_)) => Type::Text,
         (left, _) => left,
     }

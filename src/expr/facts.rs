@@ -8,6 +8,7 @@ use crate::base::Peer;
 use crate::exchange::{ClientTls, RequestId};
 use crate::plan::expr::{Scope, Variable};
 
+use super::scratch::{Scratch, Value};
 use super::variables::Variables;
 
 /// The facts of an exchange at one moment; `None`: not known yet.
@@ -83,6 +84,12 @@ impl<'a> Facts<'a> {
             Scope::Session => self.connection.variables,
             Scope::Transaction | Scope::Request | Scope::Response => self.variables,
         }
+    }
+
+    /// The value of a variable; absent if it is not set.
+    pub(super) fn variable(&self, variable: &Variable, scratch: &mut Scratch) -> Value<'a> {
+        let holder = self.holder_of(variable);
+        holder.map_or(Value::Absent, |holder| holder.get(variable, scratch))
     }
 
     fn headers(&self, side: Side) -> Option<&'a HeaderMap> {

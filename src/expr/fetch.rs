@@ -148,9 +148,7 @@ pub(super) fn each<'a>(
 
 fn variable<'a>(arguments: &'a [Argument], facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
     let value = match arguments.first() {
-        Some(Argument::Variable(variable)) => facts
-            .holder_of(variable)
-            .map_or(Value::Absent, |holder| holder.get(variable, scratch)),
+        Some(Argument::Variable(variable)) => facts.variable(variable, scratch),
         _ => Value::Absent,
     };
     match (value, arguments.get(1)) {

@@ -56,7 +56,7 @@ impl Program {
     /// The one value: of several, the last one.
     pub fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
         let value = fetch::one(self.fetch, &self.arguments, facts, scratch);
-        self.converted(value, scratch)
+        self.converted(value, facts, scratch)
     }
 
     /// Whether `test` holds for one of its values; it is not called if there is none.
@@ -88,7 +88,7 @@ impl Program {
     ) -> bool {
         let mut test = |value: Value<'a>, scratch: &mut Scratch| {
             let mark = scratch.mark();
-            let mut value = self.converted(value, scratch);
+            let mut value = self.converted(value, facts, scratch);
             if self.case == Case::Ignored {
                 value = convert::lower(value, scratch);
             }
@@ -109,12 +109,17 @@ impl Program {
         found.is_break()
     }
 
-    fn converted<'a>(&'a self, mut value: Value<'a>, scratch: &mut Scratch) -> Value<'a> {
+    fn converted<'a>(
+        &'a self,
+        mut value: Value<'a>,
+        facts: &Facts<'a>,
+        scratch: &mut Scratch,
+    ) -> Value<'a> {
         for conversion in &self.conversions {
             if value == Value::Absent {
                 return value;
             }
-            value = conversion.apply(value, scratch);
+            value = conversion.apply(value, facts, scratch);
         }
         value
     }

@@ -1,7 +1,7 @@
 //! Values, and the buffer in which they are computed.
 
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::plan::expr::Type;
 
@@ -143,6 +143,8 @@ impl Scratch {
     pub(super) fn int_of<'a>(&self, value: Value<'a>) -> Value<'a> {
         match value {
             Value::Bool(value) => Value::Int(value.into()),
+            Value::Ip(IpAddr::V4(addr)) => Value::Int(u32::from(addr).into()),
+            Value::Ip(IpAddr::V6(_)) => Value::Absent,
             Value::Text(_) | Value::Scratch(..) => match self.text(value) {
                 None | Some([]) => Value::Absent,
                 Some(text) => Value::Int(leading_number(text)),
@@ -159,18 +161,62 @@ impl Scratch {
                 let addr = text.and_then(|text| text.parse::<IpAddr>().ok());
                 addr.map_or(Value::Absent, |addr| Value::Ip(addr.to_canonical()))
             }
+            // As HAProxy: the last 32 bits.
+            Value::Int(number) => Value::Ip(Ipv4Addr::from(number as u32).into()),
             other => other,
         }
     }
 
-    /// The same value, cast to the type that a converter takes.
-    pub(super) fn cast<'a>(&mut self, value: Value<'a>, to: Type) -> Value<'a> {
+    /// The same value as true or false: whether its number is not 0.
+    fn bool_of<'a>(&self, value: Value<'a>) -> Value<'a> {
+        match self.int_of(value) {
+            Value::Int(number) => Value::Bool(number != 0),
+            _ => Value::Absent,
+        }
+    }
+
+    /// The same value as bytes: those of a number (64 bits) or an address, the highest first.
+    fn bytes_of<'a>(&mut self, value: Value<'a>) -> Value<'a> {
+        match value {
+            Value::Int(number) => self.write(|bytes| bytes.extend(number.to_be_bytes())),
+            Value::Ip(IpAddr::V4(addr)) => self.write(|bytes| bytes.extend(addr.octets())),
+            Value::Ip(IpAddr::V6(addr)) => self.write(|bytes| bytes.extend(addr.octets())),
+            Value::Bool(_) => self.text_of(value),
+            text => text,
+        }
+    }
+
+    /// The bytes before the first NUL.
+    fn before_nul<'a>(&self, value: Value<'a>) -> Value<'a> {
+        match self.text(value).and_then(|text| memchr::memchr(0, text)) {
+            Some(end) => self.part(value, 0, end),
+            None => value,
+        }
+    }
+
+    /// The same value, cast from one type to another.
+    pub(super) fn cast<'a>(&mut self, value: Value<'a>, from: Type, to: Type) -> Value<'a> {
         match to {
+            Type::Text if from == Type::Bytes => self.before_nul(value),
             Type::Text => self.text_of(value),
             Type::Int => self.int_of(value),
             Type::Ip => self.ip_of(value),
-            Type::Bool | Type::Any => value,
+            Type::Bool => self.bool_of(value),
+            Type::Bytes => self.bytes_of(value),
+            Type::Any => value,
         }
+    }
+
+    /// The texts of `values`, one after the other.
+    pub(super) fn joined<'a, const N: usize>(&mut self, values: [Value<'a>; N]) -> Value<'a> {
+        let mut made = std::mem::take(&mut self.spare);
+        made.clear();
+        for value in values {
+            made.extend_from_slice(self.text(value).unwrap_or_default());
+        }
+        let value = self.write(|bytes| bytes.extend_from_slice(&made));
+        self.spare = made;
+        value
     }
 }
 

@@ -1,6 +1,6 @@
 //! Templates, compiled.
 
-use crate::plan::expr;
+use crate::plan::expr::{self, Type};
 
 use super::facts::Facts;
 use super::program::Program;
@@ -13,7 +13,8 @@ pub struct Template(Box<[Piece]>);
 #[derive(Debug)]
 enum Piece {
     Text(Box<[u8]>),
-    Program(Program),
+    /// The type is that of its value.
+    Program(Program, Type),
 }
 
 impl Template {
@@ -21,7 +22,7 @@ impl Template {
     pub fn compile(template: &expr::Template) -> Self {
         let pieces = template.pieces.iter().map(|piece| match piece {
             expr::Piece::Text(text) => Piece::Text(text.as_bytes().into()),
-            expr::Piece::Expr(expr) => Piece::Program(Program::compile(expr)),
+            expr::Piece::Expr(expr) => Piece::Program(Program::compile(expr), expr.yields()),
         });
         Self(pieces.collect())
     }
@@ -32,10 +33,10 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(piece) => text.extend_from_slice(piece),
-                Piece::Program(program) => {
+                Piece::Program(program, yields) => {
                     scratch.clear();
                     let value = program.value(facts, scratch);
-                    let value = scratch.text_of(value);
+                    let value = scratch.cast(value, *yields, Type::Text);
                     text.extend_from_slice(scratch.text(value).unwrap_or_default());
                 }
             }

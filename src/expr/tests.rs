@@ -238,6 +238,47 @@ fn text_is_replaced_by_an_expression() {
     asked.gives(r#"path,regsub("a*","-",g)"#, "-/-o-l-d-/-/-o-l-d-/-b-");
 }
 
+/// Values from the standards; `tests/user` compares all converters with HAProxy's.
+#[test]
+fn hashes_and_encodings_have_the_values_of_their_standards() {
+    let asked = Asked::get("/");
+    for (expression, wanted) in [
+        // RFC 4648 §10.
+        ("str(fooba),base64", "Zm9vYmE="),
+        ("str(Zm9vYmE=),b64dec", "fooba"),
+        ("str(fooba),ub64enc", "Zm9vYmE"),
+        ("str(Zm9vYmE),ub64dec", "fooba"),
+        ("str(foobar),hex", "666F6F626172"),
+        // FIPS 180-4.
+        (
+            "str(abc),sha1,hex",
+            "A9993E364706816ABA3E25717850C26C9CD0D89D",
+        ),
+        (
+            "str(abc),sha2(224),hex",
+            "23097D223405D8228642A477BDA255B32AADBCE4BDA0B3F7E36C9DA7",
+        ),
+        // RFC 2202 §3.
+        (
+            "str(what do ya want for nothing?),hmac(sha1,SmVmZQ==),hex",
+            "EFFCDF6AE5EB2FA2D27416D5F184DF9C259A7C79",
+        ),
+        // The check values of the catalogue of CRCs.
+        ("str(123456789),crc32,hex", "00000000CBF43926"),
+        ("str(123456789),crc32c,hex", "00000000E3069283"),
+        // The authors' values of an empty text, and of `abc`.
+        ("str(abc),xxh32", "852579327"),
+        ("str(abc),xxh64,hex", "44BC2CF5AD770999"),
+        ("str(abc),xxh3,hex", "78AF5F94892F3950"),
+    ] {
+        assert_eq!(
+            asked.value(expression).as_deref(),
+            Some(wanted),
+            "{expression}"
+        );
+    }
+}
+
 #[test]
 fn addresses_are_masked() {
     let mut asked = Asked::get("/");

@@ -86,7 +86,7 @@ fn excludes(one: &Condition, other: &Condition) -> bool {
     };
     // If there are several values, one may equal this and another that. A network may contain
     // another one.
-    let is_one_value = !left.has_many() && left.yields() != Type::Ip;
+    let is_one_value = !left.has_many() && left.compares_as() != Type::Ip;
     is_one_value && left == right && value != other
 }
 

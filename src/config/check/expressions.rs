@@ -76,7 +76,7 @@ pub(super) fn warn_of_unset_variables(plan: &Plan, report: &mut Report<'_>) {
     names.sort();
     let mut unset = Vec::new();
     each_expr(plan, &mut |expr| {
-        if let Some(variable) = expr.variable().filter(|variable| !set.contains(variable)) {
+        for variable in expr.variables().filter(|variable| !set.contains(variable)) {
             unset.push((variable.to_string(), expr.at.clone()));
         }
     });

@@ -12,7 +12,8 @@ use std::ops::Range;
 use http::HeaderName;
 
 use crate::base::quote::beginning;
-use crate::plan::expr::{Argument, Kind, Parameter, Pattern, Scope, Variable};
+use crate::config::suggest;
+use crate::plan::expr::{Argument, Key, Kind, Parameter, Pattern, Scope, Variable};
 
 use super::cursor::Cursor;
 use super::{Files, Mistake, map};
@@ -208,6 +209,32 @@ fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> 
             .parse()
             .map(Argument::Int)
             .map_err(|_| wrong("a whole number", "write digits alone: `1`, or `-1`")),
+        Kind::Number => match text.parse() {
+            Ok(number) => Ok(Argument::Int(number)),
+            Err(_) if text.contains('.') => variable(written).map(Argument::Variable),
+            Err(_) => Err(wrong(
+                "a whole number or a variable",
+                "write digits alone (`1`, `-1`), or a variable such as `txn.number`",
+            )),
+        },
+        Kind::OneOf(words) => match words.contains(&text) {
+            true => Ok(Argument::Text(text.to_owned())),
+            false => {
+                let list = suggest::list(words.iter().copied());
+                Err(wrong(
+                    &format!("one of {list}"),
+                    &format!("write one of {list}"),
+                ))
+            }
+        },
+        Kind::Key => match Key::new(text) {
+            Some(key) => Ok(Argument::Key(key)),
+            None if text.contains('.') => variable(written).map(Argument::Variable),
+            None => Err(wrong(
+                "a key in base64 or a variable",
+                "write the key in base64, or a variable such as `txn.key`",
+            )),
+        },
         Kind::Bool => match text {
             "true" | "1" => Ok(Argument::Bool(true)),
             "false" | "0" => Ok(Argument::Bool(false)),

@@ -203,7 +203,7 @@ impl Reader<'_, '_> {
         operator: Range<usize>,
     ) -> Result<Condition, Mistake> {
         if self.cursor.take_word("in") {
-            if left.yields() == Type::Bool {
+            if left.compares_as() == Type::Bool {
                 return Err(wrong_operator(&left, "in", operator));
             }
             return Ok(Condition::In(
@@ -247,7 +247,7 @@ impl Reader<'_, '_> {
         left_part: &Range<usize>,
         operator: Range<usize>,
     ) -> Result<Condition, Mistake> {
-        if left.yields() == Type::Bool {
+        if left.compares_as() == Type::Bool {
             return Err(wrong_operator(&left, "matches", operator));
         }
         self.cursor.skip_space();

@@ -220,7 +220,7 @@ pub(super) fn no_comparison(cursor: &Cursor<'_>, left: &Expr) -> Option<Mistake>
         }
     }
     let values = values(cursor.clone());
-    let example = match (left.yields(), values.as_slice()) {
+    let example = match (left.compares_as(), values.as_slice()) {
         (_, []) => return None,
         (Type::Bool, _) => format!("{left}` or `not {left}"),
         (Type::Int, [one]) => format!("{left} == {one}"),

@@ -38,9 +38,7 @@ pub(super) fn expression(
         });
     }
     let given = arguments(cursor, name, &part, row.parameters, files)?;
-    if let Some(Argument::Variable(variable)) = given.first() {
-        check_scope(variable.scope, known, part)?;
-    }
+    check_variables(&given, known, part)?;
     let mut expr = Expr {
         fetch,
         arguments: given,
@@ -49,7 +47,7 @@ pub(super) fn expression(
     };
     while cursor.take(",") {
         cursor.skip_space();
-        conversion(cursor, &mut expr, files)?;
+        conversion(cursor, &mut expr, known, files)?;
     }
     Ok((expr, start..cursor.at()))
 }
@@ -96,9 +94,21 @@ pub(super) fn check_scope(scope: Scope, known: Known, part: Range<usize>) -> Res
     Err(Mistake::new(part, why, help))
 }
 
+fn check_variables(
+    arguments: &[Argument],
+    known: Known,
+    part: Range<usize>,
+) -> Result<(), Mistake> {
+    arguments.iter().try_for_each(|argument| match argument {
+        Argument::Variable(variable) => check_scope(variable.scope, known, part.clone()),
+        _ => Ok(()),
+    })
+}
+
 fn conversion(
     cursor: &mut Cursor<'_>,
     expr: &mut Expr,
+    known: Known,
     files: &mut dyn Files,
 ) -> Result<(), Mistake> {
     let (name, part) = name(cursor);
@@ -121,7 +131,7 @@ fn conversion(
     }
     let row = converter.row();
     let from = expr.yields();
-    if !casts(from, row.takes) {
+    if !from.is_cast_to(row.takes) {
         return Err(Mistake::new(
             part,
             format!(
@@ -133,6 +143,7 @@ fn conversion(
         ));
     }
     let given = arguments(cursor, name, &part, row.parameters, files)?;
+    check_variables(&given, known, part)?;
     expr.converters.push(Conversion {
         converter,
         arguments: given,
@@ -140,7 +151,8 @@ fn conversion(
     Ok(())
 }
 
-/// Whether a value of the type `from` is cast to the type `to` without a converter.
+/// Whether values of the types `from` and `to` can be compared. Fewer than the casts: `src == dst_port`
+/// is a mistake.
 pub(super) fn casts(from: Type, to: Type) -> bool {
     match (from, to) {
         (from, to) if from == to => true,
@@ -158,6 +170,7 @@ pub(super) fn noun(of: Type) -> &'static str {
         Type::Int => "a number",
         Type::Ip => "an address",
         Type::Text => "a text",
+        Type::Bytes => "bytes",
         Type::Any => "any value",
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn list(
             "write `in [\"a\", \"b\"]` or `in @file(\"list.txt\")`",
         ));
     }
-    let mut values = empty(expr.yields());
+    let mut values = empty(expr.compares_as());
     loop {
         cursor.skip_space();
         if cursor.take("]") {
@@ -70,7 +70,7 @@ fn empty(of: Type) -> Values {
     match of {
         Type::Int => Values::Ranges(Vec::new()),
         Type::Ip => Values::Networks(Vec::new()),
-        Type::Text | Type::Bool | Type::Any => Values::Texts(Vec::new()),
+        Type::Text | Type::Bytes | Type::Bool | Type::Any => Values::Texts(Vec::new()),
     }
 }
 
@@ -194,7 +194,7 @@ fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Res
         let help = "a relative path begins at the directory of the file that it is written in";
         Mistake::new(part.clone(), format!("cannot read the list: {why}"), help)
     })?;
-    let mut values = empty(expr.yields());
+    let mut values = empty(expr.compares_as());
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {

@@ -31,13 +31,13 @@ impl RightSide<'_, '_> {
     ) -> Result<Operand, Mistake> {
         let left = self.left;
         let sign = comparison.as_str();
-        let yields = left.yields();
+        let yields = left.compares_as();
         let is_equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         if !is_equality {
             let is_possible = match yields {
                 Type::Bool | Type::Ip => false,
                 Type::Int => comparison.is_by_order(),
-                Type::Text | Type::Any => true,
+                Type::Text | Type::Bytes | Type::Any => true,
             };
             if !is_possible {
                 return Err(wrong_operator(left, sign, operator));
@@ -79,7 +79,7 @@ impl RightSide<'_, '_> {
         };
         if let Some((text, part)) = self.cursor.string()? {
             return match wanted {
-                Type::Text | Type::Any => Ok(Some(Literal::Text(text))),
+                Type::Text | Type::Bytes | Type::Any => Ok(Some(Literal::Text(text))),
                 Type::Ip => Ok(Some(Literal::Network(network(&text, part)?))),
                 Type::Int => Err(wrong(part, "write a number without quotes".to_owned())),
                 Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
@@ -88,7 +88,9 @@ impl RightSide<'_, '_> {
         if let Some((number, part)) = self.cursor.integer()? {
             return match wanted {
                 Type::Int | Type::Any => Ok(Some(Literal::Int(number))),
-                Type::Text => Err(wrong(part, format!("write it in quotes: `\"{number}\"`"))),
+                Type::Text | Type::Bytes => {
+                    Err(wrong(part, format!("write it in quotes: `\"{number}\"`")))
+                }
                 Type::Ip => Err(wrong(part, "write an address in quotes".to_owned())),
                 Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
             };
@@ -115,19 +117,19 @@ impl RightSide<'_, '_> {
     /// cast.
     fn right_expression(&mut self, wanted: Type) -> Result<Operand, Mistake> {
         let left = self.left;
-        let yields = left.yields();
+        let yields = left.compares_as();
         let (bare, bare_part) = self.cursor.bare();
         let (right, part) = expression(self.cursor, self.known, self.files)
             .map_err(|mistake| not_in_quotes(bare, bare_part, wanted, mistake))?;
-        let is_comparable = |wanted| casts(right.yields(), wanted) && casts(yields, wanted);
-        let is_cast = wanted == Type::Any && casts(yields, right.yields());
+        let is_comparable = |wanted| casts(right.compares_as(), wanted) && casts(yields, wanted);
+        let is_cast = wanted == Type::Any && casts(yields, right.compares_as());
         if !is_comparable(wanted) && !is_cast {
             return Err(Mistake::new(
                 self.left_part.start..part.end,
                 format!(
                     "`{left}` yields {}, `{right}` yields {}: they cannot be compared",
                     noun(yields),
-                    noun(right.yields())
+                    noun(right.compares_as())
                 ),
                 "compare values of one type",
             ));
@@ -138,11 +140,11 @@ impl RightSide<'_, '_> {
 
 /// The mistake of an operator that does not work with the type of `left`.
 pub(super) fn wrong_operator(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
-    let help = match left.yields() {
+    let help = match left.compares_as() {
         Type::Bool => format!("write `{left}` or `not {left}`"),
         Type::Ip => "write `==` or `in` for addresses and networks".to_owned(),
         Type::Int => "write `==`, `<`, `>` or `in` for numbers".to_owned(),
-        Type::Text | Type::Any => {
+        Type::Text | Type::Bytes | Type::Any => {
             "write `==`, `starts_with`, `contains`, `matches` or `in` for texts".to_owned()
         }
     };
@@ -150,7 +152,7 @@ pub(super) fn wrong_operator(left: &Expr, sign: &str, part: Range<usize>) -> Mis
         part,
         format!(
             "`{sign}` does not work with {}, which `{left}` yields",
-            noun(left.yields())
+            noun(left.compares_as())
         ),
         help,
     )

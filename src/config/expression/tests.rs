@@ -294,9 +294,27 @@ fn mistakes_are_pointed_at() {
         "a parenthesis that was not opened; leave it out, or write `(` where the group begins",
     );
     says(
-        "dst_port,ipmask(24)",
-        "dst_port,»ipmask«(24)",
-        "`ipmask` takes an address, and `dst_port` yields a number; leave it out, or use another fetch",
+        "ssl_fc,ipmask(24)",
+        "ssl_fc,»ipmask«(24)",
+        "`ipmask` takes an address, and `ssl_fc` yields true or false; leave it out, or use another fetch",
+    );
+    says(
+        "path,digest(md5)",
+        "path,digest(»md5«)",
+        "`algorithm` must be one of `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, and is `md5`; \
+         write one of `sha1`, `sha224`, `sha256`, `sha384`, `sha512`",
+    );
+    says(
+        "int(1),add(x)",
+        "int(1),add(»x«)",
+        "`number` must be a whole number or a variable, and is `x`; \
+         write digits alone (`1`, `-1`), or a variable such as `txn.number`",
+    );
+    says(
+        "path,hmac(sha256,key!)",
+        "path,hmac(sha256,»key!«)",
+        "`key` must be a key in base64 or a variable, and is `key!`; \
+         write the key in base64, or a variable such as `txn.key`",
     );
     says(
         "\"a\" == path",

@@ -1,8 +1,8 @@
 //! The converters: functions on values.
 //!
-//! One row for each converter; `crate::expr::convert` has its evaluation. A value of another type
-//! than a converter takes is cast as HAProxy does: addresses, numbers and booleans (`1` and `0`)
-//! become text; a text becomes the number at its beginning.
+//! One row for each converter; `crate::expr::convert` has its evaluation: one constructor, chosen by
+//! the row's id. A value of another type than a converter takes is cast as HAProxy does; see
+//! [`Type`].
 
 use super::Type;
 use super::parameter::{Parameter, parameters};
@@ -51,6 +51,15 @@ macro_rules! converters {
     };
 }
 
+/// Hashes of `digest` and `hmac`.
+const DIGESTS: &[&str] = &["sha1", "sha224", "sha256", "sha384", "sha512"];
+
+/// How `json` decodes its input.
+const JSON_INPUTS: &[&str] = &["ascii", "utf8", "utf8s", "utf8p", "utf8ps"];
+
+/// The lengths of `sha2`.
+const SHA2_BITS: &[&str] = &["224", "256", "384", "512"];
+
 converters! {
     /// The same with the letters A to Z in lower case.
     Lower = "lower", (), Text -> Text;
@@ -66,6 +75,104 @@ converters! {
     Regsub = "regsub", (! "regex" Pattern, ! "replacement" Text, ? "flags" SubstitutionFlags), Text -> Text;
     /// The value that a file has for this key: on each line a key, spaces and its value. Without `default` it is absent for a key that the file does not have.
     Map = "map" | "map_str", (! "file" Map, ? "default" Text), Text -> Text;
+    /// The bytes from `offset` on, at most `length` of them. Empty if there are none.
+    Bytes = "bytes", (! "offset" Number, ? "length" Number), Bytes -> Bytes;
+    /// The text without the characters `characters` at its beginning.
+    Ltrim = "ltrim", (! "characters" Text), Text -> Text;
+    /// The text without the characters `characters` at its end.
+    Rtrim = "rtrim", (! "characters" Text), Text -> Text;
+    /// The text up to the first line end (CR or LF).
+    CutCrlf = "cut_crlf", (), Text -> Text;
+    /// The text, then `start`, the value of `variable` if it is set, and `end`.
+    Concat = "concat", (? "start" Text, ? "variable" Variable, ? "end" Text), Text -> Text;
+    /// The text with an item appended: the value of `variable`, then `suffix`. The delimiter separates it from a text that is not empty; without an item nothing is appended.
+    AddItem = "add_item", (! "delimiter" Text, ? "variable" Variable, ? "suffix" Text), Text -> Text;
+    /// Compares the text with that of a variable byte by byte: 0 if they are equal, a negative number if the text sorts first, else a positive one. Absent without the variable.
+    Strcmp = "strcmp", (! "variable" Variable), Text -> Int;
+    /// Whether the bytes are those of a variable, in a time that does not depend on where they differ: for secrets. Absent without the variable.
+    SecureMemcmp = "secure_memcmp", (! "variable" Variable), Bytes -> Bool;
+    /// `true` or `false`: the one text or the other.
+    Iif = "iif", (! "true" Text, ! "false" Text), Bool -> Text;
+    /// The host of a `Host` field's value, without its port; an IPv6 address keeps its brackets.
+    HostOnly = "host_only", (), Text -> Text;
+    /// The port of a `Host` field's value; 0 if it has none.
+    PortOnly = "port_only", (), Text -> Int;
+    /// The sum. What is larger than 64 bits becomes the largest number, here and for the others.
+    Add = "add", (! "number" Number), Int -> Int;
+    /// The difference.
+    Sub = "sub", (! "number" Number), Int -> Int;
+    /// The product.
+    Mul = "mul", (! "number" Number), Int -> Int;
+    /// The quotient, rounded towards 0. Divided by 0: the largest number.
+    Div = "div", (! "number" Number), Int -> Int;
+    /// The remainder, with the sign of the value. Divided by 0: 0.
+    Mod = "mod", (! "number" Number), Int -> Int;
+    /// The number with the opposite sign.
+    Neg = "neg", (), Int -> Int;
+    /// The number with each bit inverted.
+    Cpl = "cpl", (), Int -> Int;
+    /// The bits that both have.
+    And = "and", (! "number" Number), Int -> Int;
+    /// The bits that one of them has.
+    Or = "or", (! "number" Number), Int -> Int;
+    /// The bits that exactly one of them has.
+    Xor = "xor", (! "number" Number), Int -> Int;
+    /// Whether the number is not 0.
+    Bool = "bool", (), Int -> Bool;
+    /// Whether the number is 0.
+    Not = "not", (), Int -> Bool;
+    /// Whether the number is even.
+    Even = "even", (), Int -> Bool;
+    /// Whether the number is odd.
+    Odd = "odd", (), Int -> Bool;
+    /// The bytes in base64, padded (RFC 4648 §4).
+    Base64 = "base64", (), Bytes -> Text;
+    /// The bytes that a text in base64 stands for. Absent if it is none.
+    B64dec = "b64dec", (), Text -> Bytes;
+    /// The bytes in base64 for URLs, without padding (RFC 4648 §5).
+    Ub64enc = "ub64enc", (), Bytes -> Text;
+    /// The bytes that a text in base64 for URLs stands for, padded or not. Absent if it is none.
+    Ub64dec = "ub64dec", (), Text -> Bytes;
+    /// The bytes in hexadecimal digits, upper case.
+    Hex = "hex", (), Bytes -> Text;
+    /// The number that hexadecimal digits stand for. Absent for other characters; of more than 16 digits the last 16 count.
+    Hex2i = "hex2i", (), Text -> Int;
+    /// The last 32 bits of the number as four bytes, the highest first.
+    Htonl = "htonl", (), Int -> Bytes;
+    /// The bytes in chunks of `size` (1 to 8) as decimal numbers with `separator` between them. With `truncate` 1, a shorter chunk at the end is left out.
+    Be2dec = "be2dec", (! "separator" Text, ! "size" Int, ? "truncate" Int), Bytes -> Text;
+    /// The same with hexadecimal digits, and chunks of any size; without a size, one chunk has all bytes.
+    Be2hex = "be2hex", (? "separator" Text, ? "size" Int, ? "truncate" Int), Bytes -> Text;
+    /// The text without percent-encoding. `+` is a space after a `?`, with `in_form` 1 everywhere. Absent if a `%` has no two hexadecimal digits after it.
+    UrlDec = "url_dec", (? "in_form" Int), Text -> Text;
+    /// The text with everything but letters, digits and `-._~` percent-encoded.
+    UrlEnc = "url_enc", (? "kind" OneOf(&["query"])), Text -> Text;
+    /// The text escaped for a string in JSON, as ASCII. `input` is its encoding: `ascii` (each byte is a character), `utf8` (absent if it is not valid), with `p`: characters in too many bytes are accepted, with `s`: mistakes are left out.
+    Json = "json", (? "input" OneOf(JSON_INPUTS)), Text -> Text;
+    /// The SHA-1 of the bytes, as bytes: write `,hex` after it.
+    Sha1 = "sha1", (), Bytes -> Bytes;
+    /// The SHA-2 of the bytes with 224, 256 (without an argument), 384 or 512 bits, as bytes.
+    Sha2 = "sha2", (? "bits" OneOf(SHA2_BITS)), Bytes -> Bytes;
+    /// The digest of the bytes, as bytes: `sha1`, `sha224`, `sha256`, `sha384` or `sha512`.
+    Digest = "digest", (! "algorithm" OneOf(DIGESTS)), Bytes -> Bytes;
+    /// The message authentication code of the bytes, as bytes; the key is base64, in the argument or in a variable. Absent if the variable has none.
+    Hmac = "hmac", (! "algorithm" OneOf(DIGESTS), ! "key" Key), Bytes -> Bytes;
+    /// The CRC-32 of the bytes, as in Ethernet and gzip. With `avalanche` 1 its bits are mixed again, here and for the others.
+    Crc32 = "crc32", (? "avalanche" Int), Bytes -> Int;
+    /// The CRC-32C of the bytes, as in iSCSI.
+    Crc32c = "crc32c", (? "avalanche" Int), Bytes -> Int;
+    /// The hash DJB2 of the bytes, 32 bits.
+    Djb2 = "djb2", (? "avalanche" Int), Bytes -> Int;
+    /// The hash SDBM of the bytes, 32 bits.
+    Sdbm = "sdbm", (? "avalanche" Int), Bytes -> Int;
+    /// HAProxy's hash WT6 of the bytes, 32 bits.
+    Wt6 = "wt6", (? "avalanche" Int), Bytes -> Int;
+    /// The XXH32 of the bytes.
+    Xxh32 = "xxh32", (? "seed" Int), Bytes -> Int;
+    /// The XXH64 of the bytes, as a signed number.
+    Xxh64 = "xxh64", (? "seed" Int), Bytes -> Int;
+    /// The XXH3 of the bytes with 64 bits, as a signed number.
+    Xxh3 = "xxh3", (? "seed" Int), Bytes -> Int;
     /// The address with only the bits of the mask. An IPv6 address without `mask6` is absent.
     Ipmask = "ipmask", (! "mask4" Mask4, ? "mask6" Mask6), Ip -> Ip;
 }

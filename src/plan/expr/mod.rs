@@ -26,11 +26,14 @@ pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, V
 pub use converter::Converter;
 pub use fetch::Fetch;
 pub use map::Map;
-pub use parameter::{Kind, Parameter, Pattern};
+pub use parameter::{Key, Kind, Parameter, Pattern};
 pub use template::{Piece, Template};
 pub use variable::{Scope, Variable};
 
 /// The type of a value.
+///
+/// A value of one type is cast to another where HAProxy does it (`sample_casts` in its source);
+/// [`Type::is_cast_to`] has the pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// True or false.
@@ -39,10 +42,28 @@ pub enum Type {
     Int,
     /// An IPv4 or IPv6 address.
     Ip,
-    /// Bytes.
+    /// Text: bytes of any encoding.
     Text,
+    /// Bytes that are not meant to be read, such as a digest. As a text they end at the first NUL.
+    Bytes,
     /// One of these, known only at evaluation. It is cast to the wanted type.
     Any,
+}
+
+impl Type {
+    /// Whether a value of this type is cast to the type `to` without a converter.
+    pub fn is_cast_to(self, to: Self) -> bool {
+        if self == to {
+            return true;
+        }
+        match self {
+            Self::Any => true,
+            Self::Bool => matches!(to, Self::Int | Self::Text | Self::Any),
+            Self::Int | Self::Text => true,
+            Self::Ip => matches!(to, Self::Int | Self::Text | Self::Bytes | Self::Any),
+            Self::Bytes => matches!(to, Self::Text | Self::Any),
+        }
+    }
 }
 
 /// The phase of an exchange from which on a value is known, in their order.
@@ -135,17 +156,21 @@ pub enum Argument {
     Pattern(Pattern),
     /// The name of a variable.
     Variable(Variable),
+    /// A key.
+    Key(Key),
     /// A file of keys and values.
     Map(Map),
 }
 
 impl Expr {
-    /// The variable that it reads, if it reads one.
-    pub fn variable(&self) -> Option<&Variable> {
-        match (self.fetch, self.arguments.first()) {
-            (Fetch::Var, Some(Argument::Variable(variable))) => Some(variable),
+    /// The variables that it reads.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
+        let of_converters = self.converters.iter().flat_map(|each| &each.arguments);
+        let arguments = self.arguments.iter().chain(of_converters);
+        arguments.filter_map(|argument| match argument {
+            Argument::Variable(variable) => Some(variable),
             _ => None,
-        }
+        })
     }
 
     /// The type of its value.
@@ -153,6 +178,14 @@ impl Expr {
         self.converters
             .last()
             .map_or(self.fetch.row().yields, |last| last.converter.row().yields)
+    }
+
+    /// The type of its value for a comparison: bytes are compared as a text.
+    pub fn compares_as(&self) -> Type {
+        match self.yields() {
+            Type::Bytes => Type::Text,
+            other => other,
+        }
     }
 
     /// Whether a condition looks at several values: those of a field with several lines or a list,

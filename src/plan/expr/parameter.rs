@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// One parameter.
@@ -22,6 +24,12 @@ pub enum Kind {
     Text,
     /// A whole number.
     Int,
+    /// A whole number, or the name of a variable that has one.
+    Number,
+    /// A key in base64, or the name of a variable that has one.
+    Key,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// `true` or `false`.
     Bool,
     /// The name of a field.
@@ -44,10 +52,10 @@ pub enum Kind {
 
 /// Parameters in order: `! "name" Kind` must be given, `? "name" Kind` may be left out.
 macro_rules! parameters {
-    ($($mark:tt $name:literal $kind:ident),*) => {
+    ($($mark:tt $name:literal $kind:ident $(($words:expr))?),*) => {
         &[$($crate::plan::expr::Parameter {
             name: $name,
-            kind: $crate::plan::expr::Kind::$kind,
+            kind: $crate::plan::expr::Kind::$kind $(($words))?,
             is_optional: parameters!(@ $mark),
         }),*]
     };
@@ -55,6 +63,41 @@ macro_rules! parameters {
     (@ ?) => { true };
 }
 pub(super) use parameters;
+
+/// A key, written in base64.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    written: String,
+    bytes: Vec<u8>,
+}
+
+impl Key {
+    /// `None`: `written` is no base64.
+    pub fn new(written: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(written).ok()?;
+        Some(Self {
+            written: written.to_owned(),
+            bytes,
+        })
+    }
+
+    /// As it is written.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// What it stands for.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+// Debug output goes to logs.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
 
 /// A regular expression that runs in linear time (the `regex` crate's syntax, no look-around and no
 /// back-references), on bytes.

@@ -46,6 +46,7 @@ impl Display for Argument {
             Self::Mask6(mask) => mask.fmt(f),
             Self::Pattern(pattern) => argument_text(f, &pattern.to_string()),
             Self::Variable(variable) => variable.fmt(f),
+            Self::Key(key) => argument_text(f, key.written()),
             Self::Map(map) => argument_text(f, &map.path.to_string_lossy()),
         }
     }

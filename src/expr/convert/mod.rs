@@ -1,0 +1,196 @@
+//! The converters: functions on values. The table is [`crate::plan::expr::Converter`].
+//!
+//! A new converter is one row there, one line in [`compiled`], and one function or one type that
+//! implements [`Convert`].
+
+mod arguments;
+mod encode;
+mod functions;
+mod hash;
+mod json;
+mod map;
+mod number;
+mod part;
+mod substitution;
+mod text;
+
+use std::fmt::Debug;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::plan::expr::{self, Argument, Converter, Type};
+
+use super::case::Case;
+use super::facts::Facts;
+use super::scratch::{Scratch, Value};
+use arguments::Arguments;
+use functions::{Arithmetic, Cut, Format, IsInt, Measure, OfInt, Rewrite};
+use hash::Hash;
+use part::{Part, PartKind};
+use substitution::Substitution;
+use text::{AddItem, Compare, Concat, Iif};
+
+pub(super) use text::lower;
+
+/// One converter with its arguments, ready to run.
+#[derive(Debug)]
+pub(super) struct Conversion {
+    /// The types from and to which the value is cast first; `None`: it has the type already.
+    cast: Option<(Type, Type)>,
+    converter: Box<dyn Convert>,
+}
+
+/// The work of a converter.
+trait Convert: Debug + Send + Sync {
+    /// `value` is not absent, and has the type that the converter takes.
+    fn apply<'a>(&'a self, value: Value<'a>, facts: &Facts<'a>, scratch: &mut Scratch)
+    -> Value<'a>;
+}
+
+impl Conversion {
+    /// `from` is the type of the value.
+    pub(super) fn compile(conversion: &expr::Conversion, from: Type, case: Case) -> Self {
+        let takes = conversion.converter.row().takes;
+        Self {
+            cast: (takes != from).then_some((from, takes)),
+            converter: compiled(conversion.converter, Arguments(&conversion.arguments), case),
+        }
+    }
+
+    pub(super) fn apply<'a>(
+        &'a self,
+        value: Value<'a>,
+        facts: &Facts<'a>,
+        scratch: &mut Scratch,
+    ) -> Value<'a> {
+        let value = match self.cast {
+            Some((from, to)) => scratch.cast(value, from, to),
+            None => value,
+        };
+        match value {
+            Value::Absent => Value::Absent,
+            value => self.converter.apply(value, facts, scratch),
+        }
+    }
+}
+
+fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<dyn Convert> {
+    let arithmetic = |of| Box::new(Arithmetic(arguments.number(0), of));
+    let hash = |of| {
+        let avalanche = arguments.is_set(0);
+        Box::new(Measure(Hash { of, avalanche }, Hash::value))
+    };
+    let seed = arguments.int(0).unwrap_or_default();
+    match converter {
+        Converter::Lower => Box::new(text::Lower),
+        Converter::Upper => Box::new(text::Upper),
+        Converter::Length => Box::new(Measure((), |(), text| Some(text.len() as i64))),
+        Converter::Field => Box::new(Cut(Part::of(arguments, PartKind::Field), Part::find)),
+        Converter::Word => Box::new(Cut(Part::of(arguments, PartKind::Word), Part::find)),
+        Converter::Regsub => Box::new(Substitution::of(arguments, case)),
+        Converter::Map => Box::new(map::Map::of(arguments)),
+        Converter::Bytes => Box::new(text::Bytes::of(arguments)),
+        Converter::Ltrim => Box::new(Cut(arguments.bytes(0), text::ltrim)),
+        Converter::Rtrim => Box::new(Cut(arguments.bytes(0), text::rtrim)),
+        Converter::CutCrlf => Box::new(Cut((), text::cut_crlf)),
+        Converter::Concat => Box::new(Concat::of(arguments)),
+        Converter::AddItem => Box::new(AddItem::of(arguments)),
+        Converter::Strcmp => Box::new(Compare {
+            variable: arguments.variable(0),
+            result: text::ordering,
+        }),
+        Converter::SecureMemcmp => Box::new(Compare {
+            variable: arguments.variable(0),
+            result: text::equal_in_constant_time,
+        }),
+        Converter::Iif => Box::new(Iif {
+            yes: arguments.owned(0),
+            no: arguments.owned(1),
+        }),
+        Converter::HostOnly => Box::new(Rewrite((), text::host_only)),
+        Converter::PortOnly => Box::new(Measure((), text::port_only)),
+        Converter::Add => arithmetic(i64::saturating_add),
+        Converter::Sub => arithmetic(i64::saturating_sub),
+        Converter::Mul => arithmetic(i64::saturating_mul),
+        Converter::Div => arithmetic(number::div),
+        Converter::Mod => arithmetic(number::rem),
+        Converter::And => arithmetic(|left, right| left & right),
+        Converter::Or => arithmetic(|left, right| left | right),
+        Converter::Xor => arithmetic(|left, right| left ^ right),
+        Converter::Neg => Box::new(OfInt(number::neg)),
+        Converter::Cpl => Box::new(OfInt(|number| !number)),
+        Converter::Bool => Box::new(IsInt(|number| number != 0)),
+        Converter::Not => Box::new(IsInt(|number| number == 0)),
+        Converter::Even => Box::new(IsInt(|number| number % 2 == 0)),
+        Converter::Odd => Box::new(IsInt(|number| number % 2 != 0)),
+        Converter::Base64 => Box::new(Rewrite((), encode::base64)),
+        Converter::B64dec => Box::new(Rewrite((), encode::from_base64)),
+        Converter::Ub64enc => Box::new(Rewrite((), encode::base64_for_urls)),
+        Converter::Ub64dec => Box::new(Rewrite((), encode::from_base64_for_urls)),
+        Converter::Hex => Box::new(Rewrite((), encode::hex)),
+        Converter::Hex2i => Box::new(Measure((), encode::from_hex)),
+        Converter::Htonl => Box::new(Format((), encode::htonl)),
+        Converter::Be2dec => Box::new(Rewrite(
+            encode::Chunks::of(arguments),
+            encode::Chunks::decimal,
+        )),
+        Converter::Be2hex => Box::new(Rewrite(
+            encode::Chunks::of(arguments),
+            encode::Chunks::hexadecimal,
+        )),
+        Converter::UrlDec => Box::new(Rewrite(arguments.is_set(0), encode::url_dec)),
+        Converter::UrlEnc => Box::new(Rewrite((), encode::url_enc)),
+        Converter::Json => Box::new(Rewrite(json::Input::named(arguments.text(0)), json::escape)),
+        Converter::Sha1 => Box::new(Rewrite(hash::algorithm("sha1"), hash::digest)),
+        Converter::Sha2 | Converter::Digest => {
+            Box::new(Rewrite(hash::algorithm(arguments.text(0)), hash::digest))
+        }
+        Converter::Hmac => Box::new(hash::Hmac::of(arguments)),
+        Converter::Crc32 => hash(hash::crc32),
+        Converter::Crc32c => hash(hash::crc32c),
+        Converter::Djb2 => hash(hash::djb2),
+        Converter::Sdbm => hash(hash::sdbm),
+        Converter::Wt6 => hash(hash::wt6),
+        Converter::Xxh32 => Box::new(Measure(seed as u32, hash::xxh32)),
+        Converter::Xxh64 => Box::new(Measure(seed as u64, hash::xxh64)),
+        Converter::Xxh3 => Box::new(Measure(seed as u64, hash::xxh3)),
+        Converter::Ipmask => Box::new(Ipmask::of(arguments)),
+    }
+}
+
+impl Convert for Substitution {
+    fn apply<'a>(&'a self, value: Value<'a>, _: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
+        // A text without a match is not copied.
+        match scratch.text(value).is_some_and(|text| self.matches(text)) {
+            true => scratch.rewrite(value, |text, into| self.write(text, into)),
+            false => value,
+        }
+    }
+}
+
+/// An address without the bits after those of the masks.
+#[derive(Debug)]
+struct Ipmask(Ipv4Addr, Option<Ipv6Addr>);
+
+impl Ipmask {
+    fn of(arguments: Arguments<'_>) -> Self {
+        let mask4 = match arguments.get(0) {
+            Some(Argument::Mask4(mask)) => *mask,
+            _ => Ipv4Addr::BROADCAST,
+        };
+        let mask6 = match arguments.get(1) {
+            Some(Argument::Mask6(mask)) => Some(*mask),
+            _ => None,
+        };
+        Self(mask4, mask6)
+    }
+}
+
+impl Convert for Ipmask {
+    fn apply<'a>(&'a self, value: Value<'a>, _: &Facts<'a>, _: &mut Scratch) -> Value<'a> {
+        match (value, self.1) {
+            (Value::Ip(IpAddr::V4(addr)), _) => Value::Ip((addr & self.0).into()),
+            (Value::Ip(IpAddr::V6(addr)), Some(mask)) => Value::Ip((addr & mask).into()),
+            _ => Value::Absent,
+        }
+    }
+}
