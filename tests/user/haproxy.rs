@@ -19,7 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// An HAProxy with `lines` in one `listen` section; killed when dropped.
-struct Haproxy {
+pub(crate) struct Haproxy {
     child: Child,
     _folder: Folder,
 }
@@ -27,12 +27,25 @@ struct Haproxy {
 impl Haproxy {
     #[track_caller]
     fn start(lines: &str) -> Self {
+        Self::start_with("", lines)
+    }
+
+    /// With sections before it.
+    #[track_caller]
+    pub(crate) fn start_with(before: &str, lines: &str) -> Self {
         let folder = Folder::new();
         let text = format!(
-            "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+            "{before}defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
              listen l\n{lines}"
         );
         let file = folder.write("haproxy.cfg", &text);
+        let path = file.to_str().expect("a path of text");
+        let checked = HAPROXY.run(&["-c", "-f", path]);
+        assert!(
+            checked.status.success(),
+            "{}",
+            String::from_utf8_lossy(&checked.stderr)
+        );
         let child = HAPROXY
             .command()
             .args(["-db", "-q", "-f"])

@@ -13,6 +13,7 @@ mod browser;
 mod case;
 mod clients;
 mod demo;
+mod differential;
 mod haproxy;
 mod house;
 mod ipv6;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         browser::cases(),
         clients::cases(),
         demo::cases(),
+        differential::cases(),
         haproxy::cases(),
         house::cases(),
         ipv6::cases(),

@@ -1,0 +1,387 @@
+//! The values of expressions.
+//!
+//! Each expression of [`ON_REQUESTS`] is evaluated on each of [`REQUESTS`], by both proxies: a rule
+//! sets a field to it that the origin sees. Those of [`ON_RESPONSES`] are evaluated on the origin's
+//! answer, [`super::ANSWER`], and the client sees them.
+
+use std::fmt::Write as _;
+
+use crate::case::{Case, case};
+
+use super::{IPV4, IPV6, Pair};
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case!(expressions_on_requests_have_haproxys_values, HAPROXY),
+        case!(expressions_on_responses_have_haproxys_values, HAPROXY),
+    ]
+}
+
+/// The client, and a head without its empty line.
+const REQUESTS: &[(&str, &str)] = &[
+    (IPV4, "GET / HTTP/1.1\r\nhost: a"),
+    (
+        IPV6,
+        "GET /A/b;c=1?D=e&f=%20g&x=+1&x=2&empty=&=v&json=%7B%7D HTTP/1.1\r\nHost: WWW.Example.com:8080\r\n\
+         cookie: a=1; b=2; a=3\r\nX-List: one, \"two,three\" ,four\r\nx-list: five\r\n\
+         x-number: 42 \r\nx-addr: 192.0.2.1, 2001:db8::1, no\r\nx-empty:\r\n\
+         accept-language: fr;q=0.5, en, de;q=0.7\r\nauthorization: Basic am9lOnNlY3JldA==",
+    ),
+    (
+        IPV4,
+        "POST /deep/er/path.php?q HTTP/1.1\r\nhost: [2001:db8::5]:443\r\ncontent-length: 0\r\n\
+         x-number: -9223372036854775808\r\nx-addr: 10.1.2.3:80\r\n\
+         x-json: {\"a\":{\"b\":[1,2,{\"c\":\"d\"}],\"n\":-5,\"f\":1.5,\"t\":true,\"s\":\"x\\\"y\"},\"e\":\"\",\"z\":null}\r\n\
+         authorization: Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+    ),
+    (
+        IPV4,
+        "OPTIONS * HTTP/1.1\r\nhost: a:\r\nx-number: 12ab\r\nx-list: ,,a,",
+    ),
+];
+
+/// Left out, because we differ on purpose:
+///
+/// - `word` after the last word: HAProxy 2.6 has an empty text, later versions and we have none.
+/// - `ub64dec` of a padded text: HAProxy adds a byte of no meaning.
+/// - `url_param(c,;)`: for HAProxy the query is a part of the last value, for us it is not.
+const ON_REQUESTS: &[&str] = &[
+    // Fetches.
+    "src",
+    "src_port",
+    "dst",
+    "dst_port",
+    "method",
+    "path",
+    "pathq",
+    "query",
+    "url",
+    "url_param(x)",
+    "url_param(f)",
+    "url_param(empty)",
+    "urlp(x)",
+    "req.hdr(x-list)",
+    "req.hdr(x-list,1)",
+    "req.hdr(x-list,2)",
+    "req.hdr(x-list,-2)",
+    "req.hdr(x-list,9)",
+    "hdr(host)",
+    "req.fhdr(x-list)",
+    "req.fhdr(x-list,1)",
+    "req.hdr_cnt(x-list)",
+    "hdr_cnt(none)",
+    "req.cook(a)",
+    "cook(b)",
+    "req.cook(none)",
+    "str(a)",
+    "int(-5)",
+    "bool(true)",
+    "bool(0)",
+    "ssl_fc",
+    // Texts.
+    "path,lower",
+    "path,upper",
+    "path,length",
+    "src,length",
+    "path,bytes(1)",
+    "path,bytes(2,3)",
+    "path,bytes(0,0),length",
+    "path,bytes(100),length",
+    "src,bytes(1,2),hex",
+    "str(xxaxbxx),ltrim(x)",
+    "str(xxaxbxx),rtrim(x)",
+    "str(xxaxbxx),ltrim(ax),rtrim(bx)",
+    "str(xxx),ltrim(x),length",
+    "str(xxx),rtrim(x),length",
+    "path,field(2,/)",
+    "path,field(-1,.)",
+    "str(/deep/er/path),word(1,/)",
+    "str(/deep/er/path),word(-2,/,2)",
+    "path,regsub(/,_,g)",
+    "path,regsub(A,x,i)",
+    "path,concat(<,txn.set,>)",
+    "path,concat(<,txn.unset,>)",
+    "path,concat(<)",
+    "path,concat(,txn.set)",
+    "path,concat(,,>)",
+    "src,concat(-,txn.addr,-)",
+    "path,add_item(+,txn.set)",
+    "path,add_item(+,txn.unset)",
+    "path,add_item(+,,end)",
+    "path,add_item(+,txn.set,end)",
+    "str(\"\"),add_item(+,txn.set)",
+    "req.hdr(x-empty),add_item(+,txn.set)",
+    "hdr(host),host_only",
+    "hdr(host),port_only",
+    "str(a.b:c),host_only",
+    "str(a.b:),host_only",
+    "str(A.b:80:90),port_only",
+    "str(2001:db8::1),host_only",
+    "str([::1]),port_only",
+    "ssl_fc,iif(yes,no)",
+    "req.hdr_cnt(x-list),iif(yes,no)",
+    "bool(true),iif(\"\",no),length",
+    "str(eq),secure_memcmp(txn.set)",
+    "str(set),secure_memcmp(txn.set)",
+    "str(set),secure_memcmp(txn.unset)",
+    "str(set),strcmp(txn.set)",
+    "str(set),strcmp(txn.unset)",
+    "str(sea),strcmp(txn.set),bool",
+    // Numbers.
+    "int(5),add(3)",
+    "int(9223372036854775807),add(1)",
+    "int(-9223372036854775808),add(-1)",
+    "int(-9223372036854775808),sub(1)",
+    "int(5),sub(txn.number)",
+    "int(5),add(txn.unset)",
+    "int(5),add(txn.set)",
+    "int(5),mul(-3)",
+    "int(9223372036854775807),mul(2)",
+    "int(-9223372036854775807),mul(2)",
+    "int(17),div(5)",
+    "int(-17),div(5)",
+    "int(17),div(0)",
+    "int(-9223372036854775808),div(-1)",
+    "int(17),mod(5)",
+    "int(-17),mod(5)",
+    "int(17),mod(0)",
+    "int(-9223372036854775808),mod(-1)",
+    "int(-9223372036854775808),neg",
+    "int(5),neg",
+    "int(5),cpl",
+    "int(12),and(10)",
+    "int(12),or(10)",
+    "int(12),xor(10)",
+    "int(3),bool",
+    "int(0),bool",
+    "int(3),not",
+    "int(0),not",
+    "int(3),even",
+    "int(-3),odd",
+    "int(0),even",
+    "req.hdr(x-number),add(1)",
+    "req.hdr(x-number),neg",
+    "src,add(1)",
+    "bool(true),add(1)",
+    "path,add(1)",
+    // Encodings.
+    "path,base64",
+    "src,base64",
+    "dst_port,base64",
+    "str(YWJj),b64dec",
+    "str(YWI=),b64dec",
+    "str(YWI),b64dec",
+    "str(YW I=),b64dec",
+    "str(YWJ=),b64dec",
+    "str(-_-_),b64dec,hex",
+    "path,ub64enc",
+    "src,ub64enc",
+    "str(-_-_),ub64dec,hex",
+    "str(YWI),ub64dec",
+    "str(YWJj),ub64dec",
+    "str(Y),ub64dec",
+    "str(+/),ub64dec",
+    "path,hex",
+    "src,hex",
+    "dst_port,hex",
+    "str(1f),hex2i",
+    "str(fffffffffffffffff),hex2i",
+    "str(0x1),hex2i",
+    "int(66051),htonl,hex",
+    "int(-1),htonl,hex",
+    "int(4294967297),htonl,hex",
+    "str(abcdefgh),be2dec(:,2)",
+    "str(abcdefg),be2dec(:,2)",
+    "str(abcdefg),be2dec(:,2,1)",
+    "str(abcdefgh),be2dec(-,8)",
+    "src,be2dec(.,1)",
+    "str(abcdefg),be2hex(:,2)",
+    "str(abcdefg),be2hex(:,2,1)",
+    "str(abcdefg),be2hex",
+    "src,be2hex(.,1)",
+    "str(a%20b+c),url_dec",
+    "str(a%20b+c),url_dec(1)",
+    "str(a?b+c),url_dec",
+    "str(a%2),url_dec",
+    "str(a%zz),url_dec",
+    "query,url_dec",
+    "path,url_enc",
+    "str(a b&c-d_e.f~g%),url_enc",
+    "str(a b&c),url_enc(query)",
+    "str('a\"b/c\\d'),json(ascii)",
+    "str(é€),json(utf8)",
+    "str(é€),json(utf8s)",
+    "str(é€),json(ascii)",
+    "str(/4DA),b64dec,json(utf8)",
+    "str(/4DAYQ==),b64dec,json(utf8s)",
+    "str(wIFh),b64dec,json(utf8p)",
+    "str(wIFh),b64dec,json(utf8)",
+    "str(8J+YgGE=),b64dec,json(utf8)",
+    "str(8J+YgGE=),b64dec,json(utf8s)",
+    "str(CQ==),b64dec,json(utf8)",
+    // Hashes.
+    "path,sha1,hex",
+    "path,sha2,hex",
+    "path,sha2(224),hex",
+    "path,sha2(384),hex",
+    "path,sha2(512),hex",
+    "path,digest(sha256),hex",
+    "path,digest(sha1),hex",
+    "path,hmac(sha256,a2V5),hex",
+    "path,hmac(sha1,a2V5),base64",
+    "path,hmac(sha512,txn.key),hex",
+    "path,hmac(sha256,txn.unset),hex",
+    "path,crc32",
+    "path,crc32(1)",
+    "path,crc32c",
+    "path,crc32c(1)",
+    "path,djb2",
+    "path,djb2(1)",
+    "path,sdbm",
+    "path,sdbm(1)",
+    "path,wt6",
+    "path,wt6(1)",
+    "url,wt6",
+    "path,xxh32",
+    "path,xxh32(7)",
+    "path,xxh64",
+    "path,xxh64(7)",
+    "path,xxh3",
+    "path,xxh3(7)",
+    "src,crc32",
+    "dst_port,crc32,hex",
+    // Addresses.
+    "src,ipmask(24,64)",
+    "src,ipmask(8)",
+    "str(192.0.2.9),ipmask(28)",
+    "str(none),ipmask(28)",
+];
+
+const ON_RESPONSES: &[&str] = &[
+    "status",
+    "res.hdr(x-list)",
+    "res.hdr(x-list,1)",
+    "res.hdr(x-number),add(1)",
+    "res.hdr(none)",
+    "src",
+    "dst_port",
+    "var(txn.kept),upper",
+];
+
+/// Variables that the expressions read, with an expression for each.
+const VARIABLES: &[(&str, &str)] = &[
+    ("set", "str(set)"),
+    ("number", "int(7)"),
+    ("addr", "str(192.0.2.1)"),
+    ("key", "str(a2V5)"),
+    ("kept", "path"),
+];
+
+/// As many as fit into one request with room to spare.
+const AT_ONCE: usize = 40;
+
+/// The text of an absent value.
+const ABSENT: &str = "(absent)";
+
+#[derive(Clone, Copy)]
+enum On {
+    Request,
+    Response,
+}
+
+/// The rules for all expressions, those of HAProxy and ours. The field `x-part` of a request chooses
+/// which of them run.
+fn rules(on: On, expressions: &[&str]) -> (String, String) {
+    let (mut theirs, mut ours) = (String::new(), String::from("rule = [\n"));
+    let mut set_var = |variable: &str, expression: &str, part: Option<usize>, on: On| {
+        let quoted = expression.replace('\'', "'\\''");
+        let (word, key) = match on {
+            On::Request => ("http-request", ""),
+            On::Response => ("http-response", "on = 'response', "),
+        };
+        let (condition, when) = match part {
+            Some(part) => (
+                format!(" if {{ var(txn.part) -m str {part} }}"),
+                format!("when = 'var(txn.part) == \"{part}\"', "),
+            ),
+            None => Default::default(),
+        };
+        let set = format!("{word} set-var(txn.{variable}) '{quoted}'{condition}");
+        writeln!(theirs, " {set}").expect("text");
+        let field = part.map(|_| format!("{word} set-header x-{variable}"));
+        if let Some(field) = field {
+            writeln!(
+                theirs,
+                " {field} '%[var(txn.{variable},{ABSENT:?})]'{condition}"
+            )
+            .expect("text");
+        }
+        writeln!(
+            ours,
+            " {{ {key}{when}set_var = {{ 'txn.{variable}' = {expression:?} }} }},"
+        )
+        .expect("text");
+        if part.is_some() {
+            let value = format!("%[var(txn.{variable},{ABSENT:?})]");
+            writeln!(
+                ours,
+                " {{ {key}{when}set_header = {{ x-{variable} = {value:?} }} }},"
+            )
+            .expect("text");
+        }
+    };
+    set_var("part", "req.hdr(x-part)", None, On::Request);
+    for (variable, expression) in VARIABLES {
+        set_var(variable, expression, None, On::Request);
+    }
+    for (index, expression) in expressions.iter().enumerate() {
+        set_var(&format!("v{index}"), expression, Some(index / AT_ONCE), on);
+    }
+    ours.push(']');
+    (theirs, ours)
+}
+
+/// Compares all values, and reports every difference at once.
+fn compare(on: On, requests: &[(&str, &str)], expressions: &[&str]) {
+    let (theirs, ours) = rules(on, expressions);
+    let pair = Pair::start(&theirs, &ours);
+    let mut differences = String::new();
+    for (client, request) in requests {
+        for (part, expressions) in expressions.chunks(AT_ONCE).enumerate() {
+            let request = format!("{request}\r\nx-part: {part}");
+            let [theirs, ours] = pair.ask(client, &request);
+            for (index, expression) in expressions.iter().enumerate() {
+                let name = format!("x-v{}", part * AT_ONCE + index);
+                let value = |seen: &super::Seen| {
+                    let message = match on {
+                        On::Request => seen.origin.as_ref(),
+                        On::Response => Some(&seen.client),
+                    };
+                    let message = message.unwrap_or_else(|| {
+                        unreachable!("no answer to\n{request}\n{:?}", seen.client)
+                    });
+                    message.field(&name).map(str::to_owned)
+                };
+                let (theirs, ours) = (value(&theirs), value(&ours));
+                assert!(theirs.is_some(), "HAProxy has no {name} ({expression})");
+                if theirs != ours {
+                    let line = request.lines().next().unwrap_or_default();
+                    writeln!(
+                        differences,
+                        "{expression}\n  of {line}\n  HAProxy:  {theirs:?}\n  Evenkeel: {ours:?}"
+                    )
+                    .expect("text");
+                }
+            }
+        }
+    }
+    assert!(differences.is_empty(), "\n{differences}");
+}
+
+fn expressions_on_requests_have_haproxys_values() {
+    compare(On::Request, REQUESTS, ON_REQUESTS);
+}
+
+fn expressions_on_responses_have_haproxys_values() {
+    compare(On::Response, &REQUESTS[..2], ON_RESPONSES);
+}

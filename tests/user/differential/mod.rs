@@ -1,0 +1,177 @@
+//! Evenkeel beside Debian's HAProxy: the same rules, the same requests, the same origin. What the
+//! origin and the client see must be equal.
+//!
+//! HAProxy's answer is the specification of every word that both have. [`expressions`] has the
+//! fetches and converters, one a line, and [`actions`] the actions of rules.
+
+mod actions;
+mod expressions;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use crate::case::Case;
+use crate::haproxy::Haproxy;
+use crate::rig::{Folder, Message, Origin, Proxy, Setup, until};
+
+pub(crate) fn cases() -> Vec<Case> {
+    [actions::cases(), expressions::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The client and what it connects to, as a PROXY header tells both.
+const IPV4: &str = "TCP4 192.0.2.7 198.51.100.1 4711 8443";
+const IPV6: &str = "TCP6 2001:db8::7 2001:db8::1 4711 8443";
+
+/// Both proxies in front of one origin each, which answers with [`ANSWER`].
+struct Pair {
+    haproxy: Side<UnixEnd>,
+    evenkeel: Side<TcpEnd>,
+}
+
+/// The fields of the origin's answers.
+const ANSWER: &str = "HTTP/1.1 203 Odd\r\nserver: app\r\nx-list: a, b\r\nx-list: \"c,d\"\r\n\
+    x-number: 42\r\nx-addr: 192.0.2.99\r\nset-cookie: one=1; path=/\r\nset-cookie: two=2\r\n\
+    content-type: text/plain\r\ncontent-length: 2\r\n\r\nhi";
+
+struct Side<E> {
+    origin: Origin,
+    end: E,
+}
+
+/// A way to the proxy, which ends when this is dropped.
+struct UnixEnd {
+    path: PathBuf,
+    _haproxy: Haproxy,
+    _folder: Folder,
+}
+
+struct TcpEnd(Proxy);
+
+trait End {
+    /// The bytes of the answer to these bytes.
+    fn exchange(&self, bytes: &[u8]) -> Vec<u8>;
+}
+
+/// What came of a request.
+#[derive(Debug)]
+struct Seen {
+    /// `None`: the origin got none.
+    origin: Option<Message>,
+    client: Message,
+}
+
+impl Pair {
+    /// `haproxy` are lines of a proxy section, `evenkeel` lines of `[frontend.web]`.
+    #[track_caller]
+    fn start(haproxy: &str, evenkeel: &str) -> Self {
+        Self {
+            haproxy: Side::haproxy(haproxy),
+            evenkeel: Side::evenkeel(evenkeel),
+        }
+    }
+
+    /// What both made of a request, HAProxy first. `request` is a head without the line of `host`
+    /// and without its empty line; `client` is [`IPV4`] or [`IPV6`].
+    #[track_caller]
+    fn ask(&self, client: &str, request: &str) -> [Seen; 2] {
+        let bytes = format!("PROXY {client}\r\n{request}\r\nconnection: close\r\n\r\n");
+        [self.haproxy.ask(&bytes), self.evenkeel.ask(&bytes)]
+    }
+}
+
+impl Side<UnixEnd> {
+    #[track_caller]
+    fn haproxy(lines: &str) -> Self {
+        let origin = Origin::answering(ANSWER);
+        let folder = Folder::new();
+        let path = folder.path("haproxy.sock");
+        let haproxy = Haproxy::start_with(
+            "global\n tune.http.maxhdr 1000\n tune.bufsize 65536\n",
+            &format!(
+                " bind unix@{} accept-proxy\n{lines}\n server s {}\n",
+                path.display(),
+                origin.address()
+            ),
+        );
+        until("HAProxy listens", || UnixStream::connect(&path).ok());
+        Self {
+            origin,
+            end: UnixEnd {
+                path,
+                _haproxy: haproxy,
+                _folder: folder,
+            },
+        }
+    }
+}
+
+impl Side<TcpEnd> {
+    #[track_caller]
+    fn evenkeel(lines: &str) -> Self {
+        let origin = Origin::answering(ANSWER);
+        let proxy = Setup::of(&[&origin])
+            .frontend(&format!("proxy_protocol = \"required\"\n{lines}\n"))
+            .start();
+        Self {
+            origin,
+            end: TcpEnd(proxy),
+        }
+    }
+}
+
+impl<E: End> Side<E> {
+    #[track_caller]
+    fn ask(&self, bytes: &str) -> Seen {
+        let before = self.origin.requests().len();
+        let answer = self.end.exchange(bytes.as_bytes());
+        let requests = self.origin.requests();
+        Seen {
+            origin: requests.into_iter().nth(before),
+            client: message(&answer),
+        }
+    }
+}
+
+impl End for UnixEnd {
+    fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = UnixStream::connect(&self.path).expect("HAProxy listens");
+        stream.write_all(bytes).expect("it reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        answer
+    }
+}
+
+impl End for TcpEnd {
+    fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let address: SocketAddr = self.0.address();
+        let mut stream = TcpStream::connect(address).expect("the proxy listens");
+        stream.write_all(bytes).expect("it reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        answer
+    }
+}
+
+/// A response that ended with its connection.
+fn message(bytes: &[u8]) -> Message {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut lines = head.split("\r\n");
+    let start = lines.next().unwrap_or_default().to_owned();
+    let fields = lines.filter_map(|line| line.split_once(':'));
+    Message {
+        start,
+        fields: fields
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect(),
+        body: body.as_bytes().to_vec(),
+        head: head.to_owned(),
+        ..Message::default()
+    }
+}
