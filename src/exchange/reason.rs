@@ -153,6 +153,8 @@ reasons! {
     RuleReturned = "rule.returned", 200, Proxy, Never;
     /// A rule redirected the client (`redirect`). The status is the rule's.
     RuleRedirected = "rule.redirected", 302, Proxy, Never;
+    /// A rule wrote what no request may have: a field or a target with a control character, an invalid method. In a rule for servers' answers the status is 502. The log has the rule.
+    RuleInvalidValue = "rule.invalid_value", 400, Client, Never;
     /// No server of the backend is up, or all have weight 0.
     BackendNoServer = "backend.no_server", 503, Server, Never;
     /// Every server, or the one that a rule chose (`use_server`), is at its limit, and the queue is full.

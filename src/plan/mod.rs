@@ -23,7 +23,10 @@ mod server_tls;
 mod tcp_route;
 mod tls;
 
-pub use action::{Action, Field, FieldName, Redirect, RedirectTo, Return};
+pub use action::{
+    Action, CookieAttributes, DelHeader, Field, FieldName, MOST_METHOD_BYTES, NamePart, Normalizer,
+    Redirect, RedirectTo, Replace, ReplaceField, Return, SameSite, TargetPart,
+};
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };

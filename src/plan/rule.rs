@@ -3,8 +3,8 @@
 use http::HeaderName;
 
 use crate::base::Position;
-use crate::plan::Action;
 use crate::plan::expr::Condition;
+use crate::plan::{Action, NamePart};
 
 /// `[[frontend.NAME.rule]]`, `rule` of a route or of a backend.
 ///
@@ -53,10 +53,18 @@ impl Rule {
             Action::SetHeader(fields) if self.on == On::Request => {
                 fields.iter().map(|field| &field.name).collect()
             }
-            Action::DelHeader(names) if self.on == On::Request => {
-                names.iter().map(|field| &field.name).collect()
+            Action::DelHeader(removed) if self.on == On::Request => {
+                removed.names.iter().map(|field| &field.name).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// The parts of names by which it removes request fields.
+    pub fn removed_parts(&self) -> &[NamePart] {
+        match &self.action {
+            Action::DelHeader(removed) if self.on == On::Request => &removed.parts,
+            _ => &[],
         }
     }
 }

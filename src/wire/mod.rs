@@ -13,6 +13,7 @@ pub mod forwarded;
 pub mod grpc;
 pub mod h1;
 pub mod host;
+pub mod normalizers;
 pub mod path;
 pub mod preface;
 pub mod proxy_protocol;

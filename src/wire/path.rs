@@ -130,7 +130,7 @@ fn push(text: &mut String, byte: u8) {
 
 /// Whether `byte`, after a `%` that began no escape, would make it one: `%%32e` must not become
 /// `%2e`, which is a dot for the next server that decodes.
-fn would_complete_an_escape(before: &[u8], byte: u8) -> bool {
+pub(super) fn would_complete_an_escape(before: &[u8], byte: u8) -> bool {
     byte.is_ascii_hexdigit()
         && match before {
             // A kept escape ends in two digits, so a `%` this near is a stray one.

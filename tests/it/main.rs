@@ -7,6 +7,7 @@
     reason = "scripts and clients block, on threads and a clock of their own"
 )]
 
+mod actions;
 mod addresses;
 mod balancing;
 mod binds;

@@ -235,7 +235,7 @@ mod tests {
             ["`connection` belongs to the connection, and Evenkeel writes it"]
         );
         let path = changed("set_path = '/a'", |rule| {
-            if let Action::SetPath(path) = &mut rule.action {
+            if let Action::SetTarget(_, path) = &mut rule.action {
                 path.pieces[0] = Piece::Text("a".to_owned());
             }
         });

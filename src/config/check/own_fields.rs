@@ -2,10 +2,13 @@
 
 use http::{HeaderName, header};
 
+use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::expr::{Fetch, Piece, Template};
-use crate::plan::{Action, Field, Forwarding, Frontend, Mode, On, Plan, RequestIds, Rule};
+use crate::plan::{
+    Action, Field, FieldName, Forwarding, Frontend, Mode, On, Plan, RequestIds, Rule,
+};
 
 /// Reports each rule of a frontend or of its routes that sets such a field of that frontend.
 pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
@@ -13,7 +16,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
         let own = OwnFields::of(frontend);
         let of_routes = frontend.routes.iter().flat_map(|route| &route.rules);
         for rule in frontend.rules.iter().chain(of_routes) {
-            for Field { name, at, value } in written_by(rule) {
+            for (name, at, value) in written_by(rule) {
                 if let Some(help) = own.help_for(name, value) {
                     let message = format!("Evenkeel itself writes `{name}`, after all rules");
                     report.add(Diagnostic::at(at, message, help));
@@ -32,7 +35,7 @@ pub(super) fn warn(plan: &Plan, report: &mut Report<'_>) {
     }
     for backend in &plan.backends {
         for rule in &backend.rules {
-            for Field { name, at, value } in written_by(rule) {
+            for (name, at, value) in written_by(rule) {
                 if let Some(help) = own.help_for(name, value) {
                     let message = format!(
                         "a frontend writes `{name}` after the rules of the backend `{}`",
@@ -45,11 +48,22 @@ pub(super) fn warn(plan: &Plan, report: &mut Report<'_>) {
     }
 }
 
-/// The request fields that `rule` sets.
-fn written_by(rule: &Rule) -> &[Field] {
+/// The request fields that `rule` writes, each with its position and its value.
+fn written_by(rule: &Rule) -> Vec<(&HeaderName, &Position, &Template)> {
     match &rule.action {
-        Action::SetHeader(fields) | Action::AddHeader(fields) if rule.on == On::Request => fields,
-        _ => &[],
+        Action::SetHeader(fields) | Action::AddHeader(fields) if rule.on == On::Request => {
+            let fields = fields.iter();
+            fields
+                .map(|Field { name, value, at }| (name, at, value))
+                .collect()
+        }
+        Action::ReplaceHeader(replaced) | Action::ReplaceValue(replaced)
+            if rule.on == On::Request =>
+        {
+            let FieldName { name, at } = &replaced.field;
+            vec![(name, at, &replaced.replace.with)]
+        }
+        _ => Vec::new(),
     }
 }
 

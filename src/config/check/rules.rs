@@ -1,13 +1,15 @@
 //! Rules that cannot do what they say, and rules that never run.
 
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 
 use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{Word, parts_of};
 use crate::config::report::Report;
 use crate::plan::expr::{Piece, Template};
-use crate::plan::{Action, Field, FieldName, Frontend, On, Plan, Return, Rule};
+use crate::plan::{
+    Action, Field, FieldName, Frontend, MOST_METHOD_BYTES, On, Plan, Return, Rule, TargetPart,
+};
 
 /// Fields of the connection or of the framing, which rules must not write. HTTP/2 has none of them
 /// except `Content-Length` and `TE` (RFC 9113 §8.2.2).
@@ -39,16 +41,34 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             Action::SetHeader(fields) | Action::AddHeader(fields) => {
                 refuse_fields(fields, key, rule.on, report);
             }
-            Action::DelHeader(names) => {
-                for FieldName { name, at } in names {
+            // They are fields of an answer.
+            Action::EarlyHint(fields) => refuse_fields(fields, key, On::Response, report),
+            Action::DelHeader(removed) => {
+                for FieldName { name, at } in &removed.names {
                     refuse_field(name, at, key, rule.on, report);
                 }
             }
+            Action::ReplaceHeader(replaced) | Action::ReplaceValue(replaced) => {
+                let FieldName { name, at } = &replaced.field;
+                refuse_field(name, at, key, rule.on, report);
+            }
             Action::Return(answer) => refuse_answer(answer, report),
-            Action::SetPath(path) => refuse_path(path, &rule.action_at, report),
+            Action::SetTarget(part, value) => refuse_target(*part, value, &rule.action_at, report),
+            Action::SetMethod(method) => refuse_method(method, &rule.action_at, report),
+            Action::SetStatus(status) if is_bodyless(*status) => {
+                let status = status.as_u16();
+                let message = format!("an answer with the status {status} has no body");
+                let help = "`set_status` keeps the body; write `return` or another status";
+                report.add(Diagnostic::at(&rule.action_at, message, help));
+            }
             Action::Deny(_)
             | Action::Redirect(_)
+            | Action::ReplaceTarget(..)
+            | Action::NormalizeUri(_)
+            | Action::SetStatus(_)
+            | Action::CookieAttributes(_)
             | Action::SetVar(_)
+            | Action::UnsetVar(_)
             | Action::Pause(_)
             | Action::UseServer(_) => {}
         }
@@ -80,7 +100,10 @@ fn refuse_field(name: &HeaderName, at: &Position, key: &str, on: On, report: &mu
     } else if on == On::Request && *name == header::EXPECT {
         let message = format!("`{name}` belongs to the client, and Evenkeel answers it");
         report.add(Diagnostic::at(at, message, "leave it out"));
-    } else if on == On::Request && *name == header::HOST && key != "set_header" {
+    } else if on == On::Request
+        && *name == header::HOST
+        && !matches!(key, "set_header" | "replace_header")
+    {
         // RFC 9110 §7.2: one `Host` only, also if a rule adds one to the client's.
         let help = "write `set_header = { host = \"…\" }`, which replaces it";
         report.add(Diagnostic::at(at, "a request has exactly one `host`", help));
@@ -106,12 +129,50 @@ fn is_bodyless(status: StatusCode) -> bool {
     )
 }
 
-fn refuse_path(path: &Template, at: &Position, report: &mut Report<'_>) {
-    if let Some(Piece::Text(text)) = path.pieces.first()
-        && !text.starts_with('/')
-    {
-        let help = format!("write `set_path = \"/{path}\"`");
-        report.add(Diagnostic::at(at, "a path begins with `/`", help));
+fn refuse_target(part: TargetPart, value: &Template, at: &Position, report: &mut Report<'_>) {
+    let Some(Piece::Text(text)) = value.pieces.first() else {
+        return;
+    };
+    let (key, is_right, message) = match part {
+        TargetPart::Path => ("set_path", text.starts_with('/'), "a path begins with `/`"),
+        TargetPart::PathAndQuery => ("set_pathq", text.starts_with('/'), "a path begins with `/`"),
+        TargetPart::Query => {
+            if text.starts_with('?') {
+                let help = "leave the `?` out: it stands before the value in any case";
+                report.add(Diagnostic::at(at, "a query begins after its `?`", help));
+            }
+            return;
+        }
+        TargetPart::Uri => (
+            "set_uri",
+            text.starts_with(['/', '*']) || has_scheme(text) || value.pieces.len() > 1,
+            "a URI begins with `/`, `http://` or `https://`",
+        ),
+    };
+    if !is_right {
+        let help = format!("write `{key} = \"/{value}\"`");
+        report.add(Diagnostic::at(at, message, help));
+    }
+}
+
+fn has_scheme(text: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
+}
+
+fn refuse_method(method: &Template, at: &Position, report: &mut Report<'_>) {
+    let [Piece::Text(text)] = method.pieces.as_slice() else {
+        return;
+    };
+    let is_token = Method::from_bytes(text.as_bytes()).is_ok();
+    if !is_token || text.len() > MOST_METHOD_BYTES {
+        let message = format!("`{text}` is not a valid method");
+        let help = "write a word such as \"POST\", of at most 32 characters";
+        report.add(Diagnostic::at(at, message, help));
+    } else if matches!(text.as_str(), "CONNECT" | "TRACE") {
+        let message = format!("Evenkeel does not pass on {text}");
+        report.add(Diagnostic::at(at, message, "write another method"));
     }
 }
 

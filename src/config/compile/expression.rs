@@ -10,7 +10,7 @@ use crate::config::expression::{self, Files, Mistake};
 use crate::config::raw::{Entry, Text};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
-use crate::config::source;
+use crate::config::source::{self, Span};
 use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
 
 /// Parses `setting` as a condition, where `known` is known.
@@ -44,8 +44,18 @@ pub(super) fn template(
 
 /// Parses the key `entry` as the name of a variable that is set where `known` is known.
 pub(super) fn variable(entry: &Entry, known: Known, report: &mut Report<'_>) -> Option<Variable> {
-    expression::variable(&entry.key, known)
-        .map_err(|mistake| report.error(entry.key_span, mistake.message, mistake.help))
+    variable_in(&entry.key, entry.key_span, known, report)
+}
+
+/// The same for a `name` that is written at `span`.
+pub(super) fn variable_in(
+    name: &str,
+    span: Span,
+    known: Known,
+    report: &mut Report<'_>,
+) -> Option<Variable> {
+    expression::variable(name, known)
+        .map_err(|mistake| report.error(span, mistake.message, mistake.help))
         .ok()
 }
 

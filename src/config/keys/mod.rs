@@ -43,8 +43,6 @@ mod process;
 mod retry;
 mod route;
 mod rule;
-#[cfg(test)]
-mod rule_reference;
 mod send_proxy;
 mod server;
 mod timeout;
@@ -61,7 +59,9 @@ pub(super) use peers::proxy_protocol;
 pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use retry::{MOST_ATTEMPTS, RETRY};
 pub(super) use route::{ROUTE, TCP_ROUTE};
-pub(super) use rule::{REDIRECT, RETURN, RULE, actions, parts_of};
+pub(super) use rule::{
+    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, RULE, actions, parts_of,
+};
 pub(super) use server::{SERVER, SERVER_HEALTH};
 pub(super) use timeout::FRONTEND_TIMEOUT;
 pub(super) use tls::{CERTIFICATE, CLIENT_AUTH, FRONTEND_TLS, SERVER_TLS, TLS_NAME};

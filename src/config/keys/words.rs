@@ -6,7 +6,7 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
     Balance, ClientCertificate, ClientField, HeaderCase, Initial, LogFormat, LogLevel, Mode,
-    OddNames, On, Protocol, ProxyVersion,
+    Normalizer, OddNames, On, Protocol, ProxyVersion, SameSite,
 };
 
 /// A value that is written as a word.
@@ -173,4 +173,42 @@ impl Words for ProxyVersion {
 impl Words for Initial {
     const WORDS: &'static [(&'static str, Self)] = &[("checked", Self::Checked), ("up", Self::Up)];
     const ALSO: &'static [(&'static str, &'static str)] = &[("down", "checked")];
+}
+
+impl Words for SameSite {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("strict", Self::Strict),
+        ("lax", Self::Lax),
+        ("none", Self::None),
+    ];
+    const ALSO: &'static [(&'static str, &'static str)] =
+        &[("Strict", "strict"), ("Lax", "lax"), ("None", "none")];
+}
+
+impl Words for Normalizer {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("path-strip-dot", Self::PathStripDot),
+        ("path-strip-dotdot", Self::PathStripDotdot),
+        ("path-strip-dotdot-full", Self::PathStripDotdotFull),
+        ("path-merge-slashes", Self::PathMergeSlashes),
+        ("percent-decode-unreserved", Self::PercentDecodeUnreserved),
+        (
+            "percent-decode-unreserved-strict",
+            Self::PercentDecodeUnreservedStrict,
+        ),
+        ("percent-to-uppercase", Self::PercentToUppercase),
+        (
+            "percent-to-uppercase-strict",
+            Self::PercentToUppercaseStrict,
+        ),
+        ("query-sort-by-name", Self::QuerySortByName),
+    ];
+    const ALSO: &'static [(&'static str, &'static str)] = &[
+        ("path-strip-dotdot full", "path-strip-dotdot-full"),
+        (
+            "percent-decode-unreserved strict",
+            "percent-decode-unreserved-strict",
+        ),
+        ("percent-to-uppercase strict", "percent-to-uppercase-strict"),
+    ];
 }

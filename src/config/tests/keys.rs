@@ -232,6 +232,14 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule", "add_header", "{ x-a = 'b' }"),
     ("frontend.NAME.rule", "del_header", "'y'"),
     ("frontend.NAME.rule", "set_path", "'/b'"),
+    ("frontend.NAME.rule", "set_pathq", "'/b?c'"),
+    ("frontend.NAME.rule", "set_query", "'c'"),
+    ("frontend.NAME.rule", "set_uri", "'/b?c'"),
+    ("frontend.NAME.rule", "set_method", "'POST'"),
+    ("frontend.NAME.rule", "normalize_uri", "'path-strip-dot'"),
+    ("frontend.NAME.rule", "early_hint", "{ link = 'a' }"),
+    ("frontend.NAME.rule", "set_status", "404\non = 'response'"),
+    ("frontend.NAME.rule", "unset_var", "'txn.a'"),
     ("frontend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("frontend.NAME.rule", "pause", "'1s'"),
     ("frontend.NAME.route.rule", "on", "'response'"),
@@ -269,6 +277,19 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.redirect", "location", "'/c'"),
     ("frontend.NAME.rule.redirect", "prefix", "'/c'"),
     ("frontend.NAME.rule.redirect", "scheme", "'https'"),
+    ("frontend.NAME.rule.del_header", "starts_with", "'b'"),
+    ("frontend.NAME.rule.del_header", "ends_with", "'b'"),
+    ("frontend.NAME.rule.del_header", "contains", "'b'"),
+    ("frontend.NAME.rule.del_header", "matches", "'b'"),
+    ("frontend.NAME.rule.replace_header", "name", "'y'"),
+    ("frontend.NAME.rule.replace_header", "match", "'b'"),
+    ("frontend.NAME.rule.replace_header", "with", "'b'"),
+    ("frontend.NAME.rule.replace_path", "match", "'b'"),
+    ("frontend.NAME.rule.replace_path", "with", "'/b'"),
+    ("frontend.NAME.rule.cookie_attributes", "names", "'b'"),
+    ("frontend.NAME.rule.cookie_attributes", "secure", "true"),
+    ("frontend.NAME.rule.cookie_attributes", "http_only", "false"),
+    ("frontend.NAME.rule.cookie_attributes", "same_site", "'lax'"),
 ];
 
 /// Keys that other tests cover.
@@ -280,6 +301,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     // In rules of a backend alone: `messages.rs`.
     ("frontend.NAME.rule", "use_server"),
     ("frontend.NAME.route.rule", "use_server"),
+    // They have the tables of `replace_header` and `replace_path`.
+    ("frontend.NAME.rule", "replace_value"),
+    ("frontend.NAME.rule", "replace_pathq"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -355,6 +379,30 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "[frontend.web.rule.redirect]",
             "location = '/a'",
         ),
+        ("", "[[frontend.web.rule]]", ""),
+        (
+            "frontend.NAME.rule.del_header",
+            "[[frontend.web.rule.del_header]]",
+            "starts_with = 'a'",
+        ),
+        ("", "[[frontend.web.rule]]", ""),
+        (
+            "frontend.NAME.rule.replace_header",
+            "[frontend.web.rule.replace_header]",
+            "name = 'x'\nmatch = 'a'\nwith = ''",
+        ),
+        ("", "[[frontend.web.rule]]", ""),
+        (
+            "frontend.NAME.rule.replace_path",
+            "[frontend.web.rule.replace_path]",
+            "match = 'a'\nwith = '/'",
+        ),
+        ("", "[[frontend.web.rule]]", "on = 'after'"),
+        (
+            "frontend.NAME.rule.cookie_attributes",
+            "[frontend.web.rule.cookie_attributes]",
+            "http_only = true\nsame_site = 'strict'",
+        ),
         (
             "frontend.NAME.passthrough",
             "[[frontend.secured.passthrough]]",
@@ -408,6 +456,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             Some("route") => key == "split",
             Some("rule") => !matches!(key, "" | "on" | "when"),
             Some("redirect") => !matches!(key, "" | "status"),
+            Some("del_header") => !key.is_empty(),
             _ => false,
         };
         let own = |line: &&str| {

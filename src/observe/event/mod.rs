@@ -15,7 +15,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::base::clock::Duration;
 use crate::base::units::show_duration;
-use crate::base::{ListenAddress, Peer};
+use crate::base::{ListenAddress, Peer, Position};
 use crate::exchange::{Fault, RequestId};
 use crate::observe::{HandshakeFailure, NoHeader, PauseCause};
 use crate::plan::LogTarget;
@@ -261,6 +261,18 @@ pub(crate) fn exchange_failed(id: &RequestId, fault: &Fault) {
     debug!(event = "exchange.failed", request_id = %id, "exchange {id} failed: {fault}");
 }
 
+/// A rule wrote an invalid value: its request fails, or the value is left out of an answer.
+pub(crate) fn rule_failed(id: &RequestId, key: &str, at: &Position, what: &str) {
+    let id = String::from_utf8_lossy(id.as_bytes());
+    warn!(
+        event = "rule.failed",
+        request_id = %id,
+        rule = key,
+        %at,
+        "the rule `{key}` at {at} wrote {what} in the exchange {id}; more of it is not logged for 10 seconds"
+    );
+}
+
 /// A defect of ours ended an exchange; all else continues.
 pub(crate) fn exchange_panicked(id: &RequestId, what: &str) {
     let id = String::from_utf8_lossy(id.as_bytes());
@@ -389,6 +401,17 @@ mod tests {
         assert!(text.ends_with(expected), "{text}");
         let text = said(|| draining("SIGTERM", seconds(5), seconds(30)));
         assert!(text.contains("listeners close in 5s;"), "{text}");
+    }
+
+    #[test]
+    fn a_rule_that_writes_what_no_request_has_is_named() {
+        let id = RequestId::made(1);
+        let at = Position::built_in();
+        let text = said(|| rule_failed(&id, "set_path", &at, "a target with a control character"));
+        let expected = "the rule `set_path` at <built in>:1:1 wrote a target with a control character \
+                        in the exchange 0000000000000001";
+        assert!(text.contains("WARN"), "{text}");
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The actions of rules.
 
 mod answer;
+mod cookie;
 mod field;
 mod redirect;
+mod replace;
+mod target;
 
 use std::time::Duration;
 
@@ -12,8 +15,14 @@ use crate::base::Name;
 use crate::plan::expr::{Expr, Template, Variable};
 
 pub use answer::Return;
-pub use field::{Field, FieldName};
+pub use cookie::{CookieAttributes, SameSite};
+pub use field::{DelHeader, Field, FieldName, NamePart};
 pub use redirect::{Redirect, RedirectTo};
+pub use replace::{Replace, ReplaceField};
+pub use target::{Normalizer, TargetPart};
+
+/// The longest method that is passed on. Registered methods have 17 bytes at most.
+pub const MOST_METHOD_BYTES: usize = 32;
 
 /// The action of a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +38,29 @@ pub enum Action {
     /// Adds a line to fields.
     AddHeader(Vec<Field>),
     /// Removes fields.
-    DelHeader(Vec<FieldName>),
-    /// Replaces the path of the target; the query stays.
-    SetPath(Template),
+    DelHeader(Box<DelHeader>),
+    /// Replaces each line of a field that matches.
+    ReplaceHeader(Box<ReplaceField>),
+    /// Replaces each element of the lists in a field that matches.
+    ReplaceValue(Box<ReplaceField>),
+    /// Writes a part of the target.
+    SetTarget(TargetPart, Template),
+    /// Replaces a part of the target if it matches.
+    ReplaceTarget(TargetPart, Box<Replace>),
+    /// Rewrites the target; in this order.
+    NormalizeUri(Vec<Normalizer>),
+    /// Replaces the method.
+    SetMethod(Template),
+    /// Replaces the status of an answer.
+    SetStatus(StatusCode),
+    /// Sends the client an interim answer 103 with these fields.
+    EarlyHint(Vec<Field>),
+    /// Writes attributes of the cookies that an answer sets.
+    CookieAttributes(Box<CookieAttributes>),
     /// Sets variables.
     SetVar(Vec<(Variable, Expr)>),
+    /// Removes variables.
+    UnsetVar(Vec<Variable>),
     /// Waits, then continues.
     Pause(Duration),
     /// The request goes to this server of the backend if it is up.
@@ -50,8 +77,24 @@ impl Action {
             Self::SetHeader(_) => "set_header",
             Self::AddHeader(_) => "add_header",
             Self::DelHeader(_) => "del_header",
-            Self::SetPath(_) => "set_path",
+            Self::ReplaceHeader(_) => "replace_header",
+            Self::ReplaceValue(_) => "replace_value",
+            Self::SetTarget(part, _) => match part {
+                TargetPart::Path => "set_path",
+                TargetPart::PathAndQuery => "set_pathq",
+                TargetPart::Query => "set_query",
+                TargetPart::Uri => "set_uri",
+            },
+            // Only these two can be replaced by a match.
+            Self::ReplaceTarget(TargetPart::Path, _) => "replace_path",
+            Self::ReplaceTarget(..) => "replace_pathq",
+            Self::NormalizeUri(_) => "normalize_uri",
+            Self::SetMethod(_) => "set_method",
+            Self::SetStatus(_) => "set_status",
+            Self::EarlyHint(_) => "early_hint",
+            Self::CookieAttributes(_) => "cookie_attributes",
             Self::SetVar(_) => "set_var",
+            Self::UnsetVar(_) => "unset_var",
             Self::Pause(_) => "pause",
             Self::UseServer(_) => "use_server",
         }
@@ -65,7 +108,7 @@ impl Action {
     /// Hands each of its expressions to `see`, also those of its templates.
     pub fn each_expr(&self, see: &mut dyn FnMut(&Expr)) {
         match self {
-            Self::SetHeader(fields) | Self::AddHeader(fields) => {
+            Self::SetHeader(fields) | Self::AddHeader(fields) | Self::EarlyHint(fields) => {
                 fields.iter().for_each(|field| field.value.each_expr(see));
             }
             Self::Return(answer) => {
@@ -78,9 +121,20 @@ impl Action {
                     to.each_expr(see);
                 }
             },
-            Self::SetPath(path) => path.each_expr(see),
+            Self::SetTarget(_, value) | Self::SetMethod(value) => value.each_expr(see),
+            Self::ReplaceHeader(field) | Self::ReplaceValue(field) => {
+                field.replace.with.each_expr(see);
+            }
+            Self::ReplaceTarget(_, replace) => replace.with.each_expr(see),
             Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
-            Self::Deny(_) | Self::DelHeader(_) | Self::Pause(_) | Self::UseServer(_) => {}
+            Self::Deny(_)
+            | Self::DelHeader(_)
+            | Self::NormalizeUri(_)
+            | Self::SetStatus(_)
+            | Self::CookieAttributes(_)
+            | Self::UnsetVar(_)
+            | Self::Pause(_)
+            | Self::UseServer(_) => {}
         }
     }
 

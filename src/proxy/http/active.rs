@@ -26,6 +26,8 @@ pub(super) struct ActiveRequest {
     /// Its route and backend, as indices into the view. Written by [`ActiveRequest::find_route`].
     pub(super) chosen: Cell<Chosen>,
     pub(super) dialect: Dialect,
+    /// Whether the client asked with HEAD.
+    pub(super) is_head: bool,
     /// Which hop-related fields its head has.
     pub(super) seen: Seen,
 }

@@ -14,7 +14,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::exchange::Reason;
-use crate::plan::FrontendLimits;
+use crate::plan::{FrontendLimits, MOST_METHOD_BYTES};
 use crate::wire::content_length::{self, Lists, NoLength};
 use crate::wire::host::Authority;
 
@@ -27,9 +27,6 @@ pub struct Admitted<'a> {
     /// In the router's form; empty for an HTTP/1.0 request without a host.
     pub host: Cow<'a, str>,
 }
-
-/// The longest method that is passed on. Registered methods have 17 bytes at most.
-pub const MOST_METHOD_BYTES: usize = 32;
 
 /// Leaves one length, written in one form. h2 accepts leading zeros, an empty field and several
 /// fields.

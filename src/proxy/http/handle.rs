@@ -12,8 +12,9 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body;
+use hyper::ext::ReasonPhrase;
 
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{Fault, Reason};
@@ -29,7 +30,7 @@ use super::dialect::Dialect;
 use super::hop::{self, BodyKind};
 use super::identity;
 use super::opening::opening;
-use super::outbound::{Admitted, Outbound};
+use super::outbound::{Admitted, Outbound, SentAs};
 use super::pipeline::{Progress, Stage};
 use super::seen::Seen;
 use super::upgrade::{self, OpenTunnel, is_extended_connect, upgrade_of};
@@ -67,6 +68,7 @@ impl ActiveRequest {
             frontend_index: index,
             chosen: Default::default(),
             dialect: Dialect::of(request),
+            is_head: *request.method() == Method::HEAD,
             seen,
         }
     }
@@ -94,7 +96,9 @@ impl ActiveRequest {
                     Ok(Step::Ready(ref mut outbound)) => {
                         let outcome = self.forwarded(outbound).await;
                         let from_client = outbound.from_client.take();
-                        break outcome.and_then(|response| self.returned(response, from_client));
+                        let asked = outbound.sent_as;
+                        break outcome
+                            .and_then(|response| self.returned(response, from_client, asked));
                     }
                     Ok(Step::Wait(admitted, time)) => {
                         step = Box::pin(self.waited(admitted, time)).await;
@@ -212,6 +216,7 @@ impl ActiveRequest {
         &self,
         mut response: Response<ServerBody>,
         from_client: Option<RecvStream>,
+        sent_as: SentAs,
     ) -> Result<Response<ResponseBody>, Stop> {
         let (plan, _) = self.frontend()?;
         let upgrade = self.exchange.upgrade();
@@ -221,13 +226,18 @@ impl ActiveRequest {
         // keep them.
         let status = response.status();
         let ran = self.caught(|| self.run_response_rules(status, response.headers_mut()));
-        if let Err(stop) = ran {
-            // The rest of the server's answer is not waited for.
-            response.into_body().discard();
-            return Err(stop);
+        match ran {
+            // That of a tunnel cannot change.
+            Ok(status) if agreed.is_none() => set_status(&mut response, status),
+            Ok(_) => {}
+            Err(stop) => {
+                // The rest of the server's answer is not waited for.
+                response.into_body().discard();
+                return Err(stop);
+            }
         }
         let Some(upgrade) = agreed else {
-            return Ok(response.map(ResponseBody::Server));
+            return Ok(self.fitted(response, sent_as));
         };
         let (mut head, body) = response.into_parts();
         let open_tunnel = Box::new(OpenTunnel {
@@ -242,23 +252,43 @@ impl ActiveRequest {
         ))
     }
 
+    /// The answer in the form that the client's method needs, which a rule may have replaced.
+    fn fitted(&self, response: Response<ServerBody>, sent_as: SentAs) -> Response<ResponseBody> {
+        match sent_as {
+            SentAs::Asked => response.map(ResponseBody::Server),
+            // The server has answered with the head alone, and the client waits for a body.
+            SentAs::Head => {
+                let mut response = response.map(ResponseBody::Server);
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+                response
+            }
+            // The client waits for no body.
+            SentAs::InPlaceOfHead => {
+                let (head, body) = response.into_parts();
+                body.discard();
+                let none = Own::new(Bytes::new(), Rc::clone(&self.exchange));
+                Response::from_parts(head, ResponseBody::Own(none))
+            }
+        }
+    }
+
     /// The final answer to the client.
     fn answered(&self, outcome: Result<Response<ResponseBody>, Stop>) -> Response<ResponseBody> {
         let mut response = match outcome {
             Ok(response) => response,
             Err(stop) => self.reply(stop),
         };
-        let (status, is_own) = (
+        let (status, is_own, is_tunnel) = (
             response.status(),
             matches!(response.body(), ResponseBody::Own(_)),
+            matches!(response.body(), ResponseBody::Tunnel(_)),
         );
         let headers = response.headers_mut();
-        let ran = self.caught(|| {
-            self.run_after_rules(status, headers, is_own);
-            Ok(())
-        });
-        if let Err(stop) = ran {
-            response = self.reply(stop);
+        let ran = self.caught(|| Ok(self.run_after_rules(status, headers, is_own)));
+        match ran {
+            Ok(status) if !is_tunnel => set_status(&mut response, status),
+            Ok(_) => {}
+            Err(stop) => response = self.reply(stop),
         }
         self.exchange.record.status.set(response.status().as_u16());
         if !matches!(response.body(), ResponseBody::Tunnel(_)) {
@@ -311,6 +341,15 @@ impl ActiveRequest {
         let id = &self.exchange.record.opening.id;
         event::exchange_panicked(id, text.unwrap_or("no message"));
         Fault::new(Reason::ProxyPanic)
+    }
+}
+
+/// Sets the status that rules gave an answer.
+fn set_status<B>(response: &mut Response<B>, status: StatusCode) {
+    if response.status() != status {
+        *response.status_mut() = status;
+        // The reason phrase of the server belongs to its status.
+        response.extensions_mut().remove::<ReasonPhrase>();
     }
 }
 

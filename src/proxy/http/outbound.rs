@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use h2::RecvStream;
-use http::{Request, header};
+use http::{Method, Request, header};
 
 use crate::exchange::Reason;
 use crate::proxy::backend::Local;
@@ -34,6 +34,18 @@ pub(super) struct Outbound {
     pub(super) backend: Rc<Local>,
     /// The client's stream in place of a body, if the request asks for a tunnel by HTTP/2.
     pub(super) from_client: Option<RecvStream>,
+    pub(super) sent_as: SentAs,
+}
+
+/// The method of the request for the server, as far as the form of the answer depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SentAs {
+    /// As the client asked.
+    Asked,
+    /// As HEAD, for another method.
+    Head,
+    /// Not as HEAD, in place of HEAD.
+    InPlaceOfHead,
 }
 
 impl ActiveRequest {
@@ -44,6 +56,11 @@ impl ActiveRequest {
         let backend = self.backend().ok_or(Reason::RouteNone)?;
         let tls = client.tls.as_deref();
         let (mut head, incoming) = admitted.request.into_parts();
+        let sent_as = match (self.is_head, head.method == Method::HEAD) {
+            (true, false) => SentAs::InPlaceOfHead,
+            (false, true) => SentAs::Head,
+            _ => SentAs::Asked,
+        };
         // After the rules, so that no rule can forge the client's address for the server.
         let sender = Sender {
             peer: client.peer,
@@ -97,6 +114,7 @@ impl ActiveRequest {
             ),
             backend: Rc::clone(backend),
             from_client,
+            sent_as,
         })
     }
 }

@@ -3,14 +3,14 @@
 //! Requests: frontend, route, backend. Answers: backend, route, frontend. Each pipeline is
 //! `proxy::rules`' own; an absent one costs a branch.
 
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::expr::ConnectionFacts;
 use crate::proxy::io::ReceivedBody;
 use crate::proxy::route;
-use crate::proxy::rules::{Answer, Flow, Pipeline, Scope};
+use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Scope};
 use crate::proxy::snapshot::Target;
 
 use std::rc::Rc;
@@ -55,7 +55,9 @@ impl ActiveRequest {
     ) -> Result<Option<Duration>, Stop> {
         while progress.stage != Stage::Done {
             if let Some(pipeline) = self.pipeline(progress.stage) {
-                match pipeline.request(progress.index, request, &self.scope()) {
+                let flow = pipeline.request(progress.index, request, &self.scope());
+                self.send_early_hints(request);
+                match flow {
                     // A rule may have written another host or path.
                     Flow::Continue => self.check_again(request)?,
                     Flow::Answer(answer) => return Err(Stop::Answer(answer)),
@@ -78,16 +80,17 @@ impl ActiveRequest {
         Ok(None)
     }
 
-    /// Runs the rules for a server's answer, whose head is `status` and `headers`.
+    /// Runs the rules for a server's answer, whose head is `status` and `headers`, and returns its status
+    /// for the client.
     ///
     /// # Errors
     ///
     /// A rule answers in its place.
     pub(super) fn run_response_rules(
         &self,
-        status: StatusCode,
+        mut status: StatusCode,
         headers: &mut HeaderMap,
-    ) -> Result<(), Stop> {
+    ) -> Result<StatusCode, Stop> {
         for pipeline in self.pipelines_of_answers() {
             if pipeline.sees_responses() {
                 let server = self.exchange.record.attempts.server();
@@ -99,18 +102,32 @@ impl ActiveRequest {
                 if let Flow::Answer(answer) = pipeline.response(&mut answer, &self.scope()) {
                     return Err(Stop::Answer(answer));
                 }
+                status = answer.status;
             }
         }
-        Ok(())
+        Ok(status)
     }
 
-    /// Runs the rules for every answer.
+    /// Sends the client the fields that rules want to send before the answer.
+    fn send_early_hints(&self, request: &mut Request<ReceivedBody>) {
+        if request.extensions().is_empty() {
+            return;
+        }
+        if let Some(EarlyHints(hints)) = request.extensions_mut().remove() {
+            let mut interim = Response::new(());
+            *interim.status_mut() = StatusCode::EARLY_HINTS;
+            *interim.headers_mut() = hints;
+            self.exchange.interims.pass(&interim);
+        }
+    }
+
+    /// Runs the rules for every answer, and returns its status for the client.
     pub(super) fn run_after_rules(
         &self,
-        status: StatusCode,
+        mut status: StatusCode,
         headers: &mut HeaderMap,
         is_own: bool,
-    ) {
+    ) -> StatusCode {
         for pipeline in self.pipelines_of_answers() {
             if pipeline.sees_answers() {
                 let server = self.exchange.record.attempts.server().filter(|_| !is_own);
@@ -120,8 +137,10 @@ impl ActiveRequest {
                     server: server.as_ref().map(|server| server.name.as_str()),
                 };
                 pipeline.after(&mut answer, &self.scope());
+                status = answer.status;
             }
         }
+        status
     }
 
     /// Whether the request may still be sent on after the rules.

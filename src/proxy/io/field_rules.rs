@@ -10,7 +10,7 @@ use std::rc::Rc;
 use http::header::{HeaderMap, HeaderName};
 
 use crate::exchange::Reason;
-use crate::plan::{self, OddNames, Plan, RequestIds};
+use crate::plan::{self, NamePart, OddNames, Plan, RequestIds};
 use crate::wire::field_names::{FieldNames, NameKinds, is_plain, plain_form};
 
 /// Fields that are set, replaced or read on this hop, whatever is configured.
@@ -42,6 +42,8 @@ pub struct FieldRules {
     reserved: Rc<FieldNames>,
     /// Names that only trusted peers may send.
     trusted_only: FieldNames,
+    /// Parts of names by which rules remove fields; they remove them from heads themselves.
+    removed_parts: Rc<[NamePart]>,
     /// The treatment of other names that are not plain.
     odd_names: OddNames,
     /// The kinds of the names above.
@@ -80,13 +82,23 @@ impl FieldRules {
             .chain(of_backends)
             .collect();
         let everywhere = Rc::new(everywhere);
+        let backends = plan.backends.iter().flat_map(|backend| &backend.rules);
+        let removed: Vec<NamePart> = removed_parts(backends).collect();
+        let removed: Rc<[NamePart]> = removed.into();
         let rules = |frontend: &plan::Frontend| {
             let reserved = match own_names(frontend, &everywhere) {
                 own if own.is_empty() => Rc::clone(&everywhere),
                 own => Rc::new(everywhere.iter().chain(own).cloned().collect()),
             };
             let trusted_only = &frontend.forwarding.trusted_only;
-            Rc::new(Self::new(reserved, trusted_only, frontend.field_names))
+            let mut rules = Self::new(reserved, trusted_only, frontend.field_names);
+            let own = frontend.routes.iter().flat_map(|route| &route.rules);
+            let own: Vec<NamePart> = removed_parts(own.chain(&frontend.rules)).collect();
+            rules.removed_parts = match own.is_empty() {
+                true => Rc::clone(&removed),
+                false => removed.iter().cloned().chain(own).collect(),
+            };
+            Rc::new(rules)
         };
         plan.frontends.iter().map(rules).collect()
     }
@@ -106,6 +118,7 @@ impl FieldRules {
             kinds,
             reserved,
             trusted_only,
+            removed_parts: Rc::default(),
             odd_names,
         }
     }
@@ -160,7 +173,11 @@ impl FieldRules {
     /// `request.field.name` where such names are refused.
     pub fn clean_trailers(&self, trailers: &mut HeaderMap) -> Result<(), Reason> {
         self.clean(trailers)?;
-        let kept = trailers.keys().filter(|name| self.is_kept(name.as_str()));
+        let is_kept = |name: &&HeaderName| {
+            let name = name.as_str();
+            self.is_kept(name) || self.removed_parts.iter().any(|part| part.is_in(name))
+        };
+        let kept = trailers.keys().filter(is_kept);
         let kept: Vec<HeaderName> = kept.cloned().collect();
         for name in kept {
             trailers.remove(name);
@@ -194,6 +211,12 @@ fn own_names<'a>(frontend: &'a plan::Frontend, everywhere: &FieldNames) -> Vec<&
     names
         .filter(|name| !everywhere.have(name.as_str()))
         .collect()
+}
+
+fn removed_parts<'a>(
+    rules: impl Iterator<Item = &'a plan::Rule>,
+) -> impl Iterator<Item = NamePart> {
+    rules.flat_map(|rule| rule.removed_parts().iter().cloned())
 }
 
 /// The fields of [`Plan::client_fields`], and the plain spelling of every configured field that is not

@@ -56,7 +56,7 @@ impl Interims {
 
     /// Keeps one for the client, with its extensions: those of an HTTP/1 server have the field names as it
     /// wrote them.
-    pub(super) fn pass(&self, interim: &Response<()>) {
+    pub fn pass(&self, interim: &Response<()>) {
         if self.is_wanted.get() && self.count.get() < MOST {
             self.count.set(self.count.get() + 1);
             let mut interim = interim.clone();

@@ -7,12 +7,21 @@ use http::{HeaderValue, Uri};
 
 use crate::wire::escape::{escape, is_of_uri};
 
-/// `text` as the value of a field; `None` if it has a byte that no field may have (RFC 9110 §5.5).
-pub(super) fn field_value(mut text: Vec<u8>) -> Option<HeaderValue> {
+/// A rule wrote what no request may have; the text says what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Invalid(pub(super) &'static str);
+
+/// `text` as the value of a field.
+///
+/// # Errors
+///
+/// It has a byte that no field may have (RFC 9110 §5.5).
+pub(super) fn field_value(mut text: Vec<u8>) -> Result<HeaderValue, Invalid> {
     let start = text.len() - text.trim_ascii_start().len();
     text.drain(..start);
     text.truncate(text.trim_ascii_end().len());
-    HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .map_err(|_| Invalid("a field with a control character"))
 }
 
 /// `text` as a `Location`: visible ASCII stays, except `\\`, which browsers read as `/`.
@@ -22,19 +31,55 @@ pub(super) fn location(text: &[u8]) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(encoded)).unwrap_or(HeaderValue::from_static("/"))
 }
 
-/// `target` with `path` in place of its path.
-pub(super) fn with_path(target: &Uri, path: &[u8]) -> Option<Uri> {
-    let is_plain = |byte: u8| is_of_uri(byte) && !b"?#".contains(&byte);
-    let mut text = match path {
-        [b'/', ..] => encoded(path, is_plain),
-        path => [b"/".as_slice(), &encoded(path, is_plain)].concat(),
-    };
-    if let Some(query) = target.query() {
-        text.push(b'?');
-        text.extend_from_slice(query.as_bytes());
+/// `text` as a path: it begins with `/`, and a `?` in it begins no query.
+///
+/// # Errors
+///
+/// It has a control character.
+pub(super) fn path(text: &[u8]) -> Result<Vec<u8>, Invalid> {
+    let encoded = encoded_target(text, |byte| !b"?#".contains(&byte))?;
+    Ok(with_slash(encoded))
+}
+
+/// `text` as a path and a query.
+///
+/// # Errors
+///
+/// It has a control character.
+pub(super) fn path_and_query(text: &[u8]) -> Result<Vec<u8>, Invalid> {
+    let encoded = encoded_target(text, |byte| byte != b'#')?;
+    Ok(with_slash(encoded))
+}
+
+/// `text` as a query.
+///
+/// # Errors
+///
+/// It has a control character.
+pub(super) fn query(text: &[u8]) -> Result<Vec<u8>, Invalid> {
+    encoded_target(text, |byte| byte != b'#')
+}
+
+fn encoded_target(text: &[u8], is_allowed: impl Fn(u8) -> bool) -> Result<Vec<u8>, Invalid> {
+    // Encoded it would be harmless, but what writes it was hardly meant to.
+    if text.iter().any(u8::is_ascii_control) {
+        return Err(Invalid("a target with a control character"));
     }
+    Ok(encoded(text, |byte| is_of_uri(byte) && is_allowed(byte)))
+}
+
+fn with_slash(mut path: Vec<u8>) -> Vec<u8> {
+    if !path.starts_with(b"/") {
+        path.insert(0, b'/');
+    }
+    path
+}
+
+/// `target` with `path_and_query`, which is encoded, in place of its own; `None`: it is too long.
+pub(super) fn with_path_and_query(target: &Uri, path_and_query: Vec<u8>) -> Option<Uri> {
     let mut parts = target.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(text)).ok()?);
+    let text = Bytes::from(path_and_query);
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(text).ok()?);
     Uri::from_parts(parts).ok()
 }
 

@@ -5,12 +5,16 @@
 //! `after` on every answer. A pipeline holds no state: rules change the head, or the [`Variables`]
 //! of the exchange and of the connection.
 //!
+//! What a rule writes is checked again: a rule cannot make a request that `http::admit` would refuse of
+//! a client. Such a request is answered `rule.invalid_value`, and the log says which rule wrote what.
+//!
 //! A rule whose condition guards a refusal sees the path in every reading of common servers, also
 //! ignoring case and a last slash (`wire::readings`): if one reading would be refused and the path
 //! as received would not, the request is ambiguous and is refused too.
 
 mod action;
 mod encode;
+mod seldom;
 #[cfg(test)]
 mod tests;
 
@@ -19,18 +23,23 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
-use crate::base::Name;
-use crate::base::clock::Duration;
+use crate::base::clock::{self, Duration};
+use crate::base::{Name, Position};
 use crate::exchange::{Reason, RequestId};
 use crate::expr::{
     Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Template, Variables,
 };
+use crate::observe::event;
 use crate::plan::expr::Fetch;
 use crate::plan::{self, ClientCertificate, On};
 use crate::proxy::reply::LocalAnswer;
 use crate::wire::readings;
 
 use action::{Action, RequireCertificate};
+use encode::Invalid;
+use seldom::Seldom;
+
+pub(crate) use action::EarlyHints;
 
 /// The rules of a frontend, a route or a backend, compiled.
 #[derive(Debug, Default)]
@@ -47,6 +56,9 @@ struct Rule {
     /// `when` for servers that ignore parts of the spelling of a path; `None` if no other spelling
     /// can get past the rule.
     guard: Option<Condition>,
+    /// Its key and where it is written, for the log; `None`: it is in no file.
+    written: Option<(&'static str, Position)>,
+    logged: Seldom,
 }
 
 /// How the exchange continues after some rules.
@@ -86,9 +98,9 @@ pub struct Scope<'a> {
 
 /// The head of a response, as rules see and change it.
 pub struct Answer<'a> {
-    /// The fields for the client.
-    pub status: StatusCode,
     /// The status for the client.
+    pub status: StatusCode,
+    /// The fields for the client.
     pub headers: &'a mut HeaderMap,
     /// The name of the server; `None`: the answer is ours.
     pub server: Option<&'a str>,
@@ -138,9 +150,10 @@ impl Pipeline {
                 continue;
             }
             match rule.action.on_request(request, scope) {
-                Flow::Continue => {}
-                Flow::Wait(_, time) => return Flow::Wait(index + 1, time),
-                answer @ Flow::Answer(_) => return answer,
+                Ok(Flow::Continue) => {}
+                Ok(Flow::Wait(_, time)) => return Flow::Wait(index + 1, time),
+                Ok(answer @ Flow::Answer(_)) => return answer,
+                Err(invalid) => return rule.failed(invalid, StatusCode::BAD_REQUEST, scope),
             }
         }
         Flow::Continue
@@ -148,13 +161,30 @@ impl Pipeline {
 
     /// Runs the rules for servers' answers on `answer`.
     pub fn response(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
-        run(&self.response, answer, scope)
+        for rule in &self.response {
+            if !rule.applies(&scope.of_answer(answer), scope) {
+                continue;
+            }
+            match rule.action.on_answer(answer, scope) {
+                Ok(stop @ Flow::Answer(_)) => return stop,
+                Ok(Flow::Continue | Flow::Wait(..)) => {}
+                Err(invalid) => return rule.failed(invalid, StatusCode::BAD_GATEWAY, scope),
+            }
+        }
+        Flow::Continue
     }
 
     /// Runs the rules for all answers on `answer`.
     pub fn after(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) {
-        // None of these rules answers or waits: the configuration forbids it.
-        run(&self.after, answer, scope);
+        // None of these rules answers or waits: the configuration forbids it. An answer for the client
+        // cannot be refused any more: an invalid value is left out.
+        for rule in &self.after {
+            if rule.applies(&scope.of_answer(answer), scope)
+                && let Err(invalid) = rule.action.on_answer(answer, scope)
+            {
+                rule.report(invalid, scope);
+            }
+        }
     }
 
     /// Whether a rule runs on servers' answers.
@@ -168,18 +198,6 @@ impl Pipeline {
     }
 }
 
-fn run(rules: &[Rule], answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
-    for rule in rules {
-        if !rule.applies(&scope.of_answer(answer), scope) {
-            continue;
-        }
-        if let stop @ Flow::Answer(_) = rule.action.on_answer(answer, scope) {
-            return stop;
-        }
-    }
-    Flow::Continue
-}
-
 impl Rule {
     /// A rule without a condition.
     fn always(action: Action) -> Self {
@@ -187,6 +205,8 @@ impl Rule {
             when: None,
             action,
             guard: None,
+            written: None,
+            logged: Seldom::default(),
         }
     }
 
@@ -201,6 +221,25 @@ impl Rule {
             when: rule.when.as_ref().map(Condition::compile),
             action: Action::compile(&rule.action),
             guard: guarded.map(Condition::compile_folded),
+            written: Some((rule.action.key(), rule.at.clone())),
+            logged: Seldom::default(),
+        }
+    }
+
+    /// The answer with `status`, after the rule wrote an invalid value.
+    #[cold]
+    fn failed(&self, invalid: Invalid, status: StatusCode, scope: &Scope<'_>) -> Flow {
+        self.report(invalid, scope);
+        let answer = LocalAnswer::refusal(Reason::RuleInvalidValue, Some(status));
+        Flow::Answer(Box::new(answer))
+    }
+
+    #[cold]
+    fn report(&self, Invalid(what): Invalid, scope: &Scope<'_>) {
+        if let Some((key, at)) = &self.written
+            && self.logged.is_due(clock::now())
+        {
+            event::rule_failed(scope.id, key, at, what);
         }
     }
 

@@ -1,6 +1,8 @@
 //! `rule` of a frontend, a route or a backend: an action on an exchange, and its condition.
 
 mod answer;
+mod cookie;
+mod replace;
 mod values;
 
 use http::StatusCode;
@@ -13,11 +15,14 @@ use crate::config::raw::Text;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
+use crate::config::suggest;
 use crate::plan::expr::Known;
-use crate::plan::{Action, On, Rule};
+use crate::plan::{Action, Normalizer, On, Rule, TargetPart};
 
 use answer::{redirect, returned, status};
-use values::{fields, names, variables};
+use cookie::cookie_attributes;
+use replace::{replace, replace_field};
+use values::{fields, removed, variable_names, variables};
 
 /// Compiles the rules of `section`, where `known` is known of a request.
 pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Vec<Rule> {
@@ -105,9 +110,35 @@ fn action(
             .map(Action::Redirect),
         "set_header" => fields(setting, known, report).map(Action::SetHeader),
         "add_header" => fields(setting, known, report).map(Action::AddHeader),
-        "del_header" => names(setting, report).map(Action::DelHeader),
-        "set_path" => expression::template(setting, known, report).map(Action::SetPath),
+        "del_header" => removed(setting, report)
+            .map(Box::new)
+            .map(Action::DelHeader),
+        "replace_header" => replace_field(section, "replace_header", known, report)
+            .map(Box::new)
+            .map(Action::ReplaceHeader),
+        "replace_value" => replace_field(section, "replace_value", known, report)
+            .map(Box::new)
+            .map(Action::ReplaceValue),
+        "set_path" => set_target(TargetPart::Path, setting, known, report),
+        "set_pathq" => set_target(TargetPart::PathAndQuery, setting, known, report),
+        "set_query" => set_target(TargetPart::Query, setting, known, report),
+        "set_uri" => set_target(TargetPart::Uri, setting, known, report),
+        "replace_path" => replace(section, "replace_path", known, report)
+            .map(|replace| Action::ReplaceTarget(TargetPart::Path, Box::new(replace))),
+        "replace_pathq" => replace(section, "replace_pathq", known, report)
+            .map(|replace| Action::ReplaceTarget(TargetPart::PathAndQuery, Box::new(replace))),
+        "normalize_uri" => normalizers(setting, report).map(Action::NormalizeUri),
+        "set_method" => expression::template(setting, known, report).map(Action::SetMethod),
+        "set_status" => setting
+            .number(200, 599, report)
+            .and_then(|number| StatusCode::from_u16(number as u16).ok())
+            .map(Action::SetStatus),
+        "early_hint" => fields(setting, known, report).map(Action::EarlyHint),
+        "cookie_attributes" => cookie_attributes(section, report)
+            .map(Box::new)
+            .map(Action::CookieAttributes),
         "set_var" => variables(setting, known, report).map(Action::SetVar),
+        "unset_var" => variable_names(setting, known, report).map(Action::UnsetVar),
         "use_server" => setting
             .text(report)
             .and_then(|text| server_name(text, setting, report))
@@ -115,6 +146,32 @@ fn action(
         _ => setting.positive_duration(report).map(Action::Pause),
     };
     Some((action?, report.position(setting.span())))
+}
+
+fn set_target(
+    part: TargetPart,
+    setting: Setting<'_>,
+    known: Known,
+    report: &mut Report<'_>,
+) -> Option<Action> {
+    let value = expression::template(setting, known, report)?;
+    Some(Action::SetTarget(part, value))
+}
+
+fn normalizers(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<Normalizer>> {
+    let items = setting.list();
+    if items.is_empty() {
+        report.error(
+            setting.span(),
+            "`normalize_uri` has no normalizer",
+            format!("known are {}", suggest::list(Normalizer::words())),
+        );
+        return None;
+    }
+    let read = items.into_iter().map(|item| Normalizer::of(item, report));
+    // All mistakes are reported.
+    let read: Vec<Option<Normalizer>> = read.collect();
+    read.into_iter().collect()
 }
 
 /// The server that a rule chooses.

@@ -7,7 +7,9 @@ use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::plan::expr::{Expr, Known, Variable};
-use crate::plan::{Field, FieldName};
+use crate::plan::{DelHeader, Field, FieldName};
+
+use super::replace::name_part;
 
 /// A table of fields with a template each. By name: their order means nothing.
 pub(super) fn fields(
@@ -73,10 +75,17 @@ fn field_name(entry: &Entry, report: &mut Report<'_>) -> Option<HeaderName> {
     Some(name)
 }
 
-pub(super) fn names(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<FieldName>> {
-    let mut names = Vec::new();
+pub(super) fn removed(setting: Setting<'_>, report: &mut Report<'_>) -> Option<DelHeader> {
+    let mut removed = DelHeader::default();
     let mut is_right = true;
     for item in setting.list() {
+        if let Kind::Table(_) = &item.value.kind {
+            match name_part(item, report) {
+                Some(part) => removed.parts.push(part),
+                None => is_right = false,
+            }
+            continue;
+        }
         let name = item.text(report).and_then(|text| {
             let name = HeaderName::from_bytes(text.value.as_bytes());
             if name.is_err() {
@@ -96,9 +105,10 @@ pub(super) fn names(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec
             continue;
         };
         let at = report.position(item.span());
-        names.push(FieldName { name, at });
+        removed.names.push(FieldName { name, at });
     }
-    if names.is_empty() && is_right {
+    let names = &mut removed.names;
+    if names.is_empty() && removed.parts.is_empty() && is_right {
         report.error(
             setting.span(),
             "`del_header` has no field",
@@ -108,7 +118,28 @@ pub(super) fn names(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec
     }
     names.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
     names.dedup_by(|one, other| one.name == other.name);
-    is_right.then_some(names)
+    is_right.then_some(removed)
+}
+
+/// A list of names of variables.
+pub(super) fn variable_names(
+    setting: Setting<'_>,
+    known: Known,
+    report: &mut Report<'_>,
+) -> Option<Vec<Variable>> {
+    let items = setting.list();
+    if items.is_empty() {
+        let example = "write `unset_var = [\"txn.name\"]`";
+        report.error(setting.span(), "`unset_var` has no variable", example);
+        return None;
+    }
+    let read = items.into_iter().map(|item| {
+        let text = item.text(report)?;
+        expression::variable_in(&text.value, item.span(), known, report)
+    });
+    // All mistakes are reported.
+    let read: Vec<Option<Variable>> = read.collect();
+    read.into_iter().collect()
 }
 
 pub(super) fn variables(

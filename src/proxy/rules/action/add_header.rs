@@ -8,7 +8,7 @@ use crate::proxy::rules::encode::field_value;
 use crate::proxy::rules::{Answer, Flow, Scope};
 
 use super::fields::templates;
-use super::{Act, facts};
+use super::{Act, Done, facts};
 
 #[derive(Debug)]
 pub(in crate::proxy::rules) struct AddHeader(Box<[(HeaderName, Template)]>);
@@ -20,23 +20,19 @@ impl AddHeader {
 }
 
 impl Act for AddHeader {
-    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         for (name, template) in &self.0 {
-            let value = scope.text(template, &facts(request, scope));
-            if let Some(value) = field_value(value) {
-                request.headers_mut().append(name.clone(), value);
-            }
+            let value = field_value(scope.text(template, &facts(request, scope)))?;
+            request.headers_mut().append(name.clone(), value);
         }
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 
-    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
         for (name, template) in &self.0 {
-            let value = scope.text(template, &scope.of_answer(answer));
-            if let Some(value) = field_value(value) {
-                answer.headers.append(name.clone(), value);
-            }
+            let value = field_value(scope.text(template, &scope.of_answer(answer)))?;
+            answer.headers.append(name.clone(), value);
         }
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 }

@@ -5,17 +5,26 @@
 //! `of_each`, and the compiler asks for the line in [`Action::compile`].
 
 mod add_header;
+mod cookie_attributes;
 mod del_header;
 mod deny;
+mod early_hint;
 mod fields;
 mod host;
+mod normalize_uri;
 mod pause;
 mod redirect;
+mod replace;
+mod replace_header;
+mod replace_target;
 mod require_certificate;
 mod returned;
 mod set_header;
-mod set_path;
+mod set_method;
+mod set_status;
+mod set_target;
 mod set_var;
+mod unset_var;
 mod use_server;
 
 use http::Request;
@@ -27,17 +36,29 @@ use crate::proxy::reply::LocalAnswer;
 
 use super::{Answer, Flow, Scope};
 
+use super::encode::Invalid;
+
 use add_header::AddHeader;
+use cookie_attributes::CookieAttributes;
 use del_header::DelHeader;
 use deny::Deny;
+use early_hint::EarlyHint;
+use normalize_uri::NormalizeUri;
 use pause::Pause;
 use redirect::Redirect;
+use replace_header::ReplaceHeader;
+use replace_target::ReplaceTarget;
 pub(super) use require_certificate::RequireCertificate;
 use returned::Return;
 use set_header::SetHeader;
-use set_path::SetPath;
+use set_method::SetMethod;
+use set_status::SetStatus;
+use set_target::SetTarget;
 use set_var::SetVar;
+use unset_var::UnsetVar;
 use use_server::UseServer;
+
+pub(crate) use early_hint::EarlyHints;
 
 /// An action, compiled.
 #[derive(Debug)]
@@ -49,8 +70,16 @@ pub(super) enum Action {
     SetHeader(SetHeader),
     AddHeader(AddHeader),
     DelHeader(DelHeader),
-    SetPath(SetPath),
+    ReplaceHeader(Box<ReplaceHeader>),
+    SetTarget(SetTarget),
+    ReplaceTarget(Box<ReplaceTarget>),
+    NormalizeUri(NormalizeUri),
+    SetMethod(SetMethod),
+    SetStatus(SetStatus),
+    EarlyHint(EarlyHint),
+    CookieAttributes(Box<CookieAttributes>),
     SetVar(SetVar),
+    UnsetVar(UnsetVar),
     Pause(Pause),
     UseServer(UseServer),
 }
@@ -66,25 +95,36 @@ macro_rules! of_each {
             Action::SetHeader($action) => $call,
             Action::AddHeader($action) => $call,
             Action::DelHeader($action) => $call,
-            Action::SetPath($action) => $call,
+            Action::ReplaceHeader($action) => $call,
+            Action::SetTarget($action) => $call,
+            Action::ReplaceTarget($action) => $call,
+            Action::NormalizeUri($action) => $call,
+            Action::SetMethod($action) => $call,
+            Action::SetStatus($action) => $call,
+            Action::EarlyHint($action) => $call,
+            Action::CookieAttributes($action) => $call,
             Action::SetVar($action) => $call,
+            Action::UnsetVar($action) => $call,
             Action::Pause($action) => $call,
             Action::UseServer($action) => $call,
         }
     };
 }
 
+/// What happens after an action. An invalid value ends the request.
+pub(super) type Done = Result<Flow, Invalid>;
+
 /// What an action does. The configuration allows each action only in the parts of an exchange where it
 /// does something; in the others it has no effect.
 trait Act {
-    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         let (_, _) = (request, scope);
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 
-    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
         let (_, _) = (answer, scope);
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 }
 
@@ -99,18 +139,43 @@ impl Action {
             plan::Action::SetHeader(fields) => Self::SetHeader(SetHeader::compile(fields)),
             plan::Action::AddHeader(fields) => Self::AddHeader(AddHeader::compile(fields)),
             plan::Action::DelHeader(names) => Self::DelHeader(DelHeader::compile(names)),
-            plan::Action::SetPath(path) => Self::SetPath(SetPath(Template::compile(path))),
+            plan::Action::ReplaceHeader(field) => {
+                Self::ReplaceHeader(Box::new(ReplaceHeader::of_lines(field)))
+            }
+            plan::Action::ReplaceValue(field) => {
+                Self::ReplaceHeader(Box::new(ReplaceHeader::of_elements(field)))
+            }
+            plan::Action::SetTarget(part, value) => {
+                Self::SetTarget(SetTarget::compile(*part, value))
+            }
+            plan::Action::ReplaceTarget(part, replace) => {
+                Self::ReplaceTarget(Box::new(ReplaceTarget::compile(*part, replace)))
+            }
+            plan::Action::NormalizeUri(normalizers) => {
+                Self::NormalizeUri(NormalizeUri(normalizers.as_slice().into()))
+            }
+            plan::Action::SetMethod(method) => {
+                Self::SetMethod(SetMethod(Template::compile(method)))
+            }
+            plan::Action::SetStatus(status) => Self::SetStatus(SetStatus(*status)),
+            plan::Action::EarlyHint(fields) => Self::EarlyHint(EarlyHint::compile(fields)),
+            plan::Action::CookieAttributes(attributes) => {
+                Self::CookieAttributes(Box::new(CookieAttributes::compile(attributes)))
+            }
             plan::Action::SetVar(variables) => Self::SetVar(SetVar::compile(variables)),
+            plan::Action::UnsetVar(variables) => {
+                Self::UnsetVar(UnsetVar(variables.as_slice().into()))
+            }
             plan::Action::Pause(time) => Self::Pause(Pause(*time)),
             plan::Action::UseServer(name) => Self::UseServer(UseServer(name.clone())),
         }
     }
 
-    pub(super) fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+    pub(super) fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         of_each!(self, action => action.on_request(request, scope))
     }
 
-    pub(super) fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+    pub(super) fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
         of_each!(self, action => action.on_answer(answer, scope))
     }
 }
@@ -127,6 +192,6 @@ fn facts<'b, B>(request: &'b Request<B>, scope: &Scope<'b>) -> Facts<'b> {
 }
 
 /// The answer for `reason`.
-fn refusal(reason: Reason) -> Flow {
-    Flow::Answer(Box::new(LocalAnswer::refusal(reason, None)))
+fn refusal(reason: Reason) -> Done {
+    Ok(Flow::Answer(Box::new(LocalAnswer::refusal(reason, None))))
 }

@@ -12,7 +12,7 @@ use crate::proxy::rules::encode::location;
 use crate::proxy::rules::{Flow, Scope};
 
 use super::host::host_of;
-use super::{Act, facts, refusal};
+use super::{Act, Done, facts, refusal};
 
 #[derive(Debug)]
 pub(in crate::proxy::rules) struct Redirect {
@@ -50,7 +50,7 @@ impl Redirect {
 }
 
 impl Act for Redirect {
-    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         let mut to = scope.text(&self.to, &facts(request, scope));
         if let RedirectKind::Scheme = self.kind {
             let Some(host) = host_of(request) else {
@@ -71,7 +71,7 @@ impl Act for Redirect {
         let headers = HeaderMap::from_iter([(header::LOCATION, location(&to))]);
         let reason = Reason::RuleRedirected;
         let answer = LocalAnswer::own(reason, self.status, headers, Bytes::new());
-        Flow::Answer(Box::new(answer))
+        Ok(Flow::Answer(Box::new(answer)))
     }
 }
 

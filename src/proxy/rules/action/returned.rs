@@ -10,8 +10,8 @@ use crate::proxy::reply::LocalAnswer;
 use crate::proxy::rules::encode::field_value;
 use crate::proxy::rules::{Answer, Flow, Scope};
 
-use super::fields::{set, templates};
-use super::{Act, facts};
+use super::fields::templates;
+use super::{Act, Done, facts};
 
 #[derive(Debug)]
 pub(in crate::proxy::rules) struct Return {
@@ -29,23 +29,23 @@ impl Return {
         }
     }
 
-    fn answer(&self, facts: &Facts<'_>, scope: &Scope<'_>) -> Flow {
+    fn answer(&self, facts: &Facts<'_>, scope: &Scope<'_>) -> Done {
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, template) in &self.headers {
-            set(&mut headers, name, field_value(scope.text(template, facts)));
+            headers.insert(name.clone(), field_value(scope.text(template, facts))?);
         }
         let body = Bytes::from(scope.text(&self.body, facts));
         let answer = LocalAnswer::own(Reason::RuleReturned, self.status, headers, body);
-        Flow::Answer(Box::new(answer))
+        Ok(Flow::Answer(Box::new(answer)))
     }
 }
 
 impl Act for Return {
-    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         self.answer(&facts(request, scope), scope)
     }
 
-    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
         self.answer(&scope.of_answer(answer), scope)
     }
 }

@@ -2,15 +2,14 @@
 
 use http::{HeaderName, Request, header};
 
-use crate::exchange::Reason;
 use crate::expr::Template;
 use crate::plan;
-use crate::proxy::rules::encode::{field_value, with_host};
+use crate::proxy::rules::encode::field_value;
 use crate::proxy::rules::{Answer, Flow, Scope};
 
-use super::fields::{set, templates};
-use super::host::keep_host;
-use super::{Act, facts, refusal};
+use super::fields::templates;
+use super::host::set_host;
+use super::{Act, Done, facts};
 
 #[derive(Debug)]
 pub(in crate::proxy::rules) struct SetHeader(Box<[(HeaderName, Template)]>);
@@ -22,29 +21,27 @@ impl SetHeader {
 }
 
 impl Act for SetHeader {
-    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         for (name, template) in &self.0 {
-            let value = scope.text(template, &facts(request, scope));
-            let value = field_value(value);
+            let value = field_value(scope.text(template, &facts(request, scope)))?;
             if *name == header::HOST {
-                // If the rule's host is invalid, the request is not sent.
-                let host = value.as_ref();
-                let Some(target) = host.and_then(|host| with_host(request.uri(), host)) else {
-                    return refusal(Reason::RequestHostMalformed);
-                };
-                keep_host(request);
-                *request.uri_mut() = target;
+                match set_host(request, value)? {
+                    Flow::Continue => continue,
+                    stop => return Ok(stop),
+                }
             }
-            set(request.headers_mut(), name, value);
+            request.headers_mut().insert(name.clone(), value);
         }
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 
-    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
         for (name, template) in &self.0 {
-            let value = scope.text(template, &scope.of_answer(answer));
-            set(answer.headers, name, field_value(value));
+            let value = field_value(scope.text(template, &scope.of_answer(answer)));
+            // Of an answer that cannot be refused any more, the old value is removed in any case.
+            answer.headers.remove(name);
+            answer.headers.insert(name.clone(), value?);
         }
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 }

@@ -6,7 +6,7 @@ use crate::expr::{Facts, Program};
 use crate::plan::expr::{Expr, Variable};
 use crate::proxy::rules::{Answer, Flow, Scope};
 
-use super::{Act, facts};
+use super::{Act, Done, facts};
 
 #[derive(Debug)]
 pub(in crate::proxy::rules) struct SetVar(Box<[(Variable, Program)]>);
@@ -18,7 +18,7 @@ impl SetVar {
         Self(compiled.collect())
     }
 
-    fn assign(&self, facts: &Facts<'_>, scope: &Scope<'_>) -> Flow {
+    fn assign(&self, facts: &Facts<'_>, scope: &Scope<'_>) -> Done {
         let scratch = &mut *scope.scratch.borrow_mut();
         for (variable, program) in &self.0 {
             scratch.clear();
@@ -27,16 +27,16 @@ impl SetVar {
                 holder.set(variable, value, scratch);
             }
         }
-        Flow::Continue
+        Ok(Flow::Continue)
     }
 }
 
 impl Act for SetVar {
-    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         self.assign(&facts(request, scope), scope)
     }
 
-    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
         self.assign(&scope.of_answer(answer), scope)
     }
 }

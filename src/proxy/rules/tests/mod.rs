@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 
+mod changing;
+
 use super::*;
 use crate::base::Peer;
 use crate::config;
@@ -105,16 +107,6 @@ fn fields_are_set_added_and_removed() {
     assert_eq!(values(request.headers(), "x-client"), ["192.0.2.7:4711"]);
     assert_eq!(values(request.headers(), "x-list"), ["a", "b"]);
     assert!(values(request.headers(), "x-gone").is_empty());
-}
-
-#[test]
-fn a_value_that_no_field_can_have_is_not_written_and_the_old_one_is_gone() {
-    let rules =
-        "{ set_header = { x-a = \"%[req.hdr(x-a)]\\u0001\" } }, { add_header = { x-b = \"\\n\" } }";
-    let request = changed(rules, get("/").header("x-a", "1"));
-    assert!(values(request.headers(), "x-a").is_empty());
-    // A line break at the end becomes a blank.
-    assert_eq!(values(request.headers(), "x-b"), [""]);
 }
 
 #[test]

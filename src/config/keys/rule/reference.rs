@@ -7,10 +7,10 @@ use std::{env, fmt::Write as _, fs};
 
 use crate::plan::On;
 
-use super::rule::RULE;
+use super::RULE;
 
 /// Stands before and after the table.
-const BEGIN: &str = "<!-- From here on, the table is written from src/config/keys/rule.rs: EVENKEEL_BLESS=1 cargo test -->\n";
+const BEGIN: &str = "<!-- From here on, the table is written from src/config/keys/rule/mod.rs: EVENKEEL_BLESS=1 cargo test -->\n";
 const END: &str = "<!-- End of the table -->\n";
 
 fn table() -> String {

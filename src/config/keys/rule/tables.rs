@@ -1,0 +1,176 @@
+//! The keys of the tables that are actions.
+
+use crate::config::keys::kind::Shape;
+use crate::config::keys::words::Word;
+use crate::config::keys::{Keys, key};
+use crate::config::page::{fields, string, strings, template};
+use crate::plan::{
+    CookieAttributes, NamePart, Redirect, RedirectTo, Replace, ReplaceField, Return,
+};
+
+use super::{FIELDS, STATUS};
+
+pub(in crate::config) static RETURN: Keys<Return> = Keys {
+    keys: &[
+        key("status")
+            .means("The status, from 200 to 599.")
+            .compiled(STATUS, |answer| Some(answer.status.as_u16().to_string())),
+        key("content_type")
+            .means("The field `content-type`.")
+            .not_shown(Shape::Text),
+        key("headers")
+            .means("Other fields.")
+            .compiled(FIELDS, |answer| {
+                (!answer.headers.is_empty()).then(|| fields(&answer.headers))
+            }),
+        key("body")
+            .means("The body.")
+            .also("string lf_string text")
+            .compiled(Shape::Text, |answer| {
+                (!answer.body.pieces.is_empty()).then(|| template(&answer.body))
+            }),
+    ],
+    hints: "hdr header: write `headers = { x-name = \"value\" }`",
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static REDIRECT: Keys<Redirect> = Keys {
+    keys: &[
+        key("status")
+            .means("301, 302, 303, 307 or 308.")
+            .also("code")
+            .compiled(Shape::Number(301, 308), |redirect| {
+                Some(redirect.status.as_u16().to_string())
+            }),
+        key("location")
+            .means("Where to.")
+            .also("to url")
+            .compiled(Shape::Text, |redirect| match &redirect.to {
+                RedirectTo::Location(to) => Some(template(to)),
+                _ => None,
+            }),
+        key("prefix")
+            .means("Where to; the path and the query of the request follow.")
+            .compiled(Shape::Text, |redirect| match &redirect.to {
+                RedirectTo::Prefix(to) => Some(template(to)),
+                _ => None,
+            }),
+        key("scheme")
+            .means("The same URL with another scheme.")
+            .compiled(Shape::Text, |redirect| match &redirect.to {
+                RedirectTo::Scheme(to) => Some(template(to)),
+                _ => None,
+            }),
+    ],
+    ..Keys::EMPTY
+};
+
+/// The key `match` of the tables with a replacement.
+const MATCH: &str = "The regular expression.";
+/// Their key `with`.
+const WITH: &str = "The new value; `\\0` to `\\9` are the match and its groups.";
+/// Words of other programs for them.
+const ALSO_MATCH: &str = "regex pattern from";
+const ALSO_WITH: &str = "to value replacement fmt";
+
+pub(in crate::config) static REPLACE: Keys<Replace> = Keys {
+    keys: &[
+        key("match")
+            .means(MATCH)
+            .also(ALSO_MATCH)
+            .compiled(Shape::Text, |replace| {
+                Some(string(&replace.pattern.to_string()))
+            }),
+        key("with")
+            .means(WITH)
+            .also(ALSO_WITH)
+            .compiled(Shape::Text, |replace| Some(template(&replace.with))),
+    ],
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static REPLACE_FIELD: Keys<ReplaceField> = Keys {
+    keys: &[
+        key("name")
+            .means("The field.")
+            .also("field header")
+            .compiled(Shape::Text, |replace| {
+                Some(string(replace.field.name.as_str()))
+            }),
+        key("match")
+            .means(MATCH)
+            .also(ALSO_MATCH)
+            .compiled(Shape::Text, |replace| {
+                Some(string(&replace.replace.pattern.to_string()))
+            }),
+        key("with")
+            .means(WITH)
+            .also(ALSO_WITH)
+            .compiled(Shape::Text, |replace| Some(template(&replace.replace.with))),
+    ],
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static NAME_PART: Keys<NamePart> = Keys {
+    keys: &[
+        key("starts_with")
+            .means("The beginning of the names.")
+            .also("prefix beg")
+            .compiled(Shape::Text, |part| match part {
+                NamePart::StartsWith(text) => Some(string(text)),
+                _ => None,
+            }),
+        key("ends_with")
+            .means("The end of the names.")
+            .also("suffix end")
+            .compiled(Shape::Text, |part| match part {
+                NamePart::EndsWith(text) => Some(string(text)),
+                _ => None,
+            }),
+        key("contains")
+            .means("A part of the names.")
+            .also("substring sub")
+            .compiled(Shape::Text, |part| match part {
+                NamePart::Contains(text) => Some(string(text)),
+                _ => None,
+            }),
+        key("matches")
+            .means("A regular expression for the names, in lower case.")
+            .also("regex reg match pattern")
+            .compiled(Shape::Text, |part| match part {
+                NamePart::Matches(pattern) => Some(string(&pattern.to_string())),
+                _ => None,
+            }),
+    ],
+    hints: "name: write the name as a string: `del_header = \"x-name\"`",
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static COOKIE_ATTRIBUTES: Keys<CookieAttributes> = Keys {
+    keys: &[
+        key("names")
+            .means("The cookies; all if it is not written.")
+            .also("name cookies")
+            .compiled(Shape::List(&Shape::Text), |attributes| {
+                let names = &attributes.names;
+                (!names.is_empty()).then(|| strings(names))
+            }),
+        key("secure")
+            .means("Add `Secure`.")
+            .switch(|attributes| &mut attributes.secure),
+        key("http_only")
+            .means("Add `HttpOnly`.")
+            .also("httponly")
+            .switch(|attributes| &mut attributes.http_only),
+        key("same_site")
+            .means("The value of `SameSite`.")
+            .also("samesite")
+            .compiled(Shape::Words(SAME_SITE), |attributes| {
+                let same_site = attributes.same_site.as_ref()?;
+                Some(string(same_site.word()))
+            }),
+    ],
+    ..Keys::EMPTY
+};
+
+const SAME_SITE: &[&str] = &["strict", "lax", "none"];

@@ -1,0 +1,127 @@
+//! What actions of rules do to whole exchanges: framing, interim answers, trailers.
+
+use crate::rig::{Http2, OK, Origin, Proxy, Setup};
+
+/// A proxy for `origin` whose frontend has these rules.
+fn ruled(origin: &Origin, rules: &str) -> Proxy {
+    let rules = format!("rule = [{rules}]");
+    Setup::of(&[origin]).frontend(&rules).workers(1).start()
+}
+
+/// A server that answers as to the method that it sees.
+fn of_methods() -> Origin {
+    Origin::scripted(|visit| {
+        while let Some(request) = visit.request() {
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-method: ";
+            let body = match request.method() {
+                "HEAD" => "",
+                _ => "hello",
+            };
+            visit.send(format!("{head}{}\r\n\r\n{body}", request.method()));
+        }
+    })
+}
+
+#[test]
+fn a_get_that_a_rule_makes_head_has_an_answer_without_a_body() {
+    let origin = of_methods();
+    let proxy = ruled(&origin, "{ set_method = 'HEAD' }");
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        let answer = client.get("/");
+        assert_eq!((answer.status(), answer.text().as_str()), (200, ""));
+        assert_eq!(answer.field("x-method"), Some("HEAD"));
+        assert_eq!(answer.field("content-length"), Some("0"));
+    }
+    let answer = Http2::connect(proxy.address()).get("/");
+    assert_eq!((answer.status, answer.body.as_slice()), (200, &b""[..]));
+}
+
+#[test]
+fn a_head_that_a_rule_makes_get_has_an_answer_without_a_body() {
+    let origin = of_methods();
+    let proxy = ruled(
+        &origin,
+        "{ when = 'method == \"HEAD\"', set_method = 'GET' }",
+    );
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        client.send("HEAD / HTTP/1.1\r\nhost: test\r\n\r\n");
+        let answer = client.response_to_head();
+        assert_eq!(answer.field("x-method"), Some("GET"));
+        assert_eq!(answer.field("content-length"), Some("5"));
+        // The next request is understood.
+        assert_eq!(client.get("/").text(), "hello");
+    }
+    let mut http2 = Http2::connect(proxy.address());
+    let head = http2.request("HEAD", "/");
+    let answer = http2.ask(head).answer();
+    assert_eq!((answer.status, answer.body.as_slice()), (200, &b""[..]));
+}
+
+#[test]
+fn a_status_of_a_rule_has_its_own_reason_phrase_and_is_logged() {
+    let origin = Origin::answering("HTTP/1.1 200 Fine\r\ncontent-length: 2\r\n\r\nok");
+    let proxy = ruled(&origin, "{ on = 'response', set_status = 503 }");
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    let head = client.bytes("HTTP/1.1 503 Service Unavailable\r\n".len());
+    assert_eq!(head, b"HTTP/1.1 503 Service Unavailable\r\n");
+    assert_eq!(proxy.line().number("status"), 503);
+    let answer = Http2::connect(proxy.address()).get("/");
+    assert_eq!((answer.status, answer.body.as_slice()), (503, &b"ok"[..]));
+}
+
+#[test]
+fn a_hint_of_a_rule_comes_before_the_answer() {
+    let origin = Origin::answering(OK);
+    let rules = "{ early_hint = { link = '</a.css>; rel=preload' } }, { early_hint = { x-path = '%[path]' } }";
+    let proxy = ruled(&origin, rules);
+    let mut client = proxy.client();
+    let (hints, answer) = client
+        .send("GET /p HTTP/1.1\r\nhost: test\r\n\r\n")
+        .responses();
+    assert_eq!(answer.text(), "ok");
+    let [hint] = hints.as_slice() else {
+        unreachable!("one hint: {hints:?}");
+    };
+    assert_eq!(hint.status(), 103);
+    assert_eq!(hint.field("link"), Some("</a.css>; rel=preload"));
+    assert_eq!(hint.field("x-path"), Some("/p"));
+    // A client that knows no interim answers gets none.
+    let old = proxy.ask("GET / HTTP/1.0\r\nhost: test\r\n\r\n");
+    assert_eq!(old.status(), 200);
+}
+
+#[test]
+fn what_a_rule_removes_by_a_part_of_its_name_does_not_come_in_a_trailer() {
+    let origin = Origin::answering(OK);
+    let proxy = ruled(&origin, "{ del_header = { starts_with = 'x-internal-' } }");
+    let answer = proxy.ask(
+        "POST / HTTP/1.1\r\nhost: test\r\nx-internal-a: 1\r\nx_internal_b: 1\r\nx-other: 1\r\n\
+         transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-internal-c: 1\r\nX_Internal_D: 1\r\n\
+         x-last: 1\r\n\r\n",
+    );
+    assert_eq!(answer.status(), 200);
+    origin.wait_for_requests(1);
+    let received = origin.received(0).to_ascii_lowercase();
+    assert!(!received.contains("internal"), "{received}");
+    assert!(received.contains("x-other: 1"), "{received}");
+    assert!(received.contains("x-last: 1"), "{received}");
+}
+
+#[test]
+fn a_request_that_a_rule_makes_invalid_is_answered_and_logged_and_reaches_no_server() {
+    let origin = Origin::answering(OK);
+    let proxy = ruled(&origin, "{ set_method = '%[req.hdr(x-method)]' }");
+    let mut client = proxy.client();
+    let answer = client.ask("GET / HTTP/1.1\r\nhost: test\r\nx-method: A B\r\n\r\n");
+    assert_eq!(
+        (answer.status(), answer.reason().as_str()),
+        (400, "rule.invalid_value")
+    );
+    assert_eq!(proxy.line().verdict(), (400, "rule.invalid_value"));
+    let answer = client.ask("GET / HTTP/1.1\r\nhost: test\r\nx-method: PURGE\r\n\r\n");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(origin.request().method(), "PURGE");
+}
