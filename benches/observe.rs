@@ -10,47 +10,67 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use evenkeel::base::clock::{self, Duration};
 use evenkeel::base::{Name, tasks};
+use evenkeel::config;
 use evenkeel::exchange::{
     Attempt, LoggedRequest, Opening, Record, RequestId, RequestTexts, RouteMetrics, ServerMetrics,
     TakenRoute, TriedServer,
 };
 use evenkeel::observe::{
-    AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, ProcessMetrics,
-    QueueAppeared, Scrape, ServerConnections, ServerRow, ServerState, WorkerObserver,
+    AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, OpenConnections,
+    ProcessMetrics, QueueAppeared, Scrape, ServerConnections, ServerRow, ServerState,
+    WorkerObserver,
 };
-use evenkeel::plan::LogTarget;
+use evenkeel::plan::AccessLog;
 use http::Version;
 
 fn finish(criterion: &mut Criterion) {
     let metrics = Arc::new(ServerMetrics::new(2));
     let record = record(&metrics);
     let mut group = criterion.benchmark_group("finish");
-    let targets = [
-        ("without a log", LogTarget::Off),
-        ("with a log", LogTarget::File("/dev/null".into())),
-    ];
-    for (name, target) in targets {
-        let (log, writer) = AccessLogHandle::open(&target).expect("it opens");
-        let thread = tasks::spawn_thread("access-log", move || writer.run()).expect("a thread");
+    for (name, line) in [
+        ("without a log", "to = 'off'"),
+        ("with a log", "to = '/dev/null'"),
+        (
+            "with HAProxy's",
+            "to = '/dev/null'\nformat = 'haproxy-http'",
+        ),
+    ] {
+        let (log, writers) = AccessLogHandle::open(&plan(line)).expect("it opens");
+        let started = writers.into_iter().map(|writer| {
+            tasks::spawn_thread("access-log", move || writer.run()).expect("a thread")
+        });
+        let threads: Vec<_> = started.collect();
         let observer = WorkerObserver::new(0, &log);
         let frontend = FrontendMetrics::new(2);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                observer.finish(black_box(&record), &frontend);
+                observer.finish(black_box(&record), &frontend, OpenConnections::default);
             });
         });
         drop(observer);
         assert!(log.close(Duration::from_secs(10)), "it writes what it has");
-        thread.join().expect("it ends");
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
         println!("lines dropped: {}", log.dropped());
     }
     group.finish();
 }
 
+/// The access log with these lines in its table.
+fn plan(lines: &str) -> Vec<AccessLog> {
+    let text = format!(
+        "[frontend.web]\nlisten = '127.0.0.1:80'\nbackend = 'app'\n\
+         [backend.app]\nservers = '10.0.0.1:80'\n[log.access]\n{lines}"
+    );
+    let loaded = config::load_text("bench.toml", &text).expect("a configuration");
+    loaded.plan.log.access
+}
+
 /// 1,000 servers with traffic on two workers.
 fn scrape(criterion: &mut Criterion) {
     let now = clock::now();
-    let (log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
+    let (log, _) = AccessLogHandle::open(&[]).expect("nothing to open");
     let process = ProcessMetrics::new();
     let frontend = FrontendMetrics::new(2);
     let servers: Vec<_> = (0..1_000)
@@ -58,7 +78,8 @@ fn scrape(criterion: &mut Criterion) {
             let metrics = Arc::new(ServerMetrics::new(2));
             let record = record(&metrics);
             for worker in 0..2 {
-                WorkerObserver::new(worker, &log).finish(&record, &frontend);
+                let open = OpenConnections::default;
+                WorkerObserver::new(worker, &log).finish(&record, &frontend, open);
             }
             let health = HealthMetrics::new(ServerState::Up, now);
             (
@@ -135,6 +156,7 @@ fn record(server: &Arc<ServerMetrics>) -> Record {
         generation: 7,
         version: Version::HTTP_11,
         request: Some(request()),
+        wants_load: false,
         first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     });

@@ -75,11 +75,13 @@ pub(crate) fn run(cell: Cell, dir: &Path) -> Result<Allocations, Failed> {
         worker,
         control,
         commands,
-        log_writer,
+        log_writers,
         access_log,
     } = Assembled::new(start, SEED)?;
     // It ends with the process, when nothing is left to write.
-    tasks::spawn_thread("log", || log_writer.run())?;
+    for writer in log_writers {
+        tasks::spawn_thread("log", || writer.run())?;
+    }
     let runtime = tasks::local_runtime()?;
     runtime.block_on(async move {
         for number in 1..=2 {

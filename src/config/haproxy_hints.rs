@@ -76,7 +76,7 @@ const ABSENT: &str = r#"
     canary split split_clients traffic_split weighted:
         write `split = { stable = 95, canary = 5 }` in a `[[frontend.NAME.route]]`
     access_log error_log httplog log_format logger logging syslog:
-        the access log is `[log.access]` with `to = "…"`, for the whole process; its format is fixed
+        access logs are `[[log.access]]` with `to = "…"` and `format = "haproxy-http"`, for the whole process
     tracing opentelemetry otel otlp zipkin:
         tracing does not exist yet; `request_id` of a frontend names a request in every log
     unique_id_format unique_id_header:

@@ -13,7 +13,7 @@ use crate::base::InWords;
 use crate::base::Name;
 use crate::base::{FoldSet, regular_file, tasks};
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
-use crate::observe::{ReloadResult, event};
+use crate::observe::{PreparedLogs, ReloadResult, event};
 use crate::plan::Plan;
 use crate::proxy::snapshot::Snapshot;
 
@@ -181,19 +181,12 @@ async fn attempt(
     let prepared = listeners::prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
-    state
-        .access_log
-        .set_target(&plan.log.access.to)
-        .map_err(|error| {
-            let mut diagnostics = Diagnostics::default();
-            let message = format!("cannot open the access log: {}", InWords(&error));
-            diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
-            Refused::of(&diagnostics)
-        })?;
+    let logs = prepare_logs(state, &plan)?;
     prepared
         .listen()
         .map_err(|faults| Refused::of_listening(&faults))?;
     // From here on nothing fails.
+    state.access_log.replace(logs);
     let mut snapshot = assemble_next(
         Arc::unwrap_or_clone(plan),
         before,
@@ -218,6 +211,24 @@ async fn attempt(
         changes,
         warnings: warnings.to_json(),
     })
+}
+
+/// Opens the access logs of `plan`, and starts the writers of new targets.
+fn prepare_logs(state: &State, plan: &Plan) -> Result<PreparedLogs, Refused> {
+    let logs = &plan.log.access;
+    let cannot = |index: usize, error: &std::io::Error| {
+        let mut diagnostics = Diagnostics::default();
+        let message = format!("cannot open the access log: {}", InWords(error));
+        diagnostics.push(Diagnostic::at(&logs[index].at, message, ""));
+        Refused::of(&diagnostics)
+    };
+    let prepared = state.access_log.prepare(logs);
+    let (prepared, writers) = prepared.map_err(|failed| cannot(failed.index, &failed.error))?;
+    for writer in writers {
+        let started = tasks::spawn_thread("access-log", move || writer.run());
+        started.map_err(|error| cannot(0, &error))?;
+    }
+    Ok(prepared)
 }
 
 /// `warnings` with the findings in files, unless there is an error among them.

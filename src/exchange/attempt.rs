@@ -19,6 +19,8 @@ use crate::exchange::{Outcome, Reason, Verdict};
 pub struct Attempt {
     /// The server of the attempt.
     pub server: Rc<TriedServer>,
+    /// Whether there was a connection to the server.
+    pub is_connected: bool,
     /// The time to open the connection; `None`: one from the pool, or it could not be opened.
     pub connect: Option<Duration>,
     /// The time from the connection being ready to the response head; `None`: no head came.
@@ -44,6 +46,7 @@ impl Attempt {
     pub fn at(server: Rc<TriedServer>) -> Self {
         Self {
             server,
+            is_connected: false,
             connect: None,
             response: None,
             status: 0,

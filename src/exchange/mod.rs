@@ -17,6 +17,7 @@ mod outcome;
 mod reason;
 mod record;
 mod route;
+mod termination;
 
 pub use attempt::{Attempt, ServerMetrics, TriedServer};
 pub use attempts::{AttemptIndex, AttemptList, Attempts};
@@ -25,8 +26,9 @@ pub use fault::{Cause, Fault, Http2InWords};
 pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};
 pub use outcome::{Outcome, Verdict};
 pub use reason::{Reason, Retry, Side};
-pub use record::{FirstBytes, Opening, Record, RequestId};
+pub use record::{FirstBytes, Load, Opening, Record, RequestId};
 pub use route::{RouteMetrics, TakenRoute};
+pub use termination::{Step, Termination};
 
 pub(crate) use counters::{
     Appeared, BOUNDS_US, Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards,

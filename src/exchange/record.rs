@@ -26,6 +26,8 @@ pub struct Record {
     pub backend: OnceCell<Rc<str>>,
     /// How long it waited for a slot. Written by `forward`; zero if one was free at once.
     pub queued: Cell<Duration>,
+    /// How busy the servers were when it came. Written by `forward`.
+    pub load: Cell<Load>,
     /// Its attempts. Written by `forward`.
     pub attempts: Attempts,
     /// Bytes of the request body, or of a tunnel, that came in. Written by the request body or `tunnel`.
@@ -70,10 +72,25 @@ pub struct Opening {
     /// The parts of the request for the log; `None`: no log is written, or it is a connection in
     /// TCP mode.
     pub request: Option<LoggedRequest>,
+    /// Whether a log has the load of the backend ([`Load::at_backend`]), which costs a look at each of its servers.
+    pub wants_load: bool,
     /// For a connection in TCP mode; its version means nothing.
     pub first_bytes: Option<FirstBytes>,
     /// Taken from a proxy before us, or made here.
     pub id: RequestId,
+}
+
+/// How busy a backend and a server were, without the exchange itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Exchanges at servers of the backend when it got its last server. Only if a log has it.
+    pub at_backend: u32,
+    /// Exchanges at that server.
+    pub at_server: u32,
+    /// Exchanges that waited for any server of the backend when it began to wait.
+    pub waiting_for_any: u32,
+    /// Exchanges that waited for the one server that it waited for.
+    pub waiting_for_server: u32,
 }
 
 /// The content of the first bytes of a connection in TCP mode.
@@ -102,6 +119,7 @@ impl Record {
             route: OnceCell::new(),
             backend: OnceCell::new(),
             queued: Cell::new(Duration::ZERO),
+            load: Cell::default(),
             attempts: Attempts::default(),
             body_bytes_in: Cell::new(0),
             body_bytes_out: Cell::new(0),

@@ -1,4 +1,5 @@
-//! The wall clock as RFC 3339 writes it, in UTC with milliseconds: `2026-03-01T12:34:56.789Z`.
+//! The wall clock, in UTC, as RFC 3339 writes it, `2026-03-01T12:34:56.789Z`, and as the logs of
+//! HAProxy and Apache do: `01/Mar/2026:12:34:56.789`.
 //!
 //! For log lines. A worker keeps one [`Calendar`]: within a second only the milliseconds change, so
 //! that an exchange does not pay for a date.
@@ -12,7 +13,11 @@ pub(super) struct Calendar {
     second: u64,
     /// `YYYY-MM-DDTHH:MM:SS.` of `second`.
     text: [u8; 20],
+    /// `DD/Mon/YYYY:HH:MM:SS` of `second`.
+    clf: [u8; 20],
 }
+
+const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 
 /// `time` in UTC with milliseconds (RFC 3339). Allocates: for rare calls.
 pub fn rfc3339(time: SystemTime) -> String {
@@ -26,22 +31,52 @@ impl Calendar {
         Self {
             second: 0,
             text: *b"1970-01-01T00:00:00.",
+            clf: *b"01/Jan/1970:00:00:00",
         }
     }
 
-    /// Appends `time`. Times before 1970 are written as 1970: a clock that wrong is not worth an
-    /// error.
+    /// Appends `time` as RFC 3339 has it. Times before 1970 are written as 1970: a clock that wrong
+    /// is not worth an error.
     pub(super) fn write(&mut self, time: SystemTime, out: &mut Vec<u8>) {
+        let millis = self.turn_to(time).subsec_millis();
+        out.extend_from_slice(&self.text);
+        three_digits(millis, out);
+        out.push(b'Z');
+    }
+
+    /// Appends `time` as logs of Apache have it, to the second and without a time zone.
+    pub(super) fn write_clf(&mut self, time: SystemTime, out: &mut Vec<u8>) {
+        self.turn_to(time);
+        out.extend_from_slice(&self.clf);
+    }
+
+    /// Keeps the texts of `time`, and returns it as the time since 1970.
+    fn turn_to(&mut self, time: SystemTime) -> Duration {
         let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         if since_1970.as_secs() != self.second {
             self.second = since_1970.as_secs();
             self.text = date_and_time(self.second);
+            self.clf = clf(&self.text);
         }
-        let millis = since_1970.subsec_millis();
-        let digit = |divisor: u32| b'0' + (millis / divisor % 10) as u8;
-        out.extend_from_slice(&self.text);
-        out.extend_from_slice(&[digit(100), digit(10), digit(1), b'Z']);
+        since_1970
     }
+}
+
+/// `millis`, below 1,000, with three digits.
+pub(super) fn three_digits(millis: u32, out: &mut Vec<u8>) {
+    let digit = |divisor: u32| b'0' + (millis / divisor % 10) as u8;
+    out.extend_from_slice(&[digit(100), digit(10), digit(1)]);
+}
+
+/// `DD/Mon/YYYY:HH:MM:SS` of `YYYY-MM-DDTHH:MM:SS.`
+fn clf(text: &[u8; 20]) -> [u8; 20] {
+    let mut clf = *b"00/Jan/0000:00:00:00";
+    let month = usize::from((text[5] - b'0') * 10 + (text[6] - b'0')) - 1;
+    clf[..2].copy_from_slice(&text[8..10]);
+    clf[3..6].copy_from_slice(&MONTHS[month * 3..month * 3 + 3]);
+    clf[7..11].copy_from_slice(&text[..4]);
+    clf[12..].copy_from_slice(&text[11..19]);
+    clf
 }
 
 fn date_and_time(second: u64) -> [u8; 20] {
@@ -110,6 +145,20 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(written(&mut calendar, second * 1_000), expected);
+        }
+    }
+
+    #[test]
+    fn a_date_of_apache_has_the_name_of_its_month() {
+        let mut calendar = Calendar::new();
+        for (second, expected) in [
+            (0, "01/Jan/1970:00:00:00"),
+            (951_782_400, "29/Feb/2000:00:00:00"),
+            (1_798_761_599, "31/Dec/2026:23:59:59"),
+        ] {
+            let mut out = Vec::new();
+            calendar.write_clf(UNIX_EPOCH + Duration::from_secs(second), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }
 

@@ -16,6 +16,9 @@ use crate::exchange::{
     Attempt, LoggedRequest, Opening, Record, RequestId, RequestTexts, RouteMetrics, ServerMetrics,
     TakenRoute, TriedServer,
 };
+use crate::observe::AccessLogHandle;
+use crate::plan::log::LineFormat;
+use crate::plan::{AccessLog, LogTarget};
 
 /// `GET /v1/a?b=c` at `began`, without any later facts.
 pub(super) fn record(began: Instant) -> Record {
@@ -37,6 +40,7 @@ pub(super) fn record(began: Instant) -> Record {
             referer: None,
             version: Some(Version::HTTP_11),
         })),
+        wants_load: false,
         first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     })
@@ -61,6 +65,31 @@ pub(super) fn route(name: &str) -> Rc<TakenRoute> {
         name: Name::new(name).expect("a name"),
         metrics: Arc::new(RouteMetrics::new(2)),
     })
+}
+
+/// An access log to `target`. No thread writes: the lines stay in the queue, where [`lines`] finds
+/// them.
+pub(super) fn log(target: &LogTarget, format: LineFormat) -> AccessLogHandle {
+    let plan = AccessLog {
+        to: target.clone(),
+        format,
+        ..AccessLog::default()
+    };
+    let (log, writers) = AccessLogHandle::open(&[plan]).expect("a target");
+    std::mem::forget(writers);
+    log
+}
+
+/// The lines that were handed in since.
+pub(super) fn lines(log: &AccessLogHandle) -> String {
+    let logs = log.logs();
+    let Some(target) = logs.targets.first() else {
+        return String::new();
+    };
+    target.queue.reopen();
+    let batches = target.queue.wait_for_work().batches;
+    let bytes = batches.into_iter().flat_map(|batch| batch.bytes).collect();
+    String::from_utf8(bytes).expect("ASCII")
 }
 
 /// A folder that is removed at the end of the test.

@@ -14,13 +14,15 @@ pub(crate) mod event;
 #[cfg(test)]
 mod fixture;
 mod json;
+#[cfg(test)]
+mod log_formats;
 pub mod logging;
 mod metrics;
 #[cfg(test)]
 mod reference;
 mod worker;
 
-pub use access_log::{AccessLogHandle, LogWriter};
+pub use access_log::{AccessLogHandle, CannotOpen, LogWriter, OpenConnections, PreparedLogs};
 pub use calendar::rfc3339;
 pub use metrics::exposition::{
     BackendRow, CertificateRow, FrontendRow, QueueAppeared, RouteRow, Scrape, ServerConnections,

@@ -118,7 +118,7 @@ fn queries_ask_for_metrics_that_there_are() {
 }
 
 /// Fails if `path` differs from `expected`; with `EVENKEEL_BLESS` set, writes it.
-fn held(path: &str, expected: &str) {
+pub(super) fn held(path: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if env::var_os("EVENKEEL_BLESS").is_some() {
         fs::write(&file, expected).expect("it writes");
@@ -219,8 +219,9 @@ fn access_log_page() -> String {
     let mut page = String::from(
         "# Access log\n\n\
          Each request is one line of JSON, written when its exchange is over; in TCP mode and with `passthrough`, each\n\
-         connection is. `[log.access] to` says where to, and `to = \"off\"` turns it off. Written from the code's own\n\
-         table (`src/observe/access_log/fields.rs`) and held to it by a test.\n\n\
+         connection is. `[[log.access]]` says where to (`to`), and `to = \"off\"` turns it off; its `format` makes\n\
+         [other lines](log-formats.md), such as HAProxy's. Written from the code's own table\n\
+         (`src/observe/access_log/fields.rs`) and held to it by a test.\n\n\
          The fields are always in this order. A field that does not apply, or whose step was not reached, is `null`;\n\
          only fields marked *if* can be absent. A line is ASCII: other characters are escaped (`\\u00e9`), and bytes that\n\
          are not UTF-8 are `\\ufffd`. Texts of a client are cut at a limit, so that no request can fill the disk; a field\n\

@@ -4,7 +4,8 @@
 //! exchange. That costs some stores and, with the log on, the bytes of a line: no allocation, no
 //! lock, no write to a shared cache line.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,9 +13,9 @@ use std::time::SystemTime;
 use crate::base::Peer;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{
-    AttemptList, ClientTls, LoggedRequest, Outcome, Reason, Record, RequestId, ServerMetrics,
+    AttemptList, ClientTls, Load, LoggedRequest, Outcome, Reason, Record, RequestId, ServerMetrics,
 };
-use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
+use crate::observe::access_log::{Batch, Entry, Logs, OpenConnections, Target, Times};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
 use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure};
@@ -35,14 +36,20 @@ pub struct WorkerObserver {
     /// The index of its shard in every counter. No other observer may have the same number at the
     /// same time.
     worker: usize,
-    queue: Arc<Queue>,
+    handle: AccessLogHandle,
+    /// The version of the logs in `lines`.
+    version: Cell<u64>,
+    /// Whether there is a log.
+    is_on: Cell<bool>,
     lines: RefCell<Lines>,
 }
 
-/// Lines that are not handed to the writer yet.
+/// The logs, and lines that are not handed to their writers yet.
 #[derive(Debug)]
 struct Lines {
-    batch: Batch,
+    logs: Arc<Logs>,
+    /// One for each target.
+    batches: Vec<Batch>,
     calendar: Calendar,
 }
 
@@ -51,6 +58,8 @@ struct Lines {
 pub struct Refusal {
     /// The connection's peer, or the client that a trusted proxy reports.
     pub client: Peer,
+    /// Where the client connected to; `None`: no IP address.
+    pub local: Option<SocketAddr>,
     /// The result of the connection's handshake; `None`: it has no TLS.
     pub tls: Option<Rc<ClientTls>>,
     /// The part of the request that was read; `None`: nothing.
@@ -107,13 +116,15 @@ impl WorkerObserver {
     /// The observer of worker number `worker`, counted from 0; it must be below the number of
     /// workers of the metrics.
     pub fn new(worker: usize, access_log: &AccessLogHandle) -> Self {
+        // In this order: a change in between is noticed, and the logs are taken once more.
+        let version = access_log.version();
+        let logs = access_log.logs();
         Self {
             worker,
-            queue: Arc::clone(access_log.queue()),
-            lines: RefCell::new(Lines {
-                batch: Batch::default(),
-                calendar: Calendar::new(),
-            }),
+            handle: access_log.clone(),
+            version: Cell::new(version),
+            is_on: Cell::new(!logs.logs.is_empty()),
+            lines: RefCell::new(Lines::of(logs)),
         }
     }
 
@@ -125,7 +136,27 @@ impl WorkerObserver {
     /// Whether a log is written: if not, texts that only a line needs are not kept.
     #[inline]
     pub fn is_logging(&self) -> bool {
-        self.queue.is_on()
+        let version = self.handle.version();
+        if version != self.version.get() {
+            self.renew(version);
+        }
+        self.is_on.get()
+    }
+
+    /// Whether a log has the load of the backend.
+    pub fn wants_load(&self) -> bool {
+        self.is_logging() && self.lines.borrow().logs.wants_load
+    }
+
+    /// Takes the logs of `version`, or later ones.
+    #[cold]
+    fn renew(&self, version: u64) {
+        let lines = &mut *self.lines.borrow_mut();
+        lines.hand_in();
+        let logs = self.handle.logs();
+        self.version.set(version);
+        self.is_on.set(!logs.logs.is_empty());
+        *lines = Lines::of(logs);
     }
 
     /// Counts a client connection of `frontend`.
@@ -148,8 +179,14 @@ impl WorkerObserver {
         frontend.parked(self.worker)
     }
 
-    /// Counts and logs an exchange that is over.
-    pub fn finish(&self, record: &Record, frontend: &FrontendMetrics) {
+    /// Counts and logs an exchange that is over. `open` reads counters that all workers write, and is
+    /// called only if a log has them.
+    pub fn finish(
+        &self,
+        record: &Record,
+        frontend: &FrontendMetrics,
+        open: impl FnOnce() -> OpenConnections,
+    ) {
         let opening = &record.opening;
         let ended = record.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
@@ -178,7 +215,7 @@ impl WorkerObserver {
         if let Some(route) = route {
             route.metrics.finished(self.worker);
         }
-        if !self.queue.is_on() {
+        if !self.is_logging() {
             return;
         }
 
@@ -191,12 +228,14 @@ impl WorkerObserver {
             backend: record.backend.get().map(|name| &**name),
             server: attempt.map(|attempt| attempt.server.name.as_str()),
             client: opening.client,
+            local: opening.local,
             tls: opening.tls.as_deref(),
             request: opening.request.as_ref(),
             sni: opening
                 .first_bytes
                 .as_ref()
                 .and_then(|first| first.sni.as_deref()),
+            is_tcp: !is_request,
             status,
             reason,
             id: Some(&opening.id),
@@ -212,11 +251,20 @@ impl WorkerObserver {
                 response: attempt.and_then(|attempt| attempt.response),
                 total,
             },
+            open: self.open_if_wanted(open),
+            load: record.load.get(),
         });
     }
 
-    /// Counts and logs a request without an exchange, to the frontend `name`.
-    pub fn refused(&self, refusal: &Refusal, name: &str, frontend: &FrontendMetrics) {
+    /// Counts and logs a request without an exchange, to the frontend `name`. `open`: as for
+    /// [`WorkerObserver::finish`].
+    pub fn refused(
+        &self,
+        refusal: &Refusal,
+        name: &str,
+        frontend: &FrontendMetrics,
+        open: impl FnOnce() -> OpenConnections,
+    ) {
         let total = refusal.ended.saturating_duration_since(refusal.began);
         let status = status_label(refusal.status, Some(refusal.reason));
         frontend.finished(
@@ -229,7 +277,7 @@ impl WorkerObserver {
                 body_bytes_out: 0,
             },
         );
-        if !self.queue.is_on() {
+        if !self.is_logging() {
             return;
         }
         self.log(&Entry {
@@ -239,9 +287,11 @@ impl WorkerObserver {
             backend: None,
             server: None,
             client: refusal.client,
+            local: refusal.local,
             tls: refusal.tls.as_deref(),
             request: refusal.request.as_ref(),
             sni: None,
+            is_tcp: false,
             status,
             reason: Some(refusal.reason),
             id: refusal.id.as_ref(),
@@ -257,37 +307,75 @@ impl WorkerObserver {
                 response: None,
                 total,
             },
+            open: self.open_if_wanted(open),
+            load: Load::default(),
         });
     }
 
-    /// Hands the lines so far to the writer and wakes it. Called by the worker's ticker, about every
-    /// tenth of a second; many full buffers do not wait for it.
-    pub fn flush(&self) {
-        let lines = &mut *self.lines.borrow_mut();
-        if lines.batch.lines > 0 {
-            self.hand_in(lines);
+    fn open_if_wanted(&self, open: impl FnOnce() -> OpenConnections) -> OpenConnections {
+        match self.lines.borrow().logs.wants_load {
+            true => open(),
+            false => OpenConnections::default(),
         }
-        self.queue.wake();
+    }
+
+    /// Hands the lines so far to the writers and wakes them. Called by the worker's ticker, about
+    /// every tenth of a second; many full buffers do not wait for it. Also leaves targets that a
+    /// reload has removed.
+    pub fn flush(&self) {
+        // Renews the logs.
+        self.is_logging();
+        let lines = &mut *self.lines.borrow_mut();
+        lines.hand_in();
+        for target in &lines.logs.targets {
+            target.queue.wake();
+        }
     }
 
     fn log(&self, entry: &Entry<'_>) {
-        let lines = &mut *self.lines.borrow_mut();
-        if lines.batch.bytes.capacity() == 0 {
-            // At once: a new buffer would grow, and be copied, a dozen times.
-            lines.batch.bytes.reserve(BUFFER_BYTES);
+        let Lines {
+            logs,
+            batches,
+            calendar,
+        } = &mut *self.lines.borrow_mut();
+        for log in &logs.logs {
+            let batch = &mut batches[log.target];
+            if batch.bytes.capacity() == 0 {
+                // At once: a new buffer would grow, and be copied, a dozen times.
+                batch.bytes.reserve(BUFFER_BYTES);
+            }
+            log.format.write(&mut batch.bytes, calendar, entry);
+            batch.lines += 1;
+            if batch.bytes.len() >= FLUSH_BYTES {
+                hand_in(&logs.targets[log.target], batch);
+            }
         }
-        write_line(&mut lines.batch.bytes, &mut lines.calendar, entry);
-        lines.batch.lines += 1;
-        if lines.batch.bytes.len() >= FLUSH_BYTES {
-            self.hand_in(lines);
+    }
+}
+
+impl Lines {
+    fn of(logs: Arc<Logs>) -> Self {
+        let batches = logs.targets.iter().map(|_| Batch::default()).collect();
+        Self {
+            logs,
+            batches,
+            calendar: Calendar::new(),
         }
     }
 
-    #[cold]
-    fn hand_in(&self, lines: &mut Lines) {
-        let full = std::mem::take(&mut lines.batch);
-        lines.batch = self.queue.push(full);
+    fn hand_in(&mut self) {
+        for (target, batch) in self.logs.targets.iter().zip(&mut self.batches) {
+            if batch.lines > 0 {
+                hand_in(target, batch);
+            }
+        }
     }
+}
+
+#[cold]
+fn hand_in(target: &Target, batch: &mut Batch) {
+    let full = std::mem::take(batch);
+    *batch = target.queue.push(full);
 }
 
 impl Drop for WorkerObserver {
@@ -321,6 +409,7 @@ mod tests {
     use crate::observe::access_log::FIELDS;
     use crate::observe::fixture;
     use crate::plan::LogTarget;
+    use crate::plan::log::LineFormat;
 
     struct Bench {
         observer: WorkerObserver,
@@ -333,9 +422,7 @@ mod tests {
 
     impl Bench {
         fn logging_to(target: &LogTarget) -> Self {
-            let (log, writer) = AccessLogHandle::open(target).expect("a target");
-            // No thread writes: the lines stay in the queue, where a test finds them.
-            std::mem::forget(writer);
+            let log = fixture::log(target, LineFormat::Json);
             Self {
                 observer: WorkerObserver::new(1, &log),
                 log,
@@ -357,17 +444,14 @@ mod tests {
         }
 
         fn finish(&self, record: &Record) {
-            self.observer.finish(record, &self.frontend);
+            self.observer
+                .finish(record, &self.frontend, OpenConnections::default);
         }
 
         /// The lines written since, without waiting for a full buffer.
         fn lines(&self) -> String {
             self.observer.flush();
-            let queue = self.log.queue();
-            queue.reopen();
-            let batches = queue.wait_for_work().batches;
-            let bytes = batches.into_iter().flat_map(|batch| batch.bytes).collect();
-            String::from_utf8(bytes).expect("ASCII")
+            fixture::lines(&self.log)
         }
 
         fn statuses(&self) -> Vec<(u16, u64)> {
@@ -570,6 +654,7 @@ mod tests {
         let bench = Bench::logging_to(&LogTarget::Stdout);
         let refusal = Refusal {
             client: Peer::Ip(([192, 0, 2, 7], 51_234).into()),
+            local: None,
             tls: None,
             request: Some(LoggedRequest::of(&RequestTexts {
                 method: Some(b"GET"),
@@ -584,7 +669,9 @@ mod tests {
             ended: bench.after_us(90),
             wall: fixture::record(bench.began).opening.wall,
         };
-        bench.observer.refused(&refusal, "web", &bench.frontend);
+        let open = OpenConnections::default;
+        let (observer, frontend) = (&bench.observer, &bench.frontend);
+        observer.refused(&refusal, "web", frontend, open);
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":null,"backend":null,"#,
             r#""server":null,"client":"192.0.2.7:51234","method":"GET","host":null,"target":"/a\u0000","#,
@@ -617,7 +704,7 @@ mod tests {
         }
         // So that there is work in any case, and a failure does not hang.
         bench.log.reopen();
-        let work = bench.log.queue().wait_for_work();
+        let work = bench.log.logs().targets[0].queue.wait_for_work();
         assert_eq!(work.batches.len(), 2);
         assert!(work.batches[0].bytes.len() >= FLUSH_BYTES);
         assert!(work.batches[0].bytes.ends_with(b"\n"));
@@ -627,7 +714,8 @@ mod tests {
     fn each_tick_wakes_the_writer_for_buffers_that_were_full_before_it() {
         const TICKS: usize = 20;
         let bench = Bench::logging_to(&LogTarget::Stdout);
-        let queue = Arc::clone(bench.log.queue());
+        let logs = bench.log.logs();
+        let queue = Arc::clone(&logs.targets[0].queue);
         let (writes, written) = mpsc::channel();
         let write = move || {
             for _ in 0..TICKS {
@@ -637,7 +725,7 @@ mod tests {
         };
         let writer = spawn_thread("writer", write).expect("a thread");
         for _ in 0..TICKS {
-            bench.log.queue().push(Batch {
+            logs.targets[0].queue.push(Batch {
                 bytes: b"{}\n".to_vec(),
                 lines: 1,
             });

@@ -11,6 +11,7 @@ pub mod expr;
 mod frontend;
 mod health;
 mod http2;
+pub mod log;
 mod peers;
 mod process;
 mod reference;
@@ -37,10 +38,9 @@ pub use frontend::{
 };
 pub use health::{Health, HttpCheck, Initial, Probe, StatusSet};
 pub use http2::Http2;
+pub use log::{AccessLog, Log, LogFormat, LogLevel, LogTarget};
 pub use peers::{Peers, UnixPeers};
-pub use process::{
-    AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
-};
+pub use process::{Admin, Process, Reload, Shutdown};
 pub use reference::BackendReference;
 pub use retry::{Retry, RetryOn};
 pub use route::{

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{ListenAddress, Position};
@@ -15,73 +14,6 @@ pub struct Process {
     pub workers: Option<NonZeroUsize>,
     /// Client connections of all frontends together; `None`: what the open-file limit allows.
     pub max_connections: Option<u64>,
-}
-
-/// `[log]`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Log {
-    /// The least severe event that is written.
-    pub level: LogLevel,
-    /// How events are written.
-    pub format: LogFormat,
-    /// One line for each exchange.
-    pub access: AccessLog,
-}
-
-/// Severity of an event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Someone must act.
-    Error,
-    /// Someone should know.
-    Warn,
-    /// The life of the process.
-    #[default]
-    Info,
-    /// The life of an exchange.
-    Debug,
-}
-
-/// How events are written to standard error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Human,
-    /// One JSON object a line.
-    Json,
-}
-
-/// `[log.access]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccessLog {
-    /// Where the lines go.
-    pub to: LogTarget,
-    /// Where that is written.
-    pub at: Position,
-}
-
-impl Default for AccessLog {
-    fn default() -> Self {
-        Self {
-            to: LogTarget::default(),
-            at: Position::built_in(),
-        }
-    }
-}
-
-/// Where log lines go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Nowhere.
-    Off,
-    /// Standard output.
-    #[default]
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Appended to this file, which is reopened when it was renamed.
-    File(PathBuf),
 }
 
 /// `[reload]`.

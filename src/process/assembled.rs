@@ -19,10 +19,10 @@ pub struct Assembled {
     pub control: Parts,
     /// Sends commands to it.
     pub commands: mpsc::UnboundedSender<Command>,
-    /// Its access log.
+    /// Its access logs.
     pub access_log: AccessLogHandle,
-    /// Writes the access log, on a thread of its own.
-    pub log_writer: LogWriter,
+    /// Write the access logs, each on a thread of its own.
+    pub log_writers: Vec<LogWriter>,
 }
 
 impl Assembled {
@@ -37,7 +37,7 @@ impl Assembled {
             pipes: 1,
             sockets: u64::MAX,
         };
-        let (pieces, log_writer) = Pieces::new(start, limits)?;
+        let (pieces, log_writers) = Pieces::new(start, limits)?;
         let (workers, worker) = pieces.worker(0, Rng::seeded(seed));
         let access_log = pieces.access_log.clone();
         let (commands, control) = pieces.control(vec![workers], Rng::seeded(seed.wrapping_add(1)));
@@ -46,7 +46,7 @@ impl Assembled {
             control,
             commands,
             access_log,
-            log_writer,
+            log_writers,
         })
     }
 }

@@ -86,8 +86,10 @@ impl Proxy {
             pipes: limits::pipes_of_worker(files, workers),
             sockets: limits::of_sockets(files, workers),
         };
-        let (pieces, writer) = Pieces::new(start, limits)?;
-        tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
+        let (pieces, writers) = Pieces::new(start, limits)?;
+        for writer in writers {
+            tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
+        }
 
         let (ended_sender, ended) = mpsc::unbounded_channel();
         let mut commanders = Vec::new();

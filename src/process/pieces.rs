@@ -44,19 +44,19 @@ pub(super) struct Limits {
 }
 
 impl Pieces {
-    /// The parts of the proxy that `start` describes, and the writer of its access log.
+    /// The parts of the proxy that `start` describes, and the writers of its access logs.
     ///
     /// # Errors
     ///
     /// [`CannotStart`] when a certificate cannot be used, or the access log not be opened.
-    pub(super) fn new(start: Start, limits: Limits) -> Result<(Self, LogWriter), CannotStart> {
+    pub(super) fn new(start: Start, limits: Limits) -> Result<(Self, Vec<LogWriter>), CannotStart> {
         let Start {
             source,
             loaded,
             logging,
             network,
         } = start;
-        let (access_log, log_writer) = open_access_log(&loaded)?;
+        let (access_log, log_writers) = open_access_log(&loaded)?;
         let verified = verify(&loaded.plan, &loaded.warnings);
         let verified = verified.map_err(|found| CannotStart(found.to_string()))?;
         let mut generation_one = assemble(loaded.plan, limits.workers);
@@ -73,7 +73,7 @@ impl Pieces {
             logging,
             verified,
         };
-        Ok((pieces, log_writer))
+        Ok((pieces, log_writers))
     }
 
     /// The worker at `index`, and the sender of its commands.
@@ -123,13 +123,15 @@ impl Pieces {
     }
 }
 
-fn open_access_log(loaded: &config::Loaded) -> Result<(AccessLogHandle, LogWriter), CannotStart> {
-    let log = &loaded.plan.log.access;
-    AccessLogHandle::open(&log.to).map_err(|error| {
-        let at = &log.at;
+fn open_access_log(
+    loaded: &config::Loaded,
+) -> Result<(AccessLogHandle, Vec<LogWriter>), CannotStart> {
+    let logs = &loaded.plan.log.access;
+    AccessLogHandle::open(logs).map_err(|failed| {
+        let at = &logs[failed.index].at;
         CannotStart(format!(
             "{at}: cannot open the access log: {}",
-            InWords(&error)
+            InWords(&failed.error)
         ))
     })
 }

@@ -11,9 +11,9 @@ use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::expr::Scratch;
 use crate::net::{Dialer, Pipes};
-use crate::observe::{ProcessMetrics, WorkerObserver, event};
+use crate::observe::{OpenConnections, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::connections::Connections;
-use crate::proxy::frontend::Frontend;
+use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::io::{DateCache, Exchange, KeptBodies, Stalled};
 use crate::proxy::snapshot::Views;
 
@@ -43,9 +43,19 @@ pub struct Context {
     pub dates: DateCache,
     /// All client connections.
     pub connections: Rc<Connections>,
+    /// Counts the connections of the whole process.
+    pub process_gate: Arc<Gate>,
 }
 
 impl Context {
+    /// The open connections of the process and of `live`, for a log.
+    pub fn open_connections(&self, live: &Frontend) -> OpenConnections {
+        OpenConnections {
+            of_process: self.process_gate.open(),
+            of_frontend: live.gate.open(),
+        }
+    }
+
     /// Counts and logs an exchange of `live`, however it ended.
     pub fn settle(&self, exchange: &Exchange, live: &Frontend) {
         exchange.end();
@@ -56,6 +66,7 @@ impl Context {
             exchange.record.blame(Reason::ProxyPanic);
             event::exchange_panicked(&exchange.record.opening.id, "outside of its handler");
         }
-        self.observer.finish(&exchange.record, &live.metrics);
+        let open = || self.open_connections(live);
+        self.observer.finish(&exchange.record, &live.metrics, open);
     }
 }

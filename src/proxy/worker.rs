@@ -176,6 +176,7 @@ impl Worker {
             anchor: Cell::new(Anchor::now()),
             dates: DateCache::default(),
             connections: Rc::new(Connections::default()),
+            process_gate: Arc::clone(&process_gate),
         });
         let mut running = Running {
             context,

@@ -27,6 +27,7 @@ mod health;
 mod interim;
 mod lifecycle;
 mod listeners;
+mod logs;
 mod observing;
 mod proxy_protocol;
 mod refusals;

@@ -12,6 +12,7 @@ use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::config::source::{self, Span};
 use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
+use crate::plan::log::{LineTemplate, Preset};
 
 /// Parses `setting` as a condition, where `known` is known.
 pub(super) fn condition(
@@ -40,6 +41,19 @@ pub(super) fn template(
     parsed(setting, "template", report, |text, at, files| {
         expression::template(text, at, known, files)
     })
+}
+
+/// Parses `setting` as the template of a log line.
+pub(super) fn line_template(setting: Setting<'_>, report: &mut Report<'_>) -> Option<LineTemplate> {
+    parsed(setting, "template", report, |text, at, _| {
+        expression::line_template(text, at)
+    })
+}
+
+/// The template of `preset`.
+pub(super) fn preset(preset: Preset) -> LineTemplate {
+    let template = expression::line_template(preset.template(), &Position::built_in());
+    template.expect("a test parses every one")
 }
 
 /// Parses the key `entry` as the name of a variable that is set where `known` is known.

@@ -11,6 +11,7 @@ mod defaults;
 mod expression;
 mod frontend;
 mod health;
+mod log;
 mod name;
 mod pattern;
 mod pem_file;
@@ -51,6 +52,7 @@ pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) ->
         backends: backend::backends(&top, &defaults, reading, report),
     };
     keys::TOP.whole().read(&top, &mut plan, report);
+    plan.log.access = log::access_logs(&top, report);
     check::plan(&plan, reading, report);
     plan
 }

@@ -14,6 +14,7 @@
 //! list       = "[" value *( "," value ) "]" / "@file(" string ")"
 //! expression = fetch [ "(" arguments ")" ] *( "," converter [ "(" arguments ")" ] )
 //! template   = *( text / "%%" / "%[" expression "]" )
+//! line       = *( text / "%%" / "%" [ "{" flags "}" ] name )
 //! ```
 
 mod arguments;
@@ -21,6 +22,7 @@ mod condition;
 mod cursor;
 mod elsewhere;
 mod expr;
+mod line_template;
 mod list;
 mod map;
 #[cfg(test)]
@@ -38,6 +40,7 @@ use std::path::PathBuf;
 
 use crate::base::Position;
 use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
+use crate::plan::log::LineTemplate;
 
 use cursor::Cursor;
 
@@ -136,6 +139,19 @@ pub(super) fn template(
     let help = "write a shorter one";
     check_length(text, "template", help)?;
     let template = template::whole(&mut Cursor::new(text, at), known, files)?;
+    check_written(text, &template, "template", help)?;
+    Ok(template)
+}
+
+/// Parses `text`, written at `at`, as the template of a log line.
+///
+/// # Errors
+///
+/// The first mistake.
+pub(super) fn line_template(text: &str, at: &Position) -> Result<LineTemplate, Mistake> {
+    let help = "write a shorter one";
+    check_length(text, "template", help)?;
+    let template = line_template::whole(&mut Cursor::new(text, at))?;
     check_written(text, &template, "template", help)?;
     Ok(template)
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use crate::base::Position;
 use crate::plan::expr::{Condition, Expr, Known, Template};
+use crate::plan::log::LineTemplate;
 
 use super::{
-    Files, condition as parse, expression as parse_expression, template as parse_template,
+    Files, condition as parse, expression as parse_expression, line_template as parse_line,
+    template as parse_template,
 };
 
 struct NoFiles;
@@ -27,6 +29,12 @@ pub(crate) fn condition(text: &str) -> Condition {
 #[track_caller]
 pub(crate) fn expression(text: &str) -> Expr {
     parse_expression(text, &Position::built_in(), Known::Everything, &mut NoFiles).expect(text)
+}
+
+/// Parses `text` as the template of a log line.
+#[track_caller]
+pub(crate) fn line_template(text: &str) -> LineTemplate {
+    parse_line(text, &Position::built_in()).expect(text)
 }
 
 /// Parses `text` as a template.

@@ -191,7 +191,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         http_request: write a `[[frontend.NAME.rule]]`
         http_response: write a `[[frontend.NAME.rule]]` with `on = "response"`
         keep_alive keepalive: write `timeout = { keep_alive = "…" }`
-        log: the access log is `[log.access]`, for the whole process
+        log: access logs are `[[log.access]]`, for the whole process
         balance: `balance` is a key of the `[backend.NAME]`
         health: `health` is a key of the `[backend.NAME]`
         grpc: leave it out: gRPC passes; its backend needs `protocol = "h2"`

@@ -1,23 +1,16 @@
-//! The top of a file, and the tables of the process: `[process]`, `[log]`, `[reload]`, `[shutdown]`, `[admin]`.
-
-use std::path::PathBuf;
+//! The top of a file, and the tables of the process: `[process]`, `[reload]`, `[shutdown]`, `[admin]`.
 
 use crate::base::units::show_duration;
-use crate::config::page::{Page, file, host, key as quoted_key, list, string};
+use crate::config::page::{Page, host, key as quoted_key, list, string};
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::config::setting::Setting;
-use crate::config::suggest;
-use crate::plan::{
-    AccessLog, Admin, Backend, Frontend, Log, LogFormat, LogLevel, LogTarget, Plan, Process,
-    Reload, Shutdown,
-};
+use crate::plan::{Admin, Backend, Frontend, Plan, Process, Reload, Shutdown};
 
 use super::backend::BACKEND;
 use super::bind::socket_mode;
 use super::frontend::FRONTEND;
 use super::kind::{Inner, Shape};
-use super::words::Words;
+use super::log::LOG;
 use super::{Keys, Part, View, key};
 
 /// More threads than any machine has cores.
@@ -32,7 +25,7 @@ pub(in crate::config) static TOP: Keys<Plan> = Keys {
             .means("Threads and limits of the process.")
             .table(&Inner(&PROCESS, |plan| &mut plan.process)),
         key("log")
-            .means("Events and the access log.")
+            .means("Events and the access logs.")
             .table(&Inner(&LOG, |plan| &mut plan.log)),
         key("reload")
             .means("What starts a reload.")
@@ -111,48 +104,6 @@ static PROCESS: Keys<Process> = Keys {
     ],
     hints: "worker_connections: write `max_connections`: it counts the connections of all workers together",
     default: Some(Process::default),
-    ..Keys::EMPTY
-};
-
-static LOG: Keys<Log> = Keys {
-    keys: &[
-        key("level")
-            .means("Events of this level and above are written to standard error.")
-            .word(LogLevel::words, |log| &mut log.level),
-        key("format")
-            .means("\"human\": a line of text for each event; \"json\": a JSON object.")
-            .word(LogFormat::words, |log| &mut log.format),
-        key("access")
-            .means("The access log: one JSON line for each exchange.")
-            .table(&Inner(&LOG_ACCESS, |log| &mut log.access)),
-    ],
-    hints: r#"
-        to: `to` is a key of `[log.access]`; events go to standard error
-        file path output target: events go to standard error; the access log goes where `[log.access]` has `to`
-        access_log: write `[log.access]` with `to = "…"`
-    "#,
-    default: Some(Log::default),
-    ..Keys::EMPTY
-};
-
-static LOG_ACCESS: Keys<AccessLog> = Keys {
-    keys: &[key("to")
-        .means("\"stdout\", \"stderr\", \"off\", or the path of a file.")
-        .also("output target")
-        .own(Shape::Text, access_log, |log| {
-            Some(match &log.to {
-                LogTarget::Off => string("off"),
-                LogTarget::Stdout => string("stdout"),
-                LogTarget::Stderr => string("stderr"),
-                LogTarget::File(path) => file(path),
-            })
-        })],
-    hints: r#"
-        file path: write `to = "/path/to/file"`
-        enabled: write `to = "off"` to switch it off
-        format: leave it out: the access log is JSON, one object a line
-    "#,
-    default: Some(AccessLog::default),
     ..Keys::EMPTY
 };
 
@@ -247,39 +198,6 @@ pub(in crate::config) static DEFAULTS: Keys<()> = Keys {
 
 static DEFAULT_FRONTEND: View<'static, Frontend> = FRONTEND.part(Part::Defaults);
 static DEFAULT_BACKEND: View<'static, Backend> = BACKEND.part(Part::Defaults);
-
-fn access_log(_: &Section<'_>, to: Setting<'_>, log: &mut AccessLog, report: &mut Report<'_>) {
-    const WORDS: [&str; 3] = ["stdout", "stderr", "off"];
-    let Some(text) = to.text(report) else {
-        return;
-    };
-    log.to = match text.value.as_str() {
-        "stdout" => LogTarget::Stdout,
-        "stderr" => LogTarget::Stderr,
-        "off" => LogTarget::Off,
-        // Without the `/`, a mistyped `"stdout"` would quietly become a file of that name.
-        path if path.contains('/') && !path.ends_with('/') => LogTarget::File(PathBuf::from(path)),
-        other => {
-            let help = match suggest::nearest(other, WORDS) {
-                Some(word) => format!(
-                    "did you mean \"{word}\"? The path of a file must have a `/`: \"./access.log\""
-                ),
-                None => {
-                    "write \"stdout\", \"stderr\", \"off\" or the path of a file, which must have a `/`: \
-                         \"./access.log\""
-                        .to_owned()
-                }
-            };
-            report.error(
-                to.span(),
-                format!("the access log cannot go to {}", text.quoted()),
-                help,
-            );
-            return;
-        }
-    };
-    log.at = report.position(to.span());
-}
 
 fn tunnels_within_timeout(section: &Section<'_>, shutdown: &mut Shutdown, report: &mut Report<'_>) {
     let Some(setting) = section.setting("tunnels") else {

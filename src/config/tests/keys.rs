@@ -16,6 +16,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("log", "level", "'debug'"),
     ("log", "format", "'json'"),
     ("log.access", "to", "'off'"),
+    ("log.access", "format", "'clf'"),
     ("reload", "watch", "false"),
     ("shutdown", "grace", "'1s'"),
     ("shutdown", "timeout", "'1s'"),

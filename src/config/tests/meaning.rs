@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{BASE, load, plan};
 use crate::base::{Name, Peer, clock};
+use crate::plan::log::{LineFormat, Preset};
 use crate::plan::{
     Backend, Frontend, Health, HostPattern, HttpCheck, Initial, LogTarget, PathPattern, Probe,
     RequestIds, ServerTls, Sni, StatusSet, ValuePattern,
@@ -129,11 +130,40 @@ fn off_takes_a_bound_away() {
 
 #[test]
 fn a_log_file_keeps_its_path_and_place() {
-    let log = plan(&format!("log.access.to = './access.log'\n{BASE}"))
+    let logs = plan(&format!("log.access.to = './access.log'\n{BASE}"))
         .log
         .access;
-    assert_eq!(log.to, LogTarget::File("./access.log".into()));
-    assert_eq!(log.at.to_string(), "evenkeel.toml:1:17");
+    assert_eq!(logs.len(), 1);
+    assert_eq!(logs[0].to, LogTarget::File("./access.log".into()));
+    assert_eq!(logs[0].at.to_string(), "evenkeel.toml:1:17");
+}
+
+#[test]
+fn several_access_logs_are_a_list_and_each_has_its_format() {
+    let text = "[[log.access]]\nto = 'stdout'\n[[log.access]]\nto = './a.log'\nformat = 'clf'\n\
+                [[log.access]]\nformat = '%{+Q,-E}o  %ci %{-Q}r 100%%'";
+    let logs = plan(&format!("{text}\n{BASE}")).log.access;
+    let formats: Vec<String> = logs
+        .iter()
+        .map(|log| match &log.format {
+            LineFormat::Json => "json".to_owned(),
+            LineFormat::Preset(preset, _) => preset.name().to_owned(),
+            LineFormat::Template(template) => template.to_string(),
+        })
+        .collect();
+    assert_eq!(formats, ["json", "clf", " %{+Q}ci %r 100%%"]);
+}
+
+#[test]
+fn every_preset_is_a_template_that_its_text_parses_to() {
+    for preset in Preset::ALL {
+        let text = format!("log.access.format = '{}'\n{BASE}", preset.name());
+        let log = plan(&text).log.access.remove(0);
+        let LineFormat::Preset(_, template) = log.format else {
+            unreachable!("{text}");
+        };
+        assert_eq!(template.to_string(), preset.template());
+    }
 }
 
 #[test]

@@ -1880,7 +1880,7 @@ fn keys_of_other_proxies_get_help() {
         ("client_max_body_size = 1", "their size has no limit"),
         ("acme = 1", "no certificates by ACME yet"),
         ("quic = 1", "HTTP/3 does not exist yet"),
-        ("access_log = 1", "`[log.access]`"),
+        ("access_log = 1", "`[[log.access]]`"),
         ("location = 1", "`[[frontend.NAME.route]]`"),
         ("forwardfor = 1", "`forwarding = { x_forwarded = true }`"),
         (
@@ -2027,6 +2027,43 @@ fn a_log_file_is_a_path() {
           |
           = help: did you mean "stdout"? The path of a file must have a `/`: "./access.log"
     "##);
+}
+
+#[test]
+fn a_mistake_in_a_log_line_is_shown_at_its_character() {
+    let wrong = |format: &str| errors(&format!("[[log.access]]\nformat = '{format}'\n{BASE}"));
+    for (format, expected) in [
+        ("%ci %{+Z}r", "no such flag"),
+        ("%ci %Ti", "`%Ti` of HAProxy does not exist here"),
+        ("%refferer %ci", "did you mean `%referer`?"),
+        ("%ci 100% x", "no variable follows the `%`"),
+        ("%{+Q", "the flags have no closing `}`"),
+        ("httplog", "write \"haproxy-http\""),
+        ("combind", "did you mean \"combined\"?"),
+        ("text", "there is no log format \"text\""),
+    ] {
+        let said = wrong(format);
+        assert!(said.contains(expected), "{format}: {said}");
+    }
+    let control = errors(&format!("[[log.access]]\nformat = \"%ci\\n\"\n{BASE}"));
+    assert!(
+        control.contains("a line cannot have a control character"),
+        "{control}"
+    );
+    assert_snapshot!(wrong("%ci %yy %r"), @r"
+    error: there is no variable `%yy`
+     --> evenkeel.toml:2:15
+      |
+    2 | format = '%ci %yy %r'
+      |               ^^^
+      |
+      = help: conf/reference/log-formats.md has all variables
+    ");
+    let empty = errors(&format!("[log]\naccess = []\n{BASE}"));
+    assert!(
+        empty.contains("the list of access logs is empty"),
+        "{empty}"
+    );
 }
 
 #[test]

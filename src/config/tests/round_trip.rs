@@ -19,6 +19,7 @@ use crate::base::{
 };
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
+use crate::plan::log::{LineFormat, Preset};
 use crate::plan::{
     AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
@@ -993,13 +994,29 @@ fn log() -> impl Strategy<Value = Log> {
         LogLevel::Debug,
     ];
     let formats = vec![LogFormat::Human, LogFormat::Json];
-    (select(levels), select(formats), to).prop_map(|(level, format, to)| Log {
+    let lines = [
+        "%ci",
+        " %{+Q,+E}r 100%% %{+X}cp:%% ",
+        "{\"a\": \"%HM\"}  [%tr] %%ci é",
+    ];
+    let line = prop_oneof![
+        Just(LineFormat::Json),
+        select(Preset::ALL.to_vec()).prop_map(|preset| LineFormat::Preset(
+            preset,
+            written::line_template(preset.template())
+        )),
+        select(lines.to_vec()).prop_map(|text| LineFormat::Template(written::line_template(text))),
+    ];
+    let access = (to, line).prop_map(|(to, format)| AccessLog {
+        to,
+        format,
+        at: Position::built_in(),
+    });
+    let access = vec(access, 1..4);
+    (select(levels), select(formats), access).prop_map(|(level, format, access)| Log {
         level,
         format,
-        access: AccessLog {
-            to,
-            at: Position::built_in(),
-        },
+        access,
     })
 }
 

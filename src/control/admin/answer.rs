@@ -255,7 +255,6 @@ mod tests {
     use crate::base::rng::Rng;
     use crate::control::{Certs, Control, Parts, Source, assemble};
     use crate::net::{Descriptors, Network};
-    use crate::plan::LogTarget;
     use crate::proxy::frontend::Gate;
     use crate::proxy::snapshot::Current;
 
@@ -269,7 +268,7 @@ mod tests {
         };
         let loaded = source.load().expect("a valid configuration");
         let (command_sender, commands) = mpsc::unbounded_channel();
-        let (access_log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("no file");
+        let (access_log, _writer) = AccessLogHandle::open(&[]).expect("no file");
         let parts = Parts {
             current: Arc::new(Current::new(assemble(loaded.plan, 1))),
             workers: Vec::new(),

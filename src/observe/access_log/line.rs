@@ -7,66 +7,20 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::time::SystemTime;
 
 use http::Version;
 
 use crate::base::Peer;
 use crate::base::address::Dotted;
 use crate::base::clock::Duration;
-use crate::exchange::{
-    AttemptIndex, AttemptList, ClientTls, LoggedField, LoggedRequest, Reason, RequestId,
-};
+use crate::exchange::{AttemptIndex, AttemptList, ClientTls, LoggedField, LoggedRequest, Reason};
+use crate::observe::access_log::entry::Entry;
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 
 /// The most bytes of the name that a client asks for by TLS. A DNS name has up to 253 bytes; in TCP
 /// mode it may be as long as all that is read of the client.
 const SNI_BYTES_MAX: usize = 255;
-
-/// The content of a line.
-#[derive(Debug)]
-pub(crate) struct Entry<'a> {
-    /// When the head was complete.
-    pub(crate) wall: SystemTime,
-    pub(crate) frontend: Option<&'a str>,
-    pub(crate) route: Option<&'a str>,
-    pub(crate) backend: Option<&'a str>,
-    pub(crate) server: Option<&'a str>,
-    pub(crate) client: Peer,
-    /// `None`: without TLS.
-    pub(crate) tls: Option<&'a ClientTls>,
-    /// `None`: nothing of a request was read.
-    pub(crate) request: Option<&'a LoggedRequest>,
-    /// The name that a TLS client asked for whose connection is passed on.
-    pub(crate) sni: Option<&'a str>,
-    /// `None`: a connection in TCP mode.
-    pub(crate) status: Option<u16>,
-    pub(crate) reason: Option<Reason>,
-    pub(crate) id: Option<&'a RequestId>,
-    pub(crate) generation: u64,
-    pub(crate) attempts: &'a AttemptList,
-    /// The attempt whose outcome is in the line.
-    pub(crate) decisive: Option<AttemptIndex>,
-    pub(crate) body_bytes_in: u64,
-    pub(crate) body_bytes_out: u64,
-    pub(crate) times: Times,
-}
-
-/// The time of each step; `None`: not reached.
-#[derive(Debug)]
-pub(crate) struct Times {
-    /// To receive the head.
-    pub(crate) head: Option<Duration>,
-    /// To wait for a slot.
-    pub(crate) queue: Option<Duration>,
-    /// To open a connection; none for one from the pool.
-    pub(crate) connect: Option<Duration>,
-    /// To get the response head.
-    pub(crate) response: Option<Duration>,
-    /// From the first byte of the request to the last of the response.
-    pub(crate) total: Duration,
-}
 
 /// Appends `entry` as one line, its end included.
 pub(crate) fn write_line(out: &mut Vec<u8>, calendar: &mut Calendar, entry: &Entry<'_>) {

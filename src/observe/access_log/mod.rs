@@ -1,22 +1,31 @@
-//! The access log: one JSON line an exchange, written off the hot path and in batches.
+//! The access logs: a line for each exchange, written off the hot path and in batches.
 //!
-//! A worker appends lines to its own buffer and hands it to the [`queue`] when it is full or a
-//! tenth of a second old; one thread, the [`LogWriter`], takes the queued buffers and writes them
-//! to the [`sink`]. The queue is bounded: when the sink stalls, lines are dropped and counted, and
-//! traffic continues.
+//! For each target, a worker appends lines to a buffer of its own and hands it to the target's
+//! [`queue`] when it is full or a tenth of a second old; one thread for each target, a
+//! [`LogWriter`], takes the queued buffers and writes them to the [`sink`]. Queues are bounded: when
+//! a sink stalls, its lines are dropped and counted, and traffic and the other targets continue.
 //!
 //! Prior art: the log workers of Envoy (buffer a thread, one flusher) and of ztunnel, which left
 //! `tracing-appender` for the same reason: one message a line costs more than the line.
 
+mod entry;
 #[cfg(test)]
 mod fields;
+mod handle;
 mod line;
+mod logs;
 mod queue;
 mod sink;
+mod template;
+mod values;
 mod writer;
 
+pub use entry::OpenConnections;
+pub(super) use entry::{Entry, Times};
 #[cfg(test)]
 pub(super) use fields::FIELDS;
-pub(super) use line::{Entry, Times, write_line};
-pub(super) use queue::{Batch, Queue};
-pub use writer::{AccessLogHandle, LogWriter};
+pub use handle::{AccessLogHandle, PreparedLogs};
+pub use logs::CannotOpen;
+pub(super) use logs::{Logs, Target};
+pub(super) use queue::Batch;
+pub use writer::LogWriter;

@@ -6,11 +6,10 @@
 //! the lock.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::base::clock::Duration;
-use crate::observe::access_log::sink::Sink;
 
 /// The most memory of buffers that wait: a few seconds of lines while the disk does not respond.
 /// Small compared with the bodies in flight.
@@ -30,14 +29,13 @@ pub(crate) struct Batch {
     pub(crate) lines: u64,
 }
 
-/// Workers push, the writer thread pops, a reload exchanges the sink.
+/// Workers push, the writer thread pops.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// Whether a log is written. Written by the reload, read by each worker for each exchange.
-    /// `Relaxed`: a line more or less at the moment of the switch does not matter.
-    is_on: AtomicBool,
     /// Lines dropped by the queue or by the sink. `Relaxed`: no other memory depends on it.
     dropped: AtomicU64,
+    /// The same of all queues of the process, also of those that are gone.
+    dropped_by_all: Arc<AtomicU64>,
     state: Mutex<State>,
     /// Signalled when there is work for the writer.
     has_work: Condvar,
@@ -51,7 +49,6 @@ struct State {
     /// The capacity of the buffers in `full` and of those that are being written.
     held: usize,
     spare: Vec<Vec<u8>>,
-    next_sink: Option<Sink>,
     must_reopen: bool,
     is_closing: bool,
     has_ended: bool,
@@ -63,26 +60,20 @@ pub(crate) struct Work {
     pub(crate) batches: Vec<Batch>,
     /// Whether to open the file anew.
     pub(super) must_reopen: bool,
-    /// The sink for later lines. The batches above still go to the previous sink.
-    pub(super) next_sink: Option<Sink>,
     /// Whether the writer ends after this.
     pub(super) is_last: bool,
 }
 
 impl Queue {
-    pub(super) fn new(is_on: bool) -> Self {
+    /// `dropped_by_all` counts what each queue drops.
+    pub(super) fn new(dropped_by_all: Arc<AtomicU64>) -> Self {
         Self {
-            is_on: AtomicBool::new(is_on),
             dropped: AtomicU64::new(0),
+            dropped_by_all,
             state: Mutex::default(),
             has_work: Condvar::new(),
             has_ended: Condvar::new(),
         }
-    }
-
-    #[inline]
-    pub(crate) fn is_on(&self) -> bool {
-        self.is_on.load(Ordering::Relaxed)
     }
 
     /// Queues `batch`, or drops it if more than `HELD_MAX` bytes wait. Returns an empty batch. The
@@ -118,17 +109,11 @@ impl Queue {
 
     pub(super) fn lost(&self, lines: u64) {
         self.dropped.fetch_add(lines, Ordering::Relaxed);
+        self.dropped_by_all.fetch_add(lines, Ordering::Relaxed);
     }
 
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Makes the writer switch to `sink`. `is_on`: whether `sink` writes anything.
-    pub(super) fn switch_to(&self, sink: Sink, is_on: bool) {
-        self.state().next_sink = Some(sink);
-        self.is_on.store(is_on, Ordering::Relaxed);
-        self.has_work.notify_one();
     }
 
     pub(crate) fn reopen(&self) {
@@ -136,33 +121,31 @@ impl Queue {
         self.has_work.notify_one();
     }
 
-    /// Makes the writer end after the queued lines, and waits for it for at most `allowance`.
-    /// Returns whether it has ended.
-    pub(super) fn close(&self, allowance: Duration) -> bool {
-        let mut state = self.state();
-        state.is_closing = true;
+    /// Makes the writer end after the queued lines.
+    pub(super) fn end_after_this(&self) {
+        self.state().is_closing = true;
         self.has_work.notify_one();
+    }
+
+    /// The same, and waits for it for at most `allowance`. Returns whether it has ended.
+    pub(super) fn close(&self, allowance: Duration) -> bool {
+        self.end_after_this();
         let waited = self
             .has_ended
-            .wait_timeout_while(state, allowance, |state| !state.has_ended);
+            .wait_timeout_while(self.state(), allowance, |state| !state.has_ended);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.has_ended
     }
 
     /// Waits for work and returns it. Only the writer thread calls it.
     pub(crate) fn wait_for_work(&self) -> Work {
-        let idle = |state: &mut State| {
-            state.full.is_empty()
-                && state.next_sink.is_none()
-                && !state.must_reopen
-                && !state.is_closing
-        };
+        let idle =
+            |state: &mut State| state.full.is_empty() && !state.must_reopen && !state.is_closing;
         let waited = self.has_work.wait_while(self.state(), idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         Work {
             batches: mem::take(&mut state.full),
             must_reopen: mem::take(&mut state.must_reopen),
-            next_sink: state.next_sink.take(),
             is_last: state.is_closing,
         }
     }
@@ -210,7 +193,7 @@ fn emptied(mut batch: Batch) -> Batch {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
 
     use super::*;
     use crate::base::tasks::spawn_thread;
@@ -224,7 +207,7 @@ mod tests {
 
     #[test]
     fn lines_over_the_bound_are_dropped_and_counted_and_the_worker_does_not_wait() {
-        let queue = Queue::new(true);
+        let queue = Queue::new(Arc::default());
         for _ in 0..8 {
             queue.push(batch(1 << 20));
         }
@@ -244,7 +227,7 @@ mod tests {
 
     #[test]
     fn buffers_come_back_empty_unless_they_grew_huge() {
-        let queue = Queue::new(true);
+        let queue = Queue::new(Arc::default());
         queue.push(batch(SPARE_BYTES_MAX));
         queue.push(batch(SPARE_BYTES_MAX + 1));
         for batch in queue.wait_for_work().batches {
@@ -262,7 +245,7 @@ mod tests {
     fn the_writer_is_woken_for_many_buffers_or_when_asked() {
         // The writer mostly waits when buffers come, but not always.
         const ROUNDS: usize = 50;
-        let queue = Arc::new(Queue::new(true));
+        let queue = Arc::new(Queue::new(Arc::default()));
         let (writes, written) = mpsc::channel();
         let write = {
             let queue = Arc::clone(&queue);
@@ -297,7 +280,7 @@ mod tests {
 
     #[test]
     fn without_a_writer_lines_are_lost_and_counted() {
-        let queue = Queue::new(true);
+        let queue = Queue::new(Arc::default());
         queue.push(batch(3));
         assert!(!queue.close(Duration::ZERO), "no thread writes");
         queue.ended();

@@ -50,6 +50,23 @@ impl Local {
         preferred.iter().find_map(found)
     }
 
+    /// How many exchanges wait for any server, and for the one that an exchange with the servers
+    /// `preferred` would wait for.
+    pub fn waiting(&self, preferred: &[Name]) -> (u32, u32) {
+        let queue = &self.shared.live.queue;
+        let at_server = self
+            .preferred(preferred)
+            .map_or(0, |server| queue.len_at(&server.shared));
+        (queue.len_of_any() as u32, at_server as u32)
+    }
+
+    /// The exchanges that hold a slot at one of the servers.
+    pub fn in_flight(&self) -> u32 {
+        let set = self.set();
+        let servers = set.servers.iter();
+        servers.map(|server| server.shared.in_flight()).sum()
+    }
+
     fn try_lease_at(self: &Rc<Self>, server: &Rc<LocalServer>) -> Result<Lease, NoSlot> {
         match server.shared.try_acquire() {
             true => Ok(Lease::of(self, server)),

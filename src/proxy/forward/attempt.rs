@@ -177,7 +177,7 @@ async fn connect(
         // for open.
         if let Some(connection) = turn::uncounted(open).await {
             match connection.was_used() {
-                true => lease.reused(),
+                true => note_reused(lease, active),
                 // Opened a moment ago by another exchange: this one counts it.
                 false => note_opened(Duration::ZERO, lease, active),
             }
@@ -221,7 +221,7 @@ async fn open(
     let ready = clock::now();
     match connection.was_used() {
         // Of the exchanges that waited for this connection, another one has opened and counted it.
-        true => lease.reused(),
+        true => note_reused(lease, active),
         false => note_opened(ready.saturating_duration_since(began), lease, active),
     }
     Ok((connection, ready))
@@ -229,8 +229,17 @@ async fn open(
 
 /// Notes that a connection was opened for the attempt.
 pub(super) fn note_opened(took: Duration, lease: &Lease, active: &ActiveAttempt) {
-    active.stamp(|attempt| attempt.connect = Some(took));
+    active.stamp(|attempt| {
+        attempt.is_connected = true;
+        attempt.connect = Some(took);
+    });
     lease.opened(took);
+}
+
+/// Notes that the attempt found an open connection.
+fn note_reused(lease: &Lease, active: &ActiveAttempt) {
+    active.stamp(|attempt| attempt.is_connected = true);
+    lease.reused();
 }
 
 #[cfg(test)]

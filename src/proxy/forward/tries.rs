@@ -6,7 +6,7 @@ use std::rc::Rc;
 use http::Response;
 
 use crate::base::{Name, clock};
-use crate::exchange::{Cause, Fault, Outcome, Reason, Verdict};
+use crate::exchange::{Cause, Fault, Load, Outcome, Reason, Verdict};
 use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
 use crate::proxy::io::{ActiveAttempt, Exchange};
@@ -116,6 +116,13 @@ impl<'a> Tries<'a> {
     }
 
     fn attempt_with(&self, lease: Lease) -> LeasedAttempt {
+        let record = &self.exchange.record;
+        let mut load = record.load.get();
+        load.at_server = lease.server().shared.in_flight().saturating_sub(1);
+        if record.opening.wants_load {
+            load.at_backend = self.backend.in_flight().saturating_sub(1);
+        }
+        record.load.set(load);
         let server = Rc::clone(&lease.server().tried);
         let active = ActiveAttempt::begin(Rc::clone(self.exchange), server);
         (lease, active)
@@ -176,6 +183,12 @@ async fn wait(
 ) -> Result<Lease, Reason> {
     let began = clock::now();
     let timeout = backend.shared.plan.timeout.queue;
+    let (waiting_for_any, waiting_for_server) = backend.waiting(preferred);
+    exchange.record.load.set(Load {
+        waiting_for_any,
+        waiting_for_server,
+        ..Load::default()
+    });
     // The deadlines of the attempt that the slot is for.
     let deadlines = exchange.deadlines.of(exchange.record.attempts.next());
     deadlines.wait_for_server(timeout, Reason::QueueTimeout);

@@ -277,6 +277,7 @@ impl Client {
         if index.is_some() {
             let refusal = Refusal {
                 client: self.peer,
+                local: self.local,
                 tls: self.tls.clone(),
                 request,
                 reason,
@@ -288,9 +289,10 @@ impl Client {
                 wall: clock::wall(),
             };
             let live = &self.live;
+            let open = || self.context.open_connections(live);
             self.context
                 .observer
-                .refused(&refusal, &live.name, &live.metrics);
+                .refused(&refusal, &live.name, &live.metrics, open);
         }
     }
 }

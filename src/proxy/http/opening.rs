@@ -54,6 +54,7 @@ pub(super) fn opening<B>(
             .observer
             .is_logging()
             .then(|| logged(request)),
+        wants_load: client.context.observer.wants_load(),
         first_bytes: None,
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
     };

@@ -64,6 +64,7 @@ impl Exchange {
             generation: 1,
             version: http::Version::HTTP_11,
             request: None,
+            wants_load: false,
             first_bytes: None,
             id: crate::exchange::RequestId::made(1),
         }))

@@ -260,6 +260,7 @@ impl TcpConnection {
             generation: self.view.snapshot.generation,
             version: Version::HTTP_11,
             request: None,
+            wants_load: self.context.observer.wants_load(),
             first_bytes: Some(FirstBytes {
                 sni: sni.map(Into::into),
             }),

@@ -119,7 +119,9 @@ fn run(
         tasks::spawn_blocking(move || held.recv());
         let watch = start.loaded.watch.clone();
         let assembled = Assembled::new(start, 1).expect("its files are as they should be");
-        thread::spawn(move || assembled.log_writer.run());
+        for writer in assembled.log_writers {
+            thread::spawn(move || writer.run());
+        }
         let control = Control::start(assembled.control, watch).await;
         tasks::spawn_local(control.expect("its addresses are free").run());
         tasks::spawn_local(async move {

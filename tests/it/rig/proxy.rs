@@ -45,6 +45,7 @@ pub(crate) struct Setup {
     is_watched: bool,
     has_default: bool,
     log: Option<String>,
+    access_logs: Option<String>,
     admin: SocketAddr,
     admin_lines: String,
     top: String,
@@ -95,6 +96,7 @@ impl Setup {
             is_watched: false,
             has_default: true,
             log: None,
+            access_logs: None,
             admin: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_lines: String::new(),
             top: String::new(),
@@ -127,6 +129,13 @@ impl Setup {
     /// With an access log that does not go to the test's file.
     pub(crate) fn log_to(mut self, target: &str) -> Self {
         self.log = Some(target.to_owned());
+        self
+    }
+
+    /// With these tables in place of the one of the access log. `{log}` is the path of the test's
+    /// file.
+    pub(crate) fn access_logs(mut self, tables: &str) -> Self {
+        self.access_logs = Some(tables.to_owned());
         self
     }
 
@@ -190,6 +199,7 @@ impl Setup {
             is_watched,
             has_default,
             log: other_log,
+            access_logs,
             admin,
             admin_lines,
             top,
@@ -202,6 +212,10 @@ impl Setup {
         let log = other_log
             .clone()
             .unwrap_or_else(|| log.display().to_string());
+        let access_logs = match access_logs {
+            Some(tables) => tables.replace("{log}", &log),
+            None => format!("[log.access]\nto = \"{log}\""),
+        };
         let servers = servers.join(", ");
         let default = if *has_default {
             "backend = \"app\"\n"
@@ -211,7 +225,7 @@ impl Setup {
         format!(
             "{top}{LONG_TIMEOUTS}\
              [process]\nworkers = {workers}\n{process}\
-             [log.access]\nto = \"{log}\"\n\
+             {access_logs}\n\
              [reload]\nwatch = {is_watched}\n\
              [admin]\nlisten = \"{admin}\"\n{admin_lines}\
              [frontend.web]\nlisten = \"127.0.0.1:0\"\n{default}{frontend}\

@@ -11,7 +11,6 @@ use crate::observe::metrics::health::HealthMetrics;
 use crate::observe::metrics::names::Kind;
 use crate::observe::metrics::names::Metric;
 use crate::observe::metrics::process_wide::ReloadResult;
-use crate::plan::LogTarget;
 
 /// A frontend and two servers with traffic of two workers.
 struct Busy {
@@ -106,8 +105,7 @@ impl Busy {
     }
 
     fn whole(&self) -> String {
-        let (access_log, _writer) =
-            AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
+        let (access_log, _writer) = AccessLogHandle::open(&[]).expect("nothing to open");
         let process = ProcessMetrics::new();
         process.runs_generation(3);
         process.reloaded(ReloadResult::Applied);

@@ -112,6 +112,7 @@ fn exchange() -> Rc<Exchange> {
         generation: 1,
         version: Version::HTTP_11,
         request: None,
+        wants_load: false,
         first_bytes: None,
         id: RequestId::made(1),
     }))

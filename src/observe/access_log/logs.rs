@@ -1,0 +1,169 @@
+//! The access logs of one configuration, compiled: the format of each, and the targets that they
+//! share.
+//!
+//! The reload makes a new set; a worker renews its own when it notices. A target that the next set
+//! has too keeps its queue and its writer. When the last worker has left a target that is not wanted
+//! any more, its writer writes the rest and ends.
+
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use crate::base::clock::Instant;
+use crate::observe::access_log::entry::Entry;
+use crate::observe::access_log::line::write_line;
+use crate::observe::access_log::queue::Queue;
+use crate::observe::access_log::sink::Sink;
+use crate::observe::access_log::template::Template;
+use crate::observe::access_log::writer::LogWriter;
+use crate::observe::calendar::Calendar;
+use crate::plan::log::LineFormat;
+use crate::plan::{AccessLog, LogTarget};
+
+/// The access logs of one configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    pub(crate) logs: Box<[Log]>,
+    /// No two have the same address.
+    pub(crate) targets: Box<[Arc<Target>]>,
+    /// Whether a line has the load of a backend.
+    pub(crate) wants_load: bool,
+}
+
+/// One access log.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) format: Format,
+    /// The index of its target.
+    pub(crate) target: usize,
+}
+
+/// The format of a line, compiled.
+#[derive(Debug)]
+pub(crate) enum Format {
+    Json,
+    Template(Template),
+}
+
+/// Where lines go. Workers and the handle hold it; the writer holds its queue alone.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) to: LogTarget,
+    pub(crate) queue: Arc<Queue>,
+    /// The last warning about lost lines. Written by the control thread.
+    pub(super) warned: Mutex<Warned>,
+}
+
+/// The last warning about lost lines.
+#[derive(Debug, Default)]
+pub(super) struct Warned {
+    /// How many were lost by then.
+    pub(super) dropped: u64,
+    /// When it was; `None`: never.
+    pub(super) at: Option<Instant>,
+}
+
+/// A log that cannot be opened.
+#[derive(Debug)]
+pub struct CannotOpen {
+    /// The index of the log.
+    pub index: usize,
+    /// The system's error.
+    pub error: io::Error,
+}
+
+impl Logs {
+    /// The logs of `plan`, and the writers of targets that `before` does not have. Lost lines are also counted in
+    /// `dropped`.
+    pub(super) fn open(
+        plan: &[AccessLog],
+        before: &Self,
+        dropped: &Arc<AtomicU64>,
+    ) -> Result<(Self, Vec<LogWriter>), CannotOpen> {
+        let mut targets: Vec<Arc<Target>> = Vec::new();
+        let (mut logs, mut writers) = (Vec::new(), Vec::new());
+        let is_on = |log: &&AccessLog| log.to != LogTarget::Off;
+        for (index, log) in plan.iter().enumerate() {
+            if !is_on(&log) {
+                continue;
+            }
+            let is_same = |target: &&Arc<Target>| target.to == log.to;
+            let target = match targets.iter().position(|target| target.to == log.to) {
+                Some(target) => target,
+                None => {
+                    let kept = before.targets.iter().find(is_same).map(Arc::clone);
+                    targets.push(match kept {
+                        Some(kept) => kept,
+                        None => {
+                            let sink =
+                                Sink::open(&log.to).map_err(|error| CannotOpen { index, error })?;
+                            let target = Target::new(&log.to, dropped);
+                            writers.push(LogWriter::new(Arc::clone(&target.queue), sink));
+                            Arc::new(target)
+                        }
+                    });
+                    targets.len() - 1
+                }
+            };
+            logs.push(Log {
+                format: Format::compile(&log.format),
+                target,
+            });
+        }
+        let wants_load = logs.iter().any(|log| log.format.wants_load());
+        let logs = Self {
+            logs: logs.into(),
+            targets: targets.into(),
+            wants_load,
+        };
+        Ok((logs, writers))
+    }
+}
+
+impl Format {
+    fn compile(format: &LineFormat) -> Self {
+        match format {
+            LineFormat::Json => Self::Json,
+            LineFormat::Preset(_, template) | LineFormat::Template(template) => {
+                Self::Template(Template::compile(template))
+            }
+        }
+    }
+
+    /// Appends the line of `entry`, its end included.
+    pub(in crate::observe) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        calendar: &mut Calendar,
+        entry: &Entry<'_>,
+    ) {
+        match self {
+            Self::Json => write_line(out, calendar, entry),
+            Self::Template(template) => template.write(out, calendar, entry),
+        }
+    }
+
+    fn wants_load(&self) -> bool {
+        match self {
+            Self::Json => false,
+            Self::Template(template) => template.wants_load(),
+        }
+    }
+}
+
+impl Target {
+    fn new(to: &LogTarget, dropped: &Arc<AtomicU64>) -> Self {
+        Self {
+            to: to.clone(),
+            queue: Arc::new(Queue::new(Arc::clone(dropped))),
+            warned: Mutex::default(),
+        }
+    }
+}
+
+impl Drop for Target {
+    // No worker will push any more: what is queued is written, and the writer ends.
+    fn drop(&mut self) {
+        self.queue.end_after_this();
+    }
+}

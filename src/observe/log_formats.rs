@@ -1,0 +1,136 @@
+//! Writes the reference page `conf/reference/log-formats.md` from the tables of variables, presets
+//! and termination states; a test compares them.
+//!
+//! `EVENKEEL_BLESS=1 cargo test` writes it.
+
+use std::fmt::Write as _;
+
+use crate::exchange::{Reason, Step, Termination};
+use crate::observe::reference::held;
+use crate::plan::log::{NOT_HERE, Preset, Variable};
+
+const HEAD: &str = r#"# Formats of log lines
+
+`format` of an access log (`[[log.access]]`) says what a line is. Written from the code's own tables
+(`src/plan/log`, `src/exchange/termination.rs`) and held to them by a test.
+
+| `format` | a line |
+|---|---|
+| `"json"` | a JSON object with all facts: see [access log](access-log.md). The default. |
+"#;
+
+const TEMPLATES: &str = r#"| any text with a `%` | a template |
+
+Several logs, each with its target and its format, also two with the same target:
+
+```toml
+[[log.access]]
+to = "/var/log/evenkeel/access.log"
+format = "haproxy-http"
+[[log.access]]
+to = "stdout"
+format = "%ci %{+Q}r %ST %Ta %reason"
+```
+
+## Templates
+
+HAProxy's notation: `%ci` is a variable, `%%` a percent sign, `%{+Q}r` a variable with flags. `%{+Q}o` sets flags for all
+variables after it, which `-` removes: `%{-Q}ci`. A name ends at the first character that is no letter or digit.
+
+| flag | what |
+|---|---|
+| `+Q` | the text in double quotes; an absent one is `""` and not `-` |
+| `+E` | a backslash before `\` and `]`, for the structured data of RFC 5424 |
+| `+X` | addresses, ports, `%Ts` and `%pid` in hexadecimal digits |
+
+- Spaces are merged. A variable without anything to write (`%hr` without captures) takes the space behind it along.
+- A byte of a client that is not visible ASCII, `"` and `#` are written as `#` with two hexadecimal digits (`#22`): no text can
+  end its quotes, begin a line or move the cursor of a terminal.
+- Texts are cut as in [JSON](access-log.md).
+- Times are whole milliseconds; -1 is a step that was not reached. Dates are in UTC.
+
+## Variables
+
+| variable | what |
+|---|---|
+"#;
+
+const TERMINATION: &str = r#"
+## Termination
+
+The first two letters of `%ts` and `%tsc`, as HAProxy has them, made of the [reason](reasons.md): the cause, and the step that
+the exchange had reached. An exchange that went well has `--`. *reached* stands for the letter of the step: `R` the request was
+not complete or not passed on, `Q` in the queue, `C` connecting, `H` waiting for the head of the response, `D` in the body.
+The last two letters of `%tsc` are about a cookie of persistence: always `--`.
+
+| reason | state |
+|---|---|
+"#;
+
+fn page() -> String {
+    let mut page = String::from(HEAD);
+    for preset in Preset::ALL {
+        let (name, meaning) = (preset.name(), preset.meaning());
+        let template = preset.template();
+        writeln!(page, "| `\"{name}\"` | {meaning} `{template}` |").expect("text");
+    }
+    page.push_str(TEMPLATES);
+    for variable in Variable::ALL {
+        let (name, meaning) = (variable.name(), variable.meaning().trim());
+        writeln!(page, "| `%{name}` | {meaning} |").expect("text");
+    }
+    page.push_str("\nOf HAProxy's, these do not exist here:\n\n");
+    for (name, why) in NOT_HERE {
+        writeln!(page, "- `%{name}`: {why}.").expect("text");
+    }
+    page.push_str(TERMINATION);
+    for reason in Reason::ALL {
+        let Termination { cause, step } = Termination::of(*reason);
+        let step = step.map_or_else(|| "*reached*".to_owned(), |step| letter(step.letter()));
+        let (code, cause) = (reason.code(), letter(cause));
+        writeln!(page, "| `{code}` | {cause} {step} |").expect("text");
+    }
+    page
+}
+
+fn letter(letter: u8) -> String {
+    format!("`{}`", char::from(letter))
+}
+
+#[test]
+fn the_page_of_log_formats_is_that_of_the_tables() {
+    held("conf/reference/log-formats.md", &page());
+}
+
+#[test]
+fn every_reason_has_a_state_of_haproxy() {
+    let steps = [
+        Step::Request,
+        Step::Queue,
+        Step::Connect,
+        Step::Headers,
+        Step::Data,
+    ];
+    for reason in Reason::ALL {
+        for reached in steps {
+            let [cause, step] = Termination::of(*reason).letters(reached);
+            assert!(b"CcSsPLRIK".contains(&cause), "{}", reason.code());
+            assert!(b"RQCHD".contains(&step), "{}", reason.code());
+        }
+    }
+}
+
+#[test]
+fn a_variable_is_here_or_has_a_reason_not_to_be() {
+    for (name, _) in NOT_HERE {
+        assert_eq!(Variable::named(name), None, "%{name}");
+    }
+    // HAProxy's configuration manual, 8.2.6.
+    let all = "B CC CS H HM HP HPO HQ HU HV ID ST T Ta Tc Td Tl Th Ti Tq TR Tr Ts Tt Tu Tw U ac b bc bi bp bq \
+               ci cp f fc fi fp ft lc hr hs ms pid r rc rt s sc sq sslc sslv t tr trg trl ts tsc";
+    for name in all.split(' ') {
+        let is_known =
+            Variable::named(name).is_some() || NOT_HERE.iter().any(|(known, _)| *known == name);
+        assert!(is_known, "%{name}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The format of a line in an access log.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+
+use super::{Preset, Variable};
+
+/// The format of a line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum LineFormat {
+    /// One JSON object with all fields.
+    #[default]
+    Json,
+    /// A template that has a name.
+    Preset(Preset, LineTemplate),
+    /// A template of the configuration.
+    Template(LineTemplate),
+}
+
+/// Text with variables in it, in HAProxy's notation: `%ci:%cp [%tr] %{+Q}r`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LineTemplate {
+    /// In order. Two texts never follow each other, nor two spaces; no text is empty.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of a line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// A literal text, without spaces.
+    Text(String),
+    /// One or more spaces: one is written, and none after another one.
+    Space,
+    /// A fact of the exchange.
+    Variable(Variable, Flags),
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `+Q`: in double quotes; an absent value as an empty text.
+    pub quote: bool,
+    /// `+E`: a backslash before `"`, `\` and `]`, for the structured data of RFC 5424.
+    pub escape: bool,
+    /// `+X`: addresses and ports as hexadecimal digits.
+    pub hexadecimal: bool,
+}
+
+impl Display for LineTemplate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => f.write_str(&text.replace('%', "%%"))?,
+                Piece::Space => f.write_char(' ')?,
+                Piece::Variable(variable, flags) => write!(f, "%{flags}{}", variable.name())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `{+Q,+X}`, or nothing.
+impl Display for Flags {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let flags = [
+            (self.quote, "+Q"),
+            (self.escape, "+E"),
+            (self.hexadecimal, "+X"),
+        ];
+        let set: Vec<&str> = flags
+            .into_iter()
+            .filter_map(|(is_set, flag)| is_set.then_some(flag))
+            .collect();
+        match set.is_empty() {
+            true => Ok(()),
+            false => write!(f, "{{{}}}", set.join(",")),
+        }
+    }
+}

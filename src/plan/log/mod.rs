@@ -1,0 +1,93 @@
+//! The log of events, and the access logs.
+
+mod format;
+mod preset;
+mod variable;
+
+use std::path::PathBuf;
+
+use crate::base::Position;
+
+pub use format::{Flags, LineFormat, LineTemplate, Piece};
+pub use preset::Preset;
+pub use variable::{Kind, NOT_HERE, Variable};
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// The least severe event that is written.
+    pub level: LogLevel,
+    /// How events are written.
+    pub format: LogFormat,
+    /// Each writes lines for exchanges. Never empty; several may have the same target.
+    pub access: Vec<AccessLog>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::default(),
+            format: LogFormat::default(),
+            access: vec![AccessLog::default()],
+        }
+    }
+}
+
+/// Severity of an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Someone must act.
+    Error,
+    /// Someone should know.
+    Warn,
+    /// The life of the process.
+    #[default]
+    Info,
+    /// The life of an exchange.
+    Debug,
+}
+
+/// How events are written to standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[[log.access]]`: a line for each exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessLog {
+    /// Where the lines go.
+    pub to: LogTarget,
+    /// What a line is.
+    pub format: LineFormat,
+    /// Where `to` is written.
+    pub at: Position,
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self {
+            to: LogTarget::default(),
+            format: LineFormat::default(),
+            at: Position::built_in(),
+        }
+    }
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LogTarget {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to this file, which is reopened when it was renamed.
+    File(PathBuf),
+}
