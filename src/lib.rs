@@ -86,10 +86,11 @@
 //! plan            -> base wire
 //! exchange        -> base plan
 //! expr            -> base plan exchange
+//! tables          -> base plan exchange expr
 //! observe         -> base wire plan exchange
 //! config          -> base wire plan
 //!
-//! proxy/*         -> base wire plan exchange expr observe net proxy/io
+//! proxy/*         -> base wire plan exchange expr tables observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/http      -> proxy/tls proxy/rules proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
@@ -109,7 +110,7 @@
 //! proxy/reply     -> nothing
 //! proxy/io        -> nothing
 //!
-//! control         -> base wire plan exchange observe net config proxy/*
+//! control         -> base wire plan exchange tables observe net config proxy/*
 //! process         -> base net plan observe config control proxy/worker proxy/snapshot proxy/frontend
 //! cli             -> base net plan exchange observe config control process
 //! ```
@@ -143,4 +144,5 @@ pub mod observe;
 pub mod plan;
 pub mod process;
 pub mod proxy;
+pub mod tables;
 pub mod wire;

@@ -11,6 +11,12 @@ use std::ops::Deref;
 #[repr(align(128))]
 pub(crate) struct CachePadded<T>(T);
 
+impl<T> From<T> for CachePadded<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
 impl<T> Deref for CachePadded<T> {
     type Target = T;
 

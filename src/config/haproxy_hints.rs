@@ -14,8 +14,10 @@ const ABSENT: &str = r#"
     affinity cookie hash hash_type ip_hash persistence session_affinity stick stick_on sticky
     sticky_session sticky_sessions:
         stickiness does not exist yet: each request goes to the server whose turn it is, for every client
-    stick_table table peers:
-        stick tables do not exist yet: Evenkeel counts nothing per client
+    stick_table table:
+        write a `[table.NAME]` at the top of the file, and a rule with `track = { table = "NAME", key = "src" }`
+    peers:
+        tables are not shared with other machines: each counts for itself
     limit_conn limit_req limit_rate rate rate_limit rate_limits ratelimit rate_limit_sessions
     throttle in_flight_req inflightreq:
         rate limits do not exist yet; `max_connections` of a frontend bounds its connections, and `max_connections` of a server bounds its requests in flight

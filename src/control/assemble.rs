@@ -7,6 +7,7 @@
 use std::cell::LazyCell;
 use std::sync::Arc;
 
+use crate::base::clock;
 use crate::base::{FoldMap, FoldSet, ListenAddress, Name};
 use crate::exchange::{RouteMetrics, ServerMetrics};
 use crate::plan::{self, BackendReference, Initial, Plan};
@@ -15,6 +16,7 @@ use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
 use crate::proxy::snapshot::{Frontend, FrontendTls, Names, Snapshot, Target};
+use crate::tables::{Table, Tables};
 
 use super::membership::Membership;
 
@@ -75,6 +77,7 @@ fn snapshot(
         generation: before.map_or(1, |before| before.generation + 1),
         frontends,
         backends,
+        tables: tables(&plan, before),
         backend_rules,
         has_rules: has_rules(&plan),
         plan: Arc::clone(&plan),
@@ -230,6 +233,20 @@ fn route_rules(routes: &[plan::Route]) -> Arc<[Option<Arc<Pipeline>>]> {
         true => Arc::default(),
         false => rules.into(),
     }
+}
+
+/// The tables of `plan`. One with a known name and the same type of keys keeps its entries; `publish`
+/// adapts it.
+fn tables(plan: &Plan, before: Option<&Snapshot>) -> Arc<Tables> {
+    let tables = plan.tables.iter().map(|plan| {
+        let known = before.and_then(|before| before.tables.get(&plan.name));
+        let table = match known.filter(|known| known.suits(plan)) {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Table::new(plan, clock::now())),
+        };
+        (plan.name.clone(), table)
+    });
+    Arc::new(Tables::of(tables))
 }
 
 fn backend_rules(plan: &Plan, before: Option<&Snapshot>) -> Vec<Option<Arc<Pipeline>>> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::{FoldMap, Name};
-use crate::plan::{Backend, Frontend, Plan};
+use crate::plan::{Backend, Frontend, Plan, Table};
 
 /// The differences between two plans, one line each; empty if they are equal except for the order
 /// of frontends and backends, which has no meaning.
@@ -23,6 +23,7 @@ impl Changes {
             admin,
             frontends,
             backends,
+            tables,
         } = after;
         let sections = [
             ("process", before.process == *process),
@@ -54,6 +55,15 @@ impl Changes {
             backends,
             of_backend,
             servers_changed,
+        );
+        let of_table = |table: &Table| table.name.clone();
+        compare(
+            &mut lines,
+            "table",
+            &before.tables,
+            tables,
+            of_table,
+            |_, _| None,
         );
         Self(lines)
     }

@@ -58,6 +58,11 @@ fn follow(state: &State, snapshot: &Arc<Snapshot>) {
     let mut membership = state.membership.borrow_mut();
     membership.retain(&snapshot.plan);
     change_sets(snapshot, &membership, state.workers.len());
+    for plan in &snapshot.plan.tables {
+        if let Some(table) = snapshot.tables.get(&plan.name) {
+            table.adapt(plan);
+        }
+    }
     state.checker.reconcile(&snapshot.backends);
     for backend in &snapshot.backends {
         backend.look_again();

@@ -9,6 +9,7 @@ use crate::exchange::{ClientTls, RequestId};
 use crate::plan::expr::{Scope, Variable};
 
 use super::scratch::{Scratch, Value};
+use super::tables::{Tables, Tracked};
 use super::variables::Variables;
 
 /// The facts of an exchange at one moment; `None`: not known yet.
@@ -26,6 +27,8 @@ pub struct Facts<'a> {
     pub response: Option<ResponseFacts<'a>>,
     /// The variables of the exchange; `None`: no rule can have set one.
     pub variables: Option<&'a Variables>,
+    /// The entries of tables that the exchange tracks; `None`: no rule can have tracked one.
+    pub tracked: Option<&'a dyn Tracked>,
 }
 
 /// The facts of a client's connection.
@@ -41,6 +44,8 @@ pub struct ConnectionFacts<'a> {
     pub frontend: &'a str,
     /// The variables of the connection; `None`: no rule can have set one.
     pub variables: Option<&'a Variables>,
+    /// The tables of the configuration; `None`: there are none.
+    pub tables: Option<&'a dyn Tables>,
 }
 
 /// The facts of a request's head.

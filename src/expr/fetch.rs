@@ -9,6 +9,7 @@ use crate::plan::expr::{Argument, Fetch};
 
 use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value};
+use super::table_fetch;
 
 /// The one value of a fetch: of several, the last one, or the wanted occurrence.
 pub(super) fn one<'a>(
@@ -79,6 +80,32 @@ pub(super) fn one<'a>(
             found
         }
         Fetch::Var => variable(arguments, facts, scratch),
+        Fetch::ScConnCnt
+        | Fetch::ScConnCur
+        | Fetch::ScConnRate
+        | Fetch::ScHttpReqCnt
+        | Fetch::ScHttpReqRate
+        | Fetch::ScHttpErrCnt
+        | Fetch::ScHttpErrRate
+        | Fetch::ScHttpFailCnt
+        | Fetch::ScHttpFailRate
+        | Fetch::ScKbytesIn
+        | Fetch::ScBytesInRate
+        | Fetch::ScKbytesOut
+        | Fetch::ScBytesOutRate
+        | Fetch::ScGetGpc
+        | Fetch::ScGpcRate
+        | Fetch::ScGetGpc0
+        | Fetch::ScGpc0Rate
+        | Fetch::ScGetGpc1
+        | Fetch::ScGpc1Rate
+        | Fetch::ScGetGpt
+        | Fetch::ScGetGpt0
+        | Fetch::ScTrackers
+        | Fetch::ScTracked => fetch.reading().map_or(Value::Absent, |reading| {
+            table_fetch::tracked(reading, fetch, arguments, facts)
+        }),
+        Fetch::TableCnt | Fetch::TableAvail => table_fetch::used(fetch, arguments, facts),
         Fetch::Str => match arguments.first() {
             Some(Argument::Text(text)) => Value::Text(text.as_bytes()),
             _ => Value::Absent,

@@ -16,6 +16,8 @@ mod fetch;
 mod list;
 mod program;
 mod scratch;
+mod table_fetch;
+mod tables;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -25,5 +27,6 @@ pub use condition::Condition;
 pub use facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts};
 pub use program::Program;
 pub use scratch::{Scratch, Value};
+pub use tables::{Tables, Tracked};
 pub use template::Template;
 pub use variables::Variables;

@@ -195,7 +195,7 @@ impl Scratch {
     }
 
     /// The same value, cast from one type to another.
-    pub(super) fn cast<'a>(&mut self, value: Value<'a>, from: Type, to: Type) -> Value<'a> {
+    pub fn cast<'a>(&mut self, value: Value<'a>, from: Type, to: Type) -> Value<'a> {
         match to {
             Type::Text if from == Type::Bytes => self.before_nul(value),
             Type::Text => self.text_of(value),

@@ -50,6 +50,7 @@ impl Asked {
                 tls: self.tls.as_ref(),
                 frontend: "web",
                 variables: Some(&self.session),
+                tables: None,
             },
             request: Some(RequestFacts {
                 method: &self.method,
@@ -61,6 +62,7 @@ impl Asked {
             backend: Some("app"),
             response: None,
             variables: Some(&self.variables),
+            tracked: None,
         }
     }
 

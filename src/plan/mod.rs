@@ -21,12 +21,14 @@ mod rule;
 mod send_proxy;
 mod server;
 mod server_tls;
+mod table;
 mod tcp_route;
 mod tls;
 
 pub use action::{
-    Action, CookieAttributes, DelHeader, Field, FieldName, MOST_METHOD_BYTES, NamePart, Normalizer,
-    Redirect, RedirectTo, Replace, ReplaceField, Return, SameSite, TargetPart,
+    Action, CookieAttributes, DelHeader, Field, FieldName, LAST_COUNTER, MOST_METHOD_BYTES,
+    NamePart, Normalizer, Redirect, RedirectTo, Replace, ReplaceField, Return, SameSite,
+    TargetPart, Track,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
@@ -41,12 +43,13 @@ pub use http2::Http2;
 pub use log::{AccessLog, Log, LogFormat, LogLevel, LogTarget};
 pub use peers::{Peers, UnixPeers};
 pub use process::{Admin, Process, Reload, Shutdown};
-pub use reference::BackendReference;
+pub use reference::{BackendReference, TableReference};
 pub use retry::{Retry, RetryOn};
 pub use route::{
     ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
 };
 pub use rule::{On, Rule};
+pub use table::{Data, DataKind, KeyType, MOST_ELEMENTS, Reading, Stored, Table, WhenFull};
 pub use tcp_route::TcpRoute;
 
 pub use tls::{
@@ -82,6 +85,8 @@ pub struct Plan {
     pub frontends: Vec<Frontend>,
     /// The same.
     pub backends: Vec<Backend>,
+    /// The same.
+    pub tables: Vec<Table>,
 }
 
 impl Plan {
@@ -96,13 +101,14 @@ impl Plan {
         fields
     }
 
-    /// The same plan with frontends and backends in the order of `other`, if the names are the
+    /// The same plan with frontends, backends and tables in the order of `other`, if the names are the
     /// same. A plan with the same meaning as `other` then equals it, with the same index for
     /// everything.
     #[must_use]
     pub fn in_order_of(mut self, other: &Self) -> Self {
         reorder(&mut self.frontends, &other.frontends, |one| &one.name);
         reorder(&mut self.backends, &other.backends, |one| &one.name);
+        reorder(&mut self.tables, &other.tables, |one| &one.name);
         self
     }
 }

@@ -1,4 +1,4 @@
-//! A reference to a backend.
+//! References to backends and to tables.
 
 use std::fmt;
 
@@ -10,6 +10,15 @@ pub struct BackendReference {
     /// A backend of the plan has this name.
     pub name: Name,
     /// Where it is written.
+    pub at: Position,
+}
+
+/// The name of a table, and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableReference {
+    /// A table of the plan has this name.
+    pub name: Name,
+    /// Where it is written, or the expression that it is in.
     pub at: Position,
 }
 

@@ -66,6 +66,7 @@ impl Context {
             exchange.record.blame(Reason::ProxyPanic);
             event::exchange_panicked(&exchange.record.opening.id, "outside of its handler");
         }
+        exchange.tracked.finish(&exchange.record);
         let open = || self.open_connections(live);
         self.observer.finish(&exchange.record, &live.metrics, open);
     }

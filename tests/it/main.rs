@@ -40,6 +40,7 @@ mod rules;
 mod server_sets;
 mod server_settings;
 mod slow_peers;
+mod tables;
 mod tcp;
 mod tls;
 mod tls_servers;

@@ -106,7 +106,7 @@ fn conditions(plan: &Plan) -> impl Iterator<Item = &Condition> {
 }
 
 /// Hands every expression of `plan` to `see`.
-fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
+pub(super) fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
     for condition in conditions(plan) {
         condition.each_expr(see);
     }

@@ -23,6 +23,7 @@ mod own_fields;
 mod routes;
 mod rules;
 mod servers;
+mod tables;
 mod wildcards;
 
 use crate::config::report::Report;
@@ -57,7 +58,9 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
         backends::refuse_unknown(plan, report);
         frontends::refuse_leading_nowhere(plan, report);
         servers::refuse_unknown(plan, report);
+        tables::refuse_unknown(plan, report);
     }
+    tables::refuse_misfits(plan, report);
     // The meaning of a `tls` or `listen` with a mistake is not known.
     if report.errors() == 0 {
         binds::refuse_differing(plan, report);
@@ -79,6 +82,8 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
         servers::warn_of_none_that_serves(plan, report);
         report.warn_of_keys_of_requests(&backends::in_tcp_mode_alone(plan));
         expressions::warn_of_unset_variables(plan, report);
+        tables::warn_of_untracked(plan, report);
+        tables::warn_of_unused(plan, report);
     }
 }
 

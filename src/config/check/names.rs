@@ -8,7 +8,7 @@ use crate::plan::Plan;
 /// A name, and its position.
 type Named<'p> = (&'p Name, &'p Position);
 
-/// Reports each frontend and backend, each route of one frontend and each server of one backend
+/// Reports each frontend, backend and table, each route of one frontend and each server of one backend
 /// with the name of an earlier one.
 pub(super) fn refuse_same(plan: &Plan, report: &mut Report<'_>) {
     let same = |kind: &str| {
@@ -20,6 +20,8 @@ pub(super) fn refuse_same(plan: &Plan, report: &mut Report<'_>) {
     refuse(frontends, same("frontends"), help, report);
     let backends = plan.backends.iter().map(|one| (&one.name, &one.at));
     refuse(backends, same("backends"), help, report);
+    let tables = plan.tables.iter().map(|one| (&one.name, &one.at));
+    refuse(tables, same("tables"), help, report);
     for frontend in &plan.frontends {
         let kind = format!("routes of `[frontend.{}]`", frontend.name);
         let help =

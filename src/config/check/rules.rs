@@ -70,7 +70,8 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::SetVar(_)
             | Action::UnsetVar(_)
             | Action::Pause(_)
-            | Action::UseServer(_) => {}
+            | Action::UseServer(_)
+            | Action::Track(_) => {}
         }
     }
 }

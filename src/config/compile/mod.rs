@@ -21,6 +21,7 @@ mod rule;
 mod server;
 mod server_health;
 mod server_tls;
+mod table;
 mod tcp_route;
 mod tls;
 
@@ -50,6 +51,7 @@ pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) ->
         admin: admin::admin(&top, report),
         frontends: frontend::frontends(&top, &defaults, reading, report),
         backends: backend::backends(&top, &defaults, reading, report),
+        tables: table::tables(&top, report),
     };
     keys::TOP.whole().read(&top, &mut plan, report);
     plan.log.access = log::access_logs(&top, report);

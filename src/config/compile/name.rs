@@ -6,7 +6,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::BackendReference;
+use crate::plan::{BackendReference, TableReference};
 
 /// `text` as a name; an invalid one is reported.
 pub(super) fn name_of(
@@ -57,6 +57,14 @@ pub(super) fn backend_name(
     let name = name_of(text, "backend", setting.span(), report)?;
     let at = report.position(setting.span());
     Some(BackendReference { name, at })
+}
+
+/// The table that `setting` names.
+pub(super) fn table_name(setting: Setting<'_>, report: &mut Report<'_>) -> Option<TableReference> {
+    let text = setting.text(report)?;
+    let name = name_of(text, "table", setting.span(), report)?;
+    let at = report.position(setting.span());
+    Some(TableReference { name, at })
 }
 
 /// The name of a route, and its position: that of `name`, or of its number.

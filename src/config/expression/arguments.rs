@@ -12,7 +12,9 @@ use std::ops::Range;
 use http::HeaderName;
 
 use crate::base::quote::beginning;
+use crate::base::{Name, Position};
 use crate::config::suggest;
+use crate::plan::TableReference;
 use crate::plan::expr::{Argument, Key, Kind, Parameter, Pattern, Scope, Variable};
 
 use super::cursor::Cursor;
@@ -63,7 +65,7 @@ pub(super) fn arguments(
             true if parameter.is_optional => Argument::Omitted,
             true => return Err(missing(name, parameters, parameter, &written.part)),
             false if parameter.kind == Kind::Map => map::read(&written.text, &written.part, files)?,
-            false => typed(written, parameter)?,
+            false => typed(written, parameter, cursor.written_at())?,
         });
     }
     let rest = parameters.iter().skip(arguments.len());
@@ -190,7 +192,7 @@ impl Unfinished {
 }
 
 /// Parses the argument by the kind of its parameter.
-fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> {
+fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argument, Mistake> {
     let text = written.text.as_str();
     let wrong = |expected: &str, help: &str| {
         Mistake::new(
@@ -256,6 +258,16 @@ fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> 
         Kind::CaseFlag => flags(text, "i")
             .ok_or_else(|| wrong("`i`", "write `i`, or leave it out where case counts")),
         Kind::Variable => variable(written).map(Argument::Variable),
+        Kind::Table => match Name::new(text) {
+            Ok(name) => Ok(Argument::Table(TableReference {
+                name,
+                at: at.clone(),
+            })),
+            Err(_) => Err(wrong(
+                "the name of a table",
+                "write the NAME of a `[table.NAME]`",
+            )),
+        },
         // The caller reads the file.
         Kind::Map => Ok(Argument::Text(text.to_owned())),
         Kind::SubstitutionFlags => flags(text, "gi").ok_or_else(|| {

@@ -164,7 +164,7 @@ pub(super) fn casts(from: Type, to: Type) -> bool {
     }
 }
 
-pub(super) fn noun(of: Type) -> &'static str {
+pub(in crate::config) fn noun(of: Type) -> &'static str {
     match of {
         Type::Bool => "true or false",
         Type::Int => "a number",

@@ -43,6 +43,7 @@ use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
 use crate::plan::log::LineTemplate;
 
 use cursor::Cursor;
+pub(super) use expr::noun;
 
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]

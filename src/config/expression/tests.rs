@@ -164,7 +164,7 @@ fn mistakes_are_pointed_at() {
         r#"»req.hdrs«(host) == "a""#,
         "unknown fetch `req.hdrs`, did you mean `req.hdr`?; known are `src`, `src_port`, `dst`, `dst_port`, \
          `ssl_fc`, `ssl_fc_sni`, `ssl_c_used`, `fe_name`, `unique-id`, `method`, `path`, `pathq`, \
-         `query`, `url`, `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt` and 11 more",
+         `query`, `url`, `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt` and 36 more",
     );
     says(
         "status == 200",

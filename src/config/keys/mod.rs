@@ -46,6 +46,9 @@ mod route;
 mod rule;
 mod send_proxy;
 mod server;
+mod table;
+#[cfg(test)]
+mod table_reference;
 mod timeout;
 mod tls;
 mod words;
@@ -62,9 +65,11 @@ pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use retry::{MOST_ATTEMPTS, RETRY};
 pub(super) use route::{ROUTE, TCP_ROUTE};
 pub(super) use rule::{
-    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, RULE, actions, parts_of,
+    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, RULE, TRACK, actions,
+    parts_of,
 };
 pub(super) use server::{SERVER, SERVER_HEALTH};
+pub(super) use table::{TABLE, form_of};
 pub(super) use timeout::FRONTEND_TIMEOUT;
 pub(super) use tls::{CERTIFICATE, CLIENT_AUTH, FRONTEND_TLS, SERVER_TLS, TLS_NAME};
 pub(super) use words::{Word, Words};

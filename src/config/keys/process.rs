@@ -11,6 +11,7 @@ use super::bind::socket_mode;
 use super::frontend::FRONTEND;
 use super::kind::{Inner, Shape};
 use super::log::LOG;
+use super::table::TABLE;
 use super::{Keys, Part, View, key};
 
 /// More threads than any machine has cores.
@@ -68,6 +69,16 @@ pub(in crate::config) static TOP: Keys<Plan> = Keys {
                     BACKEND.whole().show(&path, backend, page);
                 }
             }),
+        key("table")
+            .means("Counters for keys such as clients' addresses, which rules track; you choose the names.")
+            .also("stick_table")
+            .compiled_tables(Shape::Named(&Shape::Table(&TABLE)), |plan, path, page| {
+                for table in &plan.tables {
+                    let path = Page::inner(path, &quoted_key(&table.name));
+                    page.table(&path);
+                    TABLE.whole().show(&path, table, page);
+                }
+            }),
     ],
     hints: r#"
         global: settings of the process are `[process]`, `[log]`, `[reload]`, `[shutdown]` and `[admin]`
@@ -76,6 +87,7 @@ pub(in crate::config) static TOP: Keys<Plan> = Keys {
         upstream upstreams: a group of servers is a `[backend.NAME]`
         route: routes are written `[[frontend.NAME.route]]`
         stats: metrics and state are on the `[admin]` listener
+        tables: write `[table.NAME]`
         frontends: write `[frontend.NAME]`
         backends: write `[backend.NAME]`
         http: a website is a `[frontend.NAME]` with `listen` and routes, servers are a `[backend.NAME]`

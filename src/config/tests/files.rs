@@ -50,6 +50,7 @@ rule = [
     { when = 'path starts_with "/internal/"', deny = 403 },
     { when = 'path == "/robots.txt"', return = { headers = { cache-control = 'max-age=3600', content-type = 'text/plain' }, body = "User-agent: *\nDisallow: /\n" } },
     { when = 'req.hdr(host) == "old.example.com"', redirect = { prefix = 'https://www.example.com' } },
+    { track = { table = 'clients', key = 'src' } },
 ]
 
 [[frontend.web.route]]
@@ -75,6 +76,12 @@ backend = 'app'
 [backend.app]
 servers = [{ address = '10.0.0.1:80', tls = false, send_proxy = 'off', health = { address = '10.0.0.1', port = 80, tls = false } }]
 health = '/'
+
+[table.clients]
+key = 'ip'
+size = 100000
+expire = '10m'
+store = ['http_req_rate(10s)', 'http_err_cnt', 'gpc(2)']
 "#,
     );
     assert_eq!(show(&full.plan), show(&same));
@@ -130,7 +137,10 @@ fn is_tcp(mode: &Value) -> bool {
 /// The keys of each table by its path, with `NAME` for names that the user chooses.
 fn collect(table: &Table, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
     for entry in &table.entries {
-        let is_name = matches!(path, "frontend" | "backend" | "frontend.NAME.tls.names");
+        let is_name = matches!(
+            path,
+            "frontend" | "backend" | "table" | "frontend.NAME.tls.names"
+        );
         let key = match &entry.value.kind {
             // A frontend in TCP mode has keys of its own.
             Kind::Table(table) if is_name && table.get("mode").is_some_and(is_tcp) => "TCP",

@@ -1855,8 +1855,14 @@ fn an_asterisk_in_a_condition_is_warned_about() {
 #[test]
 fn keys_of_other_proxies_get_help() {
     for (line, part) in [
-        ("stick_table = 1", "stick tables do not exist yet"),
-        ("stick-table = 1", "stick tables do not exist yet"),
+        (
+            "stick_table = 1",
+            "write a `[table.NAME]` at the top of the file",
+        ),
+        (
+            "stick-table = 1",
+            "write a `[table.NAME]` at the top of the file",
+        ),
         ("rate_limit = 1", "rate limits do not exist yet"),
         ("limit_req = 1", "rate limits do not exist yet"),
         ("basic_auth = 1", "passwords and tokens are not checked yet"),
@@ -2356,7 +2362,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
         7 | stick-table = 'ip'
           | ^^^^^^^^^^^
           |
-          = help: stick tables do not exist yet: Evenkeel counts nothing per client
+          = help: write a `[table.NAME]` at the top of the file, and a rule with `track = { table = "NAME", key = "src" }`
 
         error: unknown key `cookie` in `[backend.app]`
           --> evenkeel.toml:10:1

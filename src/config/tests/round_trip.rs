@@ -23,13 +23,14 @@ use crate::plan::log::{LineFormat, Preset};
 use crate::plan::{
     AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
-    ClientCertificates, ClientField, ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding,
-    Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck,
-    Identity, Initial, Log, LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On,
-    Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
-    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule,
-    SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust,
-    UnixPeers, UnknownNames, ValuePattern,
+    ClientCertificates, ClientField, ClientFields, DEFAULT_ALPN, Data, DefaultName, FileAt,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2,
+    HttpCheck, Identity, Initial, KeyType, Log, LogFormat, LogLevel, LogTarget, MOST_ELEMENTS,
+    Mode, NameRules, Need, OddNames, On, Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan,
+    Pool, Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload,
+    RequestIds, Retry, RetryOn, Route, Rule, SendProxy, Server, ServerTls, Shutdown, Sni,
+    StatusSet, Stored, Table, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
+    ValuePattern, WhenFull,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -1067,7 +1068,10 @@ fn plans() -> impl Strategy<Value = Plan> {
             admin(backends.clone()),
         );
         let each_backend: Vec<_> = backends.into_iter().map(backend).collect();
-        (whole, each_frontend, each_backend).prop_map(|(whole, frontends, backends)| Plan {
+        let each_table =
+            names(0).prop_flat_map(|names| names.into_iter().map(table).collect::<Vec<_>>());
+        let all = (whole, each_frontend, each_backend, each_table);
+        all.prop_map(|(whole, frontends, backends, tables)| Plan {
             process: whole.0,
             log: whole.1,
             reload: whole.2,
@@ -1075,8 +1079,46 @@ fn plans() -> impl Strategy<Value = Plan> {
             admin: whole.4,
             frontends,
             backends,
+            tables,
         })
     })
+}
+
+fn table(name: Name) -> impl Strategy<Value = Table> {
+    let key = prop_oneof![
+        Just(KeyType::Ip),
+        Just(KeyType::Ipv4),
+        Just(KeyType::Integer),
+        (1..=1024_u16).prop_map(KeyType::String),
+        (1..=1024_u16).prop_map(KeyType::Binary),
+    ];
+    let store = subsequence(Data::ALL.to_vec(), 0..=Data::ALL.len());
+    let stored = store.prop_flat_map(|store| {
+        let stored = |data: Data| (Just(data), 1..=MOST_ELEMENTS, duration());
+        store.into_iter().map(stored).collect::<Vec<_>>()
+    });
+    let expire = option::of(duration());
+    let when_full = select(vec![WhenFull::Purge, WhenFull::Refuse]);
+    (key, 1..1_000_000_usize, expire, when_full, stored).prop_map(
+        move |(key, size, expire, when_full, stored)| Table {
+            key,
+            size,
+            expire,
+            when_full,
+            store: stored
+                .into_iter()
+                .map(|(data, count, period)| Stored {
+                    data,
+                    count: if data.kind().is_array() { count } else { 1 },
+                    period: match data.kind().is_rate() {
+                        true => period.max(Duration::from_millis(1)),
+                        false => Duration::ZERO,
+                    },
+                })
+                .collect(),
+            ..Table::new(name.clone(), Position::built_in())
+        },
+    )
 }
 
 proptest! {

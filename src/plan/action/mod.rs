@@ -6,6 +6,7 @@ mod field;
 mod redirect;
 mod replace;
 mod target;
+mod track;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use field::{DelHeader, Field, FieldName, NamePart};
 pub use redirect::{Redirect, RedirectTo};
 pub use replace::{Replace, ReplaceField};
 pub use target::{Normalizer, TargetPart};
+pub use track::{LAST_COUNTER, Track};
 
 /// The longest method that is passed on. Registered methods have 17 bytes at most.
 pub const MOST_METHOD_BYTES: usize = 32;
@@ -65,6 +67,8 @@ pub enum Action {
     Pause(Duration),
     /// The request goes to this server of the backend if it is up.
     UseServer(Name),
+    /// Tracks an entry of a table until the exchange is over.
+    Track(Box<Track>),
 }
 
 impl Action {
@@ -97,6 +101,7 @@ impl Action {
             Self::UnsetVar(_) => "unset_var",
             Self::Pause(_) => "pause",
             Self::UseServer(_) => "use_server",
+            Self::Track(_) => "track",
         }
     }
 
@@ -127,6 +132,7 @@ impl Action {
             }
             Self::ReplaceTarget(_, replace) => replace.with.each_expr(see),
             Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
+            Self::Track(track) => see(&track.key),
             Self::Deny(_)
             | Self::DelHeader(_)
             | Self::NormalizeUri(_)

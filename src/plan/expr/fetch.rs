@@ -2,6 +2,8 @@
 //!
 //! One row for each fetch; `crate::expr::fetch` has its evaluation.
 
+use crate::plan::{Data, Reading};
+
 use super::parameter::{Parameter, parameters};
 use super::{Phase, Type};
 
@@ -104,6 +106,56 @@ fetches! {
     SrvName = "srv_name", (), Text, Response;
     /// What the last `set_var` of a rule gave this variable: `var(txn.tenant)`. Its scope says how long it lives: `sess` as long as the client's connection, `txn` as long as the exchange, `req` until the request was sent, `res` from the response on. `default` where it was not set; without one it is absent then.
     Var = "var", (! "name" Variable, ? "default" Text), Any, Handshake;
+    /// How many exchanges were tracked in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScConnCnt = "sc_conn_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// How many exchanges are tracked now in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScConnCur = "sc_conn_cur", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// How many exchanges were tracked in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScConnRate = "sc_conn_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The requests in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScHttpReqCnt = "sc_http_req_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The requests in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScHttpReqRate = "sc_http_req_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The errors of the client in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScHttpErrCnt = "sc_http_err_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The errors of the client in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScHttpErrRate = "sc_http_err_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The failures of servers in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScHttpFailCnt = "sc_http_fail_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The failures of servers in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScHttpFailRate = "sc_http_fail_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The bytes from the client, in units of 1,024 in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScKbytesIn = "sc_kbytes_in", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The bytes from the client in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScBytesInRate = "sc_bytes_in_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The bytes to the client, in units of 1,024 in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScKbytesOut = "sc_kbytes_out", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The bytes to the client in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScBytesOutRate = "sc_bytes_out_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The counter `index` of `gpc` in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGetGpc = "sc_get_gpc", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The increments of the counter `index` in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGpcRate = "sc_gpc_rate", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The first counter in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGetGpc0 = "sc_get_gpc0", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The increments of the first counter in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGpc0Rate = "sc_gpc0_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The second counter in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGetGpc1 = "sc_get_gpc1", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The increments of the second counter in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGpc1Rate = "sc_gpc1_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The tag `index` of `gpt` in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGetGpt = "sc_get_gpt", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Handshake;
+    /// The first tag in the entry that is tracked as `counter`. Absent where nothing is tracked.
+    ScGetGpt0 = "sc_get_gpt0", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// How many exchanges track the entry that is tracked as `counter`.
+    ScTrackers = "sc_trackers", (! "counter" Int, ? "table" Table), Int, Handshake;
+    /// Whether an entry is tracked as `counter`.
+    ScTracked = "sc_tracked", (! "counter" Int), Bool, Handshake;
+    /// The entries of a table.
+    TableCnt = "table_cnt", (! "table" Table), Int, Connection;
+    /// How many more entries a table has room for.
+    TableAvail = "table_avail", (! "table" Table), Int, Connection;
     /// This text.
     Str = "str", (! "text" Text), Text, Connection;
     /// This number.
@@ -116,6 +168,41 @@ impl Fetch {
     /// Its row.
     pub fn row(self) -> &'static Row {
         &Self::ROWS[self as usize]
+    }
+
+    /// What it reads of an entry that is tracked; `None`: it is not such a fetch.
+    pub fn reading(self) -> Option<Reading> {
+        Some(match self {
+            Self::ScConnCnt => Reading::Data(Data::ConnCnt),
+            Self::ScConnCur => Reading::Data(Data::ConnCur),
+            Self::ScConnRate => Reading::Data(Data::ConnRate),
+            Self::ScHttpReqCnt => Reading::Data(Data::HttpReqCnt),
+            Self::ScHttpReqRate => Reading::Data(Data::HttpReqRate),
+            Self::ScHttpErrCnt => Reading::Data(Data::HttpErrCnt),
+            Self::ScHttpErrRate => Reading::Data(Data::HttpErrRate),
+            Self::ScHttpFailCnt => Reading::Data(Data::HttpFailCnt),
+            Self::ScHttpFailRate => Reading::Data(Data::HttpFailRate),
+            Self::ScKbytesIn => Reading::Kilobytes(Data::BytesInCnt),
+            Self::ScBytesInRate => Reading::Data(Data::BytesInRate),
+            Self::ScKbytesOut => Reading::Kilobytes(Data::BytesOutCnt),
+            Self::ScBytesOutRate => Reading::Data(Data::BytesOutRate),
+            Self::ScGetGpc => Reading::Data(Data::Gpc),
+            Self::ScGpcRate => Reading::Data(Data::GpcRate),
+            Self::ScGetGpc0 => Reading::Data(Data::Gpc0),
+            Self::ScGpc0Rate => Reading::Data(Data::Gpc0Rate),
+            Self::ScGetGpc1 => Reading::Data(Data::Gpc1),
+            Self::ScGpc1Rate => Reading::Data(Data::Gpc1Rate),
+            Self::ScGetGpt => Reading::Data(Data::Gpt),
+            Self::ScGetGpt0 => Reading::Data(Data::Gpt0),
+            Self::ScTrackers => Reading::Trackers,
+            Self::ScTracked => Reading::Exists,
+            _ => return None,
+        })
+    }
+
+    /// Whether its first argument is an element of an array of data.
+    pub fn has_element(self) -> bool {
+        matches!(self, Self::ScGetGpc | Self::ScGpcRate | Self::ScGetGpt)
     }
 
     /// Whether its value contains the path of the request's target.

@@ -21,6 +21,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use http::HeaderName;
 
 use crate::base::Position;
+use crate::plan::TableReference;
 
 pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, Values};
 pub use converter::Converter;
@@ -160,6 +161,8 @@ pub enum Argument {
     Key(Key),
     /// A file of keys and values.
     Map(Map),
+    /// The name of a table.
+    Table(TableReference),
 }
 
 impl Expr {

@@ -48,6 +48,8 @@ pub enum Kind {
     Variable,
     /// A file of keys and values.
     Map,
+    /// The name of a table.
+    Table,
 }
 
 /// Parameters in order: `! "name" Kind` must be given, `? "name" Kind` may be left out.

@@ -48,6 +48,7 @@ impl Display for Argument {
             Self::Variable(variable) => variable.fmt(f),
             Self::Key(key) => argument_text(f, key.written()),
             Self::Map(map) => argument_text(f, &map.path.to_string_lossy()),
+            Self::Table(table) => argument_text(f, &table.name),
         }
     }
 }

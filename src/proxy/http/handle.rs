@@ -225,6 +225,7 @@ impl ActiveRequest {
         // Fields of the server for this hop are removed first, so that rules can neither see nor
         // keep them.
         let status = response.status();
+        self.exchange.tracked.answered(status.as_u16());
         let ran = self.caught(|| self.run_response_rules(status, response.headers_mut()));
         match ran {
             // That of a tunnel cannot change.

@@ -251,6 +251,8 @@ impl ActiveRequest {
                 .backend()
                 .map(|backend| backend.shared.plan.name.as_str()),
             variables: &self.exchange.variables,
+            tracked: &self.exchange.tracked,
+            tables: &self.view.snapshot.tables,
             scratch: &self.client.context.scratch,
         }
     }
@@ -262,6 +264,7 @@ impl ActiveRequest {
             tls: self.client.tls.as_deref(),
             frontend: &self.client.live.name,
             variables: Some(&self.client.variables),
+            tables: Some(&*self.view.snapshot.tables),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell};
 
 use crate::exchange::{Opening, Reason, Record, Side};
 use crate::expr::Variables;
+use crate::tables::Tracked;
 
 use super::deadlines::Deadlines;
 use super::interim::Interims;
@@ -27,6 +28,9 @@ pub struct Exchange {
     pub is_head_dropped: Cell<bool>,
     /// Variables that rules have set for this exchange. Written by `proxy::rules`.
     pub variables: Variables,
+    /// The entries of tables that it tracks. Written by `proxy::rules`; `context` counts its end in
+    /// them.
+    pub tracked: Tracked,
     /// The upgrade that the request asks for, if any. Written by `handle`. Boxed, because it is
     /// rare.
     upgrade: OnceCell<Box<UpgradeRequest>>,
@@ -44,6 +48,7 @@ impl Exchange {
             body_wanted: Cell::new(false),
             is_head_dropped: Cell::new(false),
             variables: Variables::default(),
+            tracked: Tracked::default(),
             upgrade: OnceCell::new(),
             interims: Interims::default(),
         }

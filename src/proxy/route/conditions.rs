@@ -83,6 +83,7 @@ fn holds(when: &Condition, search: &Search<'_>) -> bool {
         backend: None,
         response: None,
         variables: evaluation.variables,
+        tracked: None,
     };
     when.holds(&facts, &mut evaluation.scratch.borrow_mut())
 }

@@ -388,6 +388,7 @@ mod tests {
             tls: None,
             frontend: "web",
             variables: None,
+            tables: None,
         };
         Router::compile(routes).find(&Request {
             host,

@@ -33,6 +33,7 @@ use crate::observe::event;
 use crate::plan::expr::Fetch;
 use crate::plan::{self, ClientCertificate, On};
 use crate::proxy::reply::LocalAnswer;
+use crate::tables::{Tables, Tracked};
 use crate::wire::readings;
 
 use action::{Action, RequireCertificate};
@@ -92,6 +93,10 @@ pub struct Scope<'a> {
     pub backend: Option<&'a str>,
     /// The variables of the exchange.
     pub variables: &'a Variables,
+    /// The entries of tables that the exchange tracks.
+    pub tracked: &'a Tracked,
+    /// The tables of the configuration.
+    pub tables: &'a Arc<Tables>,
     /// The scratch of the worker.
     pub scratch: &'a RefCell<Scratch>,
 }
@@ -336,6 +341,7 @@ impl<'a> Scope<'a> {
             backend: self.backend,
             response: None,
             variables: Some(self.variables),
+            tracked: Some(self.tracked),
         }
     }
 
@@ -354,6 +360,7 @@ impl<'a> Scope<'a> {
                 server: answer.server,
             }),
             variables: Some(self.variables),
+            tracked: Some(self.tracked),
         }
     }
 }

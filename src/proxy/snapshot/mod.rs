@@ -21,6 +21,7 @@ use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
 use crate::proxy::tls::Acceptor;
+use crate::tables::Tables;
 
 pub(crate) use target::{Names, Target};
 pub(crate) use view::{View, Views};
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub frontends: Vec<Frontend>,
     /// In the plan's order.
     pub backends: Vec<Arc<Backend>>,
+    /// The tables.
+    pub tables: Arc<Tables>,
     /// For each backend, its rules.
     pub backend_rules: Vec<Option<Arc<Pipeline>>>,
     /// Whether any frontend, route or backend has rules. If none has, answers skip them.
@@ -95,6 +98,7 @@ impl Snapshot {
             plan: Arc::clone(&self.plan),
             frontends: self.frontends.clone(),
             backends: self.backends.clone(),
+            tables: Arc::clone(&self.tables),
             backend_rules: self.backend_rules.clone(),
             has_rules: self.has_rules,
         }

@@ -231,11 +231,13 @@ impl TcpConnection {
                 tls: None,
                 frontend: &self.view.frontends[self.frontend_index].name,
                 variables: None,
+                tables: Some(&*self.view.snapshot.tables),
             },
             request: None,
             backend: None,
             response: None,
             variables: None,
+            tracked: None,
         };
         let scratch = &self.context.scratch;
         let tcp_routes = &self.frontend().tcp_routes;

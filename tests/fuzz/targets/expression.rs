@@ -106,6 +106,7 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
             tls: None,
             frontend: "web",
             variables: None,
+            tables: None,
         },
         request: Some(RequestFacts {
             method: &Method::GET,
@@ -117,6 +118,7 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
         backend: None,
         response: None,
         variables: None,
+        tracked: None,
     };
     see(&facts);
 }

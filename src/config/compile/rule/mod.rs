@@ -3,6 +3,7 @@
 mod answer;
 mod cookie;
 mod replace;
+mod track;
 mod values;
 
 use http::StatusCode;
@@ -22,6 +23,7 @@ use crate::plan::{Action, Normalizer, On, Rule, TargetPart};
 use answer::{redirect, returned, status};
 use cookie::cookie_attributes;
 use replace::{replace, replace_field};
+use track::track;
 use values::{fields, removed, variable_names, variables};
 
 /// Compiles the rules of `section`, where `known` is known of a request.
@@ -34,14 +36,17 @@ pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>
         false => format!("[[{}.rule]]", section.title.trim_matches(['[', ']'])),
     };
     let items = setting.list().into_iter();
-    let rules = items.filter_map(|item| rule(item, title.clone(), known, report));
+    let mut tracks = 0;
+    let rules = items.filter_map(|item| rule(item, title.clone(), known, &mut tracks, report));
     rules.collect()
 }
 
+/// `tracks` is the number of rules with `track` that were read before in the same list.
 fn rule(
     item: Setting<'_>,
     title: String,
     of_requests: Known,
+    tracks: &mut usize,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
     let section = Section::open(&keys::RULE, title, item, report)?;
@@ -50,7 +55,8 @@ fn rule(
     let when = section
         .setting("when")
         .map(|setting| expression::condition(setting, known, report));
-    let action = action(&section, on, of_requests, report);
+    let action = action(&section, on, of_requests, *tracks, report);
+    *tracks += usize::from(section.setting("track").is_some());
     let (action, action_at) = action?;
     Some(Rule {
         on,
@@ -69,6 +75,7 @@ fn action(
     section: &Section<'_>,
     on: On,
     of_requests: Known,
+    tracks: usize,
     report: &mut Report<'_>,
 ) -> Option<(Action, Position)> {
     let actions = keys::actions();
@@ -143,6 +150,9 @@ fn action(
             .text(report)
             .and_then(|text| server_name(text, setting, report))
             .map(Action::UseServer),
+        "track" => track(section, tracks, known, report)
+            .map(Box::new)
+            .map(Action::Track),
         _ => setting.positive_duration(report).map(Action::Pause),
     };
     Some((action?, report.position(setting.span())))

@@ -14,7 +14,7 @@ use super::words::{Word, Words};
 use super::{Keys, key};
 
 pub(in crate::config) use tables::{
-    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN,
+    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, TRACK,
 };
 
 const REQUEST: &[On] = &[On::Request];
@@ -356,6 +356,20 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             )
             .compiled(Shape::Text, |rule| match &rule.action {
                 Action::UseServer(name) => Some(string(name)),
+                _ => None,
+            }),
+        key("track")
+            .means("Count the exchange in an entry of a table.")
+            .also("track_sc track_sc0 track_sc1 track_sc2")
+            .action(
+                REQUEST_OR_RESPONSE,
+                &[(
+                    "track = { table, key }",
+                    "Counts the exchange in an entry of a table until it is over: [tables.md](tables.md).",
+                )],
+            )
+            .compiled(Shape::Table(&TRACK), |rule| match &rule.action {
+                Action::Track(track) => Some(TRACK.whole().inline(track)),
                 _ => None,
             }),
     ],

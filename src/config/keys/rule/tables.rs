@@ -5,7 +5,8 @@ use crate::config::keys::words::Word;
 use crate::config::keys::{Keys, key};
 use crate::config::page::{fields, string, strings, template};
 use crate::plan::{
-    CookieAttributes, NamePart, Redirect, RedirectTo, Replace, ReplaceField, Return,
+    CookieAttributes, LAST_COUNTER, NamePart, Redirect, RedirectTo, Replace, ReplaceField, Return,
+    Track,
 };
 
 use super::{FIELDS, STATUS};
@@ -174,3 +175,22 @@ pub(in crate::config) static COOKIE_ATTRIBUTES: Keys<CookieAttributes> = Keys {
 };
 
 const SAME_SITE: &[&str] = &["strict", "lax", "none"];
+
+pub(in crate::config) static TRACK: Keys<Track> = Keys {
+    keys: &[
+        key("table")
+            .means("The NAME of a `[table.NAME]`.")
+            .compiled(Shape::Text, |track| Some(string(&track.table.name))),
+        key("key")
+            .means("The expression whose value is the key.")
+            .also("on by")
+            .compiled(Shape::Text, |track| Some(string(&track.key.to_string()))),
+        key("counter")
+            .means("The number by which `sc_…` reads it; else its position among the rules of its list with `track`.")
+            .also("sc")
+            .compiled(Shape::Number(0, LAST_COUNTER as i64), |track| {
+                Some(track.counter.to_string())
+            }),
+    ],
+    ..Keys::EMPTY
+};

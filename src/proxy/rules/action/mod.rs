@@ -24,6 +24,7 @@ mod set_method;
 mod set_status;
 mod set_target;
 mod set_var;
+mod track;
 mod unset_var;
 mod use_server;
 
@@ -55,6 +56,7 @@ use set_method::SetMethod;
 use set_status::SetStatus;
 use set_target::SetTarget;
 use set_var::SetVar;
+use track::Track;
 use unset_var::UnsetVar;
 use use_server::UseServer;
 
@@ -82,6 +84,7 @@ pub(super) enum Action {
     UnsetVar(UnsetVar),
     Pause(Pause),
     UseServer(UseServer),
+    Track(Box<Track>),
 }
 
 /// `$call` for the action in `$self`, whichever it is.
@@ -107,6 +110,7 @@ macro_rules! of_each {
             Action::UnsetVar($action) => $call,
             Action::Pause($action) => $call,
             Action::UseServer($action) => $call,
+            Action::Track($action) => $call,
         }
     };
 }
@@ -168,6 +172,7 @@ impl Action {
             }
             plan::Action::Pause(time) => Self::Pause(Pause(*time)),
             plan::Action::UseServer(name) => Self::UseServer(UseServer(name.clone())),
+            plan::Action::Track(track) => Self::Track(Box::new(Track::compile(track))),
         }
     }
 

@@ -27,6 +27,8 @@ struct Exchange {
     id: RequestId,
     session: Variables,
     variables: Variables,
+    tracked: Tracked,
+    tables: Arc<Tables>,
     scratch: RefCell<Scratch>,
 }
 
@@ -36,6 +38,8 @@ impl Default for Exchange {
             id: RequestId::made(1),
             session: Variables::default(),
             variables: Variables::default(),
+            tracked: Tracked::default(),
+            tables: Arc::default(),
             scratch: RefCell::default(),
         }
     }
@@ -51,9 +55,12 @@ impl Exchange {
                 tls: None,
                 frontend: "web",
                 variables: Some(&self.session),
+                tables: None,
             },
             backend: None,
             variables: &self.variables,
+            tracked: &self.tracked,
+            tables: &self.tables,
             scratch: &self.scratch,
         }
     }

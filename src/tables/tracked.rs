@@ -1,0 +1,229 @@
+//! The entries that one exchange tracks, each under the number of a counter.
+//!
+//! HAProxy's `track-sc0`: from the rule on until the exchange is over, `sc_…(0)` reads the entry,
+//! and what happens to the exchange is counted in it.
+
+use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
+
+use crate::base::Name;
+use crate::base::clock;
+use crate::exchange::{Reason, Record, Retry, Side};
+use crate::expr::{self, Scratch, Value};
+use crate::plan::{Data, Reading};
+
+use super::Tables;
+use super::table::{Entry, Handle};
+
+/// The entries that one exchange tracks. Nearly always there are none.
+#[derive(Debug, Default)]
+pub struct Tracked(OnceCell<Box<RefCell<Entries>>>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    all: Vec<(u8, Handle)>,
+    /// The tables among which the same key is looked up (`sc_http_req_rate(0,other)`).
+    tables: Option<Arc<Tables>>,
+    /// Whether the status of a server's answer was counted.
+    is_answered: bool,
+}
+
+/// Which rules begin to track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// Those of requests.
+    Request,
+    /// Those of answers, with the status of a server's answer.
+    Answer(Option<u16>),
+}
+
+impl Tracked {
+    /// Whether something is tracked as `counter`.
+    pub fn has(&self, counter: u8) -> bool {
+        let entries = self.0.get();
+        entries.is_some_and(|entries| entries.borrow().handle(counter).is_some())
+    }
+
+    /// Tracks the entry of `table` with the key `value` as `counter`, and counts a request in it.
+    /// Nothing is tracked if the value is no key of the table, or if the table has no room.
+    pub fn track(
+        &self,
+        counter: u8,
+        (tables, table): (&Arc<Tables>, &Name),
+        value: Value<'_>,
+        scratch: &mut Scratch,
+        since: Since,
+    ) {
+        let Some(live) = tables.get(table) else {
+            return;
+        };
+        let Some(key) = live.key_of(value, scratch) else {
+            return;
+        };
+        let handle = live.track(key.bytes(), clock::now(), |entry| {
+            for data in [
+                Data::ConnCur,
+                Data::ConnCnt,
+                Data::ConnRate,
+                Data::HttpReqCnt,
+                Data::HttpReqRate,
+            ] {
+                entry.count(data, 0, 1);
+            }
+            // An answer that came before was not counted in this entry.
+            if let Since::Answer(Some(status)) = since {
+                count(entry, of_status(status));
+            }
+        });
+        let Some(handle) = handle else {
+            return;
+        };
+        let mut entries = self.0.get_or_init(Box::default).borrow_mut();
+        entries.tables.get_or_insert_with(|| Arc::clone(tables));
+        entries.all.push((counter, handle));
+    }
+
+    /// Counts the answer of a server.
+    pub fn answered(&self, status: u16) {
+        let Some(entries) = self.0.get() else {
+            return;
+        };
+        let mut entries = entries.borrow_mut();
+        entries.is_answered = true;
+        let outcome = of_status(status);
+        if outcome != Outcome::Neither {
+            let now = clock::now();
+            for (_, handle) in &entries.all {
+                handle.with(now, |entry| count(entry, outcome));
+            }
+        }
+    }
+
+    /// Counts the end of an exchange with the facts `record`, and releases the entries.
+    pub fn finish(&self, record: &Record) {
+        let Some(entries) = self.0.get() else {
+            return;
+        };
+        let entries = std::mem::take(&mut *entries.borrow_mut());
+        let outcome = match entries.is_answered {
+            true => Outcome::Neither,
+            false => record.reason.get().map_or(Outcome::Neither, of_reason),
+        };
+        let bytes_in = record.body_bytes_in.get();
+        let bytes_out = record.body_bytes_out.get();
+        let now = clock::now();
+        for (_, handle) in &entries.all {
+            handle.with(now, |entry| {
+                count(entry, outcome);
+                for (data, bytes) in [
+                    (Data::BytesInCnt, bytes_in),
+                    (Data::BytesInRate, bytes_in),
+                    (Data::BytesOutCnt, bytes_out),
+                    (Data::BytesOutRate, bytes_out),
+                ] {
+                    entry.count(data, 0, bytes);
+                }
+                release(entry);
+            });
+        }
+    }
+}
+
+impl Drop for Tracked {
+    /// Releases the entries of an exchange that was never settled.
+    fn drop(&mut self) {
+        let Some(entries) = self.0.get() else {
+            return;
+        };
+        let entries = std::mem::take(&mut *entries.borrow_mut());
+        for (_, handle) in &entries.all {
+            handle.with(clock::now(), release);
+        }
+    }
+}
+
+fn release(entry: &mut Entry<'_>) {
+    entry.change(Data::ConnCur, 0, |number| {
+        *number = number.saturating_sub(1);
+    });
+    let trackers = entry.trackers();
+    *trackers = trackers.saturating_sub(1);
+    entry.touch();
+}
+
+impl Entries {
+    fn handle(&self, counter: u8) -> Option<&Handle> {
+        let found = self.all.iter().find(|(known, _)| *known == counter);
+        found.map(|(_, handle)| handle)
+    }
+}
+
+impl expr::Tracked for Tracked {
+    fn read(
+        &self,
+        counter: u8,
+        table: Option<&Name>,
+        reading: Reading,
+        element: usize,
+    ) -> Option<u64> {
+        let entries = self.0.get()?.borrow();
+        let handle = entries.handle(counter)?;
+        let now = clock::now();
+        let Some(table) = table else {
+            return handle.with(now, |entry| entry.read(reading, element));
+        };
+        // The same key in another table.
+        let other = entries.tables.as_ref()?.get(table)?;
+        if other.key != handle.table.key {
+            return None;
+        }
+        let key = handle.with(now, |entry| entry.key());
+        other.read(key.bytes(), reading, element, now)
+    }
+}
+
+/// Whose fault the outcome of an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Neither,
+    ClientError,
+    ServerFailure,
+}
+
+fn count(entry: &mut Entry<'_>, outcome: Outcome) {
+    let (number, rate) = match outcome {
+        Outcome::Neither => return,
+        Outcome::ClientError => (Data::HttpErrCnt, Data::HttpErrRate),
+        Outcome::ServerFailure => (Data::HttpFailCnt, Data::HttpFailRate),
+    };
+    entry.count(number, 0, 1);
+    entry.count(rate, 0, 1);
+    entry.touch();
+}
+
+/// The outcome of an exchange that a server answered with `status`, as HAProxy counts it.
+fn of_status(status: u16) -> Outcome {
+    match status {
+        400..=499 => Outcome::ClientError,
+        // Not implemented, and a version that is not supported: the request is the cause.
+        501 | 505 => Outcome::Neither,
+        500..=599 => Outcome::ServerFailure,
+        _ => Outcome::Neither,
+    }
+}
+
+/// The outcome of an exchange that no server answered, as HAProxy counts it.
+fn of_reason(reason: Reason) -> Outcome {
+    match reason {
+        Reason::RuleDenied | Reason::RequestBodyMalformed | Reason::RequestBodyTimeout => {
+            Outcome::ClientError
+        }
+        // A server that cannot be reached is no failure of the exchange for HAProxy; one that gives
+        // no valid answer is.
+        _ if reason.side() == Side::Server => match reason.retry() {
+            Retry::Empty | Retry::Timeout | Retry::Malformed => Outcome::ServerFailure,
+            Retry::Connect | Retry::Refused | Retry::Never => Outcome::Neither,
+        },
+        _ => Outcome::Neither,
+    }
+}

@@ -1,0 +1,173 @@
+//! Tables: what rules track, what conditions read, and what a reload keeps.
+
+use crate::rig::{Client, Gate, OK, Origin, Proxy, Setup};
+
+/// A table of clients' names, as they say themselves, that keeps `store`.
+fn table(store: &str) -> String {
+    format!("[table.names]\nkey = 'string'\nsize = 100\nexpire = '1h'\nstore = [{store}]\n")
+}
+
+const TRACK: &str = "{ track = { table = 'names', key = 'req.hdr(x-name)' } }";
+
+/// A proxy for `origin` that tracks names; the server sees in `x-seen` what `reads` yields.
+fn tracking(origin: &Origin, store: &str, reads: &str) -> Setup {
+    Setup::of(&[origin])
+        .frontend(&format!(
+            "rule = [{TRACK}, {{ when = 'path == \"/denied\"', deny = 403 }}, \
+             {{ set_header = {{ x-seen = '%[{reads}]' }} }}]"
+        ))
+        .rest(&table(store))
+}
+
+/// The status of the answer to a request of the client `name`.
+fn ask(proxy: &Proxy, target: &str, name: &str) -> u16 {
+    let lines = format!("host: test\r\nx-name: {name}\r\nconnection: close\r\n");
+    proxy
+        .ask(format!("GET {target} HTTP/1.1\r\n{lines}\r\n"))
+        .status()
+}
+
+/// What the server saw of the last request in `x-seen`.
+fn seen(origin: &Origin) -> String {
+    let requests = origin.requests();
+    let last = requests.last().expect("a request");
+    last.field("x-seen").unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_client_over_its_rate_is_refused_and_others_are_not() {
+    let origin = Origin::answering(OK);
+    let setup = Setup::of(&[&origin])
+        .frontend(&format!(
+            "rule = [{TRACK}, {{ when = 'sc_http_req_rate(0) > 3', deny = 429 }}]"
+        ))
+        .rest(&table("'http_req_rate(1h)'"));
+    let proxy = setup.start();
+    let statuses = |name| [0; 5].map(|_| ask(&proxy, "/", name));
+    assert_eq!(statuses("a"), [200, 200, 200, 429, 429]);
+    assert_eq!(statuses("b"), [200, 200, 200, 429, 429]);
+}
+
+#[test]
+fn errors_and_failures_are_counted_as_haproxy_does() {
+    for (answer, target, counted) in [
+        ("200 OK", "/", "0/0"),
+        ("404 No", "/", "1/0"),
+        ("500 No", "/", "0/1"),
+        ("501 No", "/", "0/0"),
+        ("503 No", "/", "0/1"),
+        ("505 No", "/", "0/0"),
+        ("200 OK", "/denied", "1/0"),
+        ("garbage", "/", "0/1"),
+        ("", "/", "0/1"),
+    ] {
+        let line = match answer {
+            "" | "garbage" => answer.to_owned(),
+            _ => format!("HTTP/1.1 {answer}"),
+        };
+        let origin = Origin::answering(format!("{line}\r\ncontent-length: 0\r\n\r\n"));
+        let reads = "sc_http_err_cnt(0)]/%[sc_http_fail_cnt(0)";
+        let proxy = tracking(&origin, "'http_err_cnt', 'http_fail_cnt'", reads).start();
+        ask(&proxy, target, "a");
+        ask(&proxy, "/", "a");
+        assert_eq!(seen(&origin), counted, "{answer} {target}");
+    }
+}
+
+#[test]
+fn rules_of_answers_see_the_answer_counted() {
+    let origin = Origin::answering("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n");
+    let setup = Setup::of(&[&origin])
+        .frontend(&format!(
+            "rule = [{TRACK}, {{ on = 'response', set_header = {{ x-errors = '%[sc_http_err_cnt(0)]' }} }}, \
+             {{ on = 'response', track = {{ table = 'names', key = 'str(late)' }} }}, \
+             {{ on = 'response', set_header = {{ x-late = '%[sc_http_err_cnt(1)]' }} }}]"
+        ))
+        .rest(&table("'http_err_cnt'"));
+    let proxy = setup.start();
+    let answer = proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nx-name: a\r\n\r\n");
+    assert_eq!(answer.field("x-errors"), Some("1"));
+    // What is tracked after the answer came has it counted too.
+    assert_eq!(answer.field("x-late"), Some("1"));
+}
+
+#[test]
+fn what_is_tracked_is_released_when_the_exchange_is_over() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let reads = "sc_conn_cur(0)]/%[sc_trackers(0)]/%[sc_conn_cnt(0)";
+    let proxy = tracking(&origin, "'conn_cur', 'conn_cnt'", reads).start();
+    let mut clients: Vec<Client> = (0..2).map(|_| proxy.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send("GET / HTTP/1.1\r\nhost: test\r\nx-name: a\r\n\r\n");
+        origin.wait_for_requests(number + 1);
+    }
+    assert_eq!(seen(&origin), "2/2/2");
+    // One client leaves before its answer, one gets it.
+    drop(clients.remove(0));
+    gate.open();
+    assert_eq!(clients[0].response().status(), 200);
+    proxy.wait_for_lines(2);
+    ask(&proxy, "/", "a");
+    assert_eq!(seen(&origin), "1/1/3");
+}
+
+#[test]
+fn bytes_of_bodies_are_counted_when_the_exchange_is_over() {
+    let origin = Origin::answering(format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{}",
+        "x".repeat(5_000)
+    ));
+    let reads = "sc_kbytes_in(0)]/%[sc_kbytes_out(0)]/%[sc_bytes_out_rate(0)";
+    let store = "'bytes_in_cnt', 'bytes_out_cnt', 'bytes_out_rate(1h)'";
+    let proxy = tracking(&origin, store, reads).start();
+    let body = "y".repeat(3_000);
+    let head = "POST / HTTP/1.1\r\nhost: test\r\nx-name: a\r\ncontent-length: 3000\r\n";
+    proxy.ask(format!("{head}connection: close\r\n\r\n{body}"));
+    proxy.wait_for_lines(1);
+    ask(&proxy, "/", "a");
+    assert_eq!(seen(&origin), "2/4/5000");
+}
+
+#[test]
+fn a_second_rule_does_not_change_what_a_counter_tracks() {
+    let origin = Origin::answering(OK);
+    let setup = Setup::of(&[&origin])
+        .frontend(
+            "rule = [{ track = { table = 'names', key = 'str(first)' } }, \
+             { track = { table = 'names', key = 'str(second)', counter = 0 } }, \
+             { track = { table = 'others', key = 'req.hdr(absent)', counter = 2 } }, \
+             { set_header = { x-seen = '%[sc_http_req_cnt(0)]/%[sc_tracked(0)]/%[sc_tracked(2)]/%[sc_http_req_cnt(2)]/%[sc_http_req_cnt(0,others)]' } }]",
+        )
+        .backend("rule = [{ track = { table = 'names', key = 'str(second)', counter = 5 } }, { set_header = { x-second = '%[sc_http_req_cnt(5)]' } }]")
+        .rest(&table("'http_req_cnt'"))
+        .rest("[table.others]\nkey = 'string'\nsize = 10\nstore = 'http_req_cnt'\n");
+    let proxy = setup.start();
+    for _ in 0..2 {
+        ask(&proxy, "/", "a");
+    }
+    assert_eq!(seen(&origin), "2/1/0//0");
+    let requests = origin.requests();
+    assert_eq!(requests[1].field("x-second"), Some("2"));
+}
+
+#[test]
+fn a_reload_keeps_entries_as_long_as_name_and_type_of_the_table_stay() {
+    let origin = Origin::answering(OK);
+    let with = |store: &str| tracking(&origin, store, "sc_http_req_cnt(0)");
+    let proxy = with("'http_req_cnt'").start();
+    ask(&proxy, "/", "a");
+    // Another table at the same place, and other data in this one.
+    proxy.apply(&with("'gpc(3)', 'http_req_cnt'").rest("[table.z]\nkey = 'ip'\nsize = 1\n"));
+    ask(&proxy, "/", "a");
+    assert_eq!(seen(&origin), "2");
+    let text = table("'http_req_cnt'").replace("'string'", "'string(10)'");
+    let other = Setup::of(&[&origin])
+        .frontend(&format!(
+            "rule = [{TRACK}, {{ set_header = {{ x-seen = '%[sc_http_req_cnt(0)]' }} }}]"
+        ))
+        .rest(&text);
+    proxy.apply(&other);
+    ask(&proxy, "/", "a");
+    assert_eq!(seen(&origin), "1");
+}
