@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 
 use crate::base::Peer;
 use crate::exchange::{ClientTls, RequestId};
@@ -53,6 +53,8 @@ pub struct ConnectionFacts<'a> {
 pub struct RequestFacts<'a> {
     /// As received.
     pub method: &'a Method,
+    /// The version of HTTP.
+    pub version: Version,
     /// The target as received.
     pub target: &'a Uri,
     /// The path in the spelling that conditions compare: as received, or another one.
@@ -97,7 +99,7 @@ impl<'a> Facts<'a> {
         holder.map_or(Value::Absent, |holder| holder.get(variable, scratch))
     }
 
-    fn headers(&self, side: Side) -> Option<&'a HeaderMap> {
+    pub(super) fn headers(&self, side: Side) -> Option<&'a HeaderMap> {
         match side {
             Side::Request => self.request.map(|request| request.headers),
             Side::Response => self.response.map(|response| response.headers),

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use http::{HeaderName, header};
 
-use crate::plan::expr::{Argument, Fetch};
+use crate::plan::expr::{Argument, Fetch, Type};
 
 use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
-use super::scratch::{Scratch, Value};
-use super::table_fetch;
+use super::scratch::{Scratch, Value, address, leading_number};
+use super::target_fetch::{path, path_and_query, url};
+use super::{head_fetch, process_fetch, table_fetch, tls_fetch};
 
 /// The one value of a fetch: of several, the last one, or the wanted occurrence.
 pub(super) fn one<'a>(
@@ -29,7 +30,9 @@ pub(super) fn one<'a>(
         Fetch::DstPort => int(connection.local.map(|local| local.port())),
         Fetch::SslFc => Value::Bool(connection.tls.is_some()),
         Fetch::SslFcSni => text(connection.tls.and_then(|tls| tls.server_name.as_deref())),
-        Fetch::SslCUsed => Value::Bool(connection.tls.is_some_and(|tls| tls.certificate.is_some())),
+        Fetch::SslCUsed | Fetch::SslFcHasCrt => {
+            Value::Bool(connection.tls.is_some_and(|tls| tls.certificate.is_some()))
+        }
         Fetch::FeName => Value::Text(connection.frontend.as_bytes()),
         Fetch::UniqueId => Value::Text(facts.id.as_bytes()),
         Fetch::BeName => text(facts.backend),
@@ -53,13 +56,44 @@ pub(super) fn one<'a>(
                 .response
                 .and_then(|response: ResponseFacts<'a>| response.server),
         ),
-        Fetch::ReqHdrCnt => {
-            let name = field(arguments);
-            let lines = facts.lines(Side::Request, name);
+        Fetch::ReqHdrCnt | Fetch::ResHdrCnt => {
+            let lines = facts.lines(side(fetch), field(arguments));
             Value::Int(lines.map(|line| values(line).count()).sum::<usize>() as i64)
         }
-        Fetch::ReqHdr | Fetch::ReqFhdr | Fetch::ResHdr => occurrence(fetch, arguments, facts),
-        Fetch::UrlParam => {
+        Fetch::ReqFhdrCnt | Fetch::ResFhdrCnt => {
+            let lines = facts.lines(side(fetch), field(arguments));
+            Value::Int(lines.count() as i64)
+        }
+        Fetch::ReqHdr | Fetch::ReqFhdr | Fetch::ResHdr | Fetch::ResFhdr => {
+            occurrence(fetch, arguments, facts)
+        }
+        Fetch::ReqHdrIp | Fetch::ReqHdrVal | Fetch::ResHdrIp | Fetch::ResHdrVal => {
+            match occurrence(fetch, arguments, facts) {
+                Value::Text(text) => seen_as(fetch, text),
+                other => other,
+            }
+        }
+        Fetch::ReqHdrNames | Fetch::ResHdrNames => {
+            head_fetch::names(arguments, side(fetch), facts, scratch)
+        }
+        Fetch::ReqHdrs | Fetch::ResHdrs => head_fetch::fields(side(fetch), facts, scratch),
+        Fetch::ReqVer => of_request(head_fetch::version),
+        Fetch::FcHttpMajor => of_request(head_fetch::major_version),
+        Fetch::ReqProtoHttp => of_request(|_| Value::Bool(true)),
+        Fetch::Base | Fetch::Baseq => head_fetch::base(fetch, facts, scratch),
+        Fetch::Base32 | Fetch::Url32 => head_fetch::base_hash(fetch, facts, scratch),
+        Fetch::HttpAuthType => head_fetch::auth_type(facts),
+        Fetch::HttpAuthUser | Fetch::HttpAuthPass => head_fetch::basic(fetch, facts, scratch),
+        Fetch::HttpAuthBearer => head_fetch::bearer(field(arguments), facts),
+        Fetch::ReqCookCnt | Fetch::ResCookCnt => {
+            let mut count = 0;
+            let _ = each(fetch, arguments, facts, |_| {
+                count += 1;
+                ControlFlow::Continue(())
+            });
+            Value::Int(count)
+        }
+        Fetch::UrlParam | Fetch::UrlParamVal => {
             let mut found = Value::Absent;
             let _ = each(fetch, arguments, facts, |value| {
                 found = value;
@@ -67,7 +101,7 @@ pub(super) fn one<'a>(
             });
             found
         }
-        Fetch::ReqCook => {
+        Fetch::ReqCook | Fetch::ReqCookVal | Fetch::ResCook | Fetch::ResCookVal => {
             let has_name = matches!(arguments.first(), Some(Argument::Text(_)));
             let mut found = Value::Absent;
             let _ = each(fetch, arguments, facts, |value| {
@@ -79,6 +113,30 @@ pub(super) fn one<'a>(
             });
             found
         }
+        Fetch::SslFcHasSni => {
+            Value::Bool(connection.tls.is_some_and(|tls| tls.server_name.is_some()))
+        }
+        Fetch::SslFcAlpn => text(connection.tls.and_then(|tls| tls.alpn.as_deref())),
+        Fetch::SslFcProtocol => text(connection.tls.map(tls_fetch::protocol)),
+        Fetch::SslFcCipher => text(connection.tls.map(tls_fetch::cipher)),
+        Fetch::SslCVerify => connection.tls.map_or(Value::Absent, |_| Value::Int(0)),
+        Fetch::Env | Fetch::Hostname => Value::Absent,
+        Fetch::Nbproc | Fetch::Proc => Value::Int(1),
+        Fetch::Pid => Value::Int(std::process::id().into()),
+        Fetch::Date => process_fetch::date(arguments),
+        Fetch::DateUs => process_fetch::date_us(),
+        Fetch::Rand => process_fetch::rand(arguments, scratch),
+        Fetch::Uuid => process_fetch::uuid(scratch),
+        Fetch::AlwaysTrue => Value::Bool(true),
+        Fetch::AlwaysFalse => Value::Bool(false),
+        Fetch::Bin => match arguments.first() {
+            Some(Argument::Bytes(bytes)) => Value::Text(bytes),
+            _ => Value::Absent,
+        },
+        Fetch::Ipv4 | Fetch::Ipv6 => match arguments.first() {
+            Some(Argument::Ip(addr)) => ip(Some(*addr)),
+            _ => Value::Absent,
+        },
         Fetch::Var => variable(arguments, facts, scratch),
         Fetch::ScConnCnt
         | Fetch::ScConnCur
@@ -129,28 +187,44 @@ pub(super) fn each<'a>(
     mut see: impl FnMut(Value<'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     match fetch {
-        Fetch::ReqHdr | Fetch::ResHdr => {
+        Fetch::ReqHdr
+        | Fetch::ReqHdrIp
+        | Fetch::ReqHdrVal
+        | Fetch::ResHdr
+        | Fetch::ResHdrIp
+        | Fetch::ResHdrVal => {
             let lines = facts.lines(side(fetch), field(arguments));
             for value in lines.flat_map(values) {
-                see(Value::Text(value))?;
+                see(seen_as(fetch, value))?;
             }
         }
-        Fetch::ReqFhdr => {
-            for line in facts.lines(Side::Request, field(arguments)) {
+        Fetch::ReqFhdr | Fetch::ResFhdr => {
+            for line in facts.lines(side(fetch), field(arguments)) {
                 see(Value::Text(line))?;
             }
         }
-        Fetch::ReqCook => {
+        Fetch::ReqCook | Fetch::ReqCookCnt | Fetch::ReqCookVal => {
             let name = named(arguments);
             for line in facts.lines(Side::Request, Some(&header::COOKIE)) {
                 for (key, value) in cookies(line) {
                     if name.is_none_or(|name| name == key) {
-                        see(Value::Text(value))?;
+                        see(seen_as(fetch, value))?;
                     }
                 }
             }
         }
-        Fetch::UrlParam => {
+        // Attributes follow the cookie after a semicolon (RFC 6265 §4.1.1).
+        Fetch::ResCook | Fetch::ResCookCnt | Fetch::ResCookVal => {
+            let name = named(arguments);
+            for line in facts.lines(Side::Response, Some(&header::SET_COOKIE)) {
+                if let Some((key, value)) = cookies(line).next()
+                    && name.is_none_or(|name| name == key)
+                {
+                    see(seen_as(fetch, value))?;
+                }
+            }
+        }
+        Fetch::UrlParam | Fetch::UrlParamVal => {
             let Some(request) = &facts.request else {
                 return ControlFlow::Continue(());
             };
@@ -163,7 +237,7 @@ pub(super) fn each<'a>(
                     false => name == key,
                 });
                 if is_it {
-                    see(Value::Text(value))?;
+                    see(seen_as(fetch, value))?;
                 }
             }
         }
@@ -171,6 +245,15 @@ pub(super) fn each<'a>(
         _ => {}
     }
     ControlFlow::Continue(())
+}
+
+/// The value of one of many texts: for some fetches a number, or an address.
+fn seen_as(fetch: Fetch, text: &[u8]) -> Value<'_> {
+    match fetch.row().yields {
+        Type::Int => Value::Int(leading_number(text)),
+        Type::Ip => address(text).map_or(Value::Absent, Value::Ip),
+        _ => Value::Text(text),
+    }
 }
 
 fn variable<'a>(arguments: &'a [Argument], facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
@@ -196,49 +279,16 @@ fn text(text: Option<&str>) -> Value<'_> {
     text.map_or(Value::Absent, |text| Value::Text(text.as_bytes()))
 }
 
-fn path<'a>(request: &RequestFacts<'a>) -> Value<'a> {
-    // `*` is no path.
-    match request.path.starts_with('/') {
-        true => Value::Text(request.path.as_bytes()),
-        false => Value::Absent,
-    }
-}
-
-fn path_and_query<'a>(request: &RequestFacts<'a>, scratch: &mut Scratch) -> Value<'a> {
-    let path = path(request);
-    let (Some(query), Value::Text(path)) = (request.target.query(), path) else {
-        return path;
-    };
-    scratch.write(|bytes| {
-        bytes.extend_from_slice(path);
-        bytes.push(b'?');
-        bytes.extend_from_slice(query.as_bytes());
-    })
-}
-
-fn url<'a>(request: &RequestFacts<'a>, scratch: &mut Scratch) -> Value<'a> {
-    let (Some(scheme), Some(authority)) = (request.target.scheme_str(), request.target.authority())
-    else {
-        return match path_and_query(request, scratch) {
-            Value::Absent => Value::Text(request.path.as_bytes()),
-            url => url,
-        };
-    };
-    scratch.write(|bytes| {
-        bytes.extend_from_slice(scheme.as_bytes());
-        bytes.extend_from_slice(b"://");
-        bytes.extend_from_slice(authority.as_str().as_bytes());
-        bytes.extend_from_slice(request.path.as_bytes());
-        if let Some(query) = request.target.query() {
-            bytes.push(b'?');
-            bytes.extend_from_slice(query.as_bytes());
-        }
-    })
-}
-
 fn side(fetch: Fetch) -> Side {
     match fetch {
-        Fetch::ResHdr => Side::Response,
+        Fetch::ResHdr
+        | Fetch::ResFhdr
+        | Fetch::ResHdrCnt
+        | Fetch::ResFhdrCnt
+        | Fetch::ResHdrIp
+        | Fetch::ResHdrVal
+        | Fetch::ResHdrNames
+        | Fetch::ResHdrs => Side::Response,
         _ => Side::Request,
     }
 }
@@ -271,7 +321,7 @@ fn occurrence<'a>(fetch: Fetch, arguments: &'a [Argument], facts: &Facts<'a>) ->
         return Value::Absent;
     };
     let found = match fetch {
-        Fetch::ReqFhdr => nth_of(asked > 0, nth, || {
+        Fetch::ReqFhdr | Fetch::ResFhdr => nth_of(asked > 0, nth, || {
             facts.lines(side(fetch), field(arguments))
         }),
         _ => nth_of(asked > 0, nth, || {

@@ -1,7 +1,7 @@
 //! Expressions, conditions and templates, compiled and evaluated.
 //!
 //! `control::assemble` compiles the expressions of the plan ([`crate::plan::expr`]); rooms of the
-//! data plane evaluate them against the [`Facts`] of an exchange. Pure: no clock, no state, and no
+//! data plane evaluate them against the [`Facts`] of an exchange. No state, and no
 //! allocation once a worker's [`Scratch`] has grown to the size that its expressions need.
 //!
 //! Names, types and semantics are HAProxy's (configuration manual, sections 7.3 and 7.4). Every
@@ -13,14 +13,18 @@ mod condition;
 mod convert;
 mod facts;
 mod fetch;
+mod head_fetch;
 mod list;
+mod process_fetch;
 mod program;
 mod scratch;
 mod table_fetch;
 mod tables;
+mod target_fetch;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tls_fetch;
 mod variables;
 
 pub use condition::Condition;

@@ -7,14 +7,16 @@ use crate::plan::expr::{Argument, Expr, Fetch};
 use super::case::Case;
 use super::convert::{self, Conversion};
 use super::facts::{Facts, RequestFacts};
-use super::fetch;
 use super::scratch::{Scratch, Value};
+use super::{fetch, process_fetch};
 
 /// A compiled expression.
 #[derive(Debug)]
 pub struct Program {
     fetch: Fetch,
     arguments: Box<[Argument]>,
+    /// The value, if it was known when the program was compiled.
+    known: Option<Box<[u8]>>,
     conversions: Box<[Conversion]>,
     /// Whether a condition looks at several values.
     has_many: bool,
@@ -38,6 +40,7 @@ impl Program {
         Self {
             fetch: expr.fetch,
             arguments: expr.arguments.as_slice().into(),
+            known: process_fetch::known(expr.fetch, &expr.arguments),
             conversions: conversions.collect(),
             has_many: expr.has_many(),
             case,
@@ -55,7 +58,7 @@ impl Program {
 
     /// The one value: of several, the last one.
     pub fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
-        let value = fetch::one(self.fetch, &self.arguments, facts, scratch);
+        let value = self.fetched(facts, scratch);
         self.converted(value, facts, scratch)
     }
 
@@ -97,7 +100,7 @@ impl Program {
             holds
         };
         if !self.has_many {
-            let value = fetch::one(self.fetch, &self.arguments, facts, scratch);
+            let value = self.fetched(facts, scratch);
             return test(value, scratch);
         }
         let found = fetch::each(self.fetch, &self.arguments, facts, |value| {
@@ -107,6 +110,13 @@ impl Program {
             }
         });
         found.is_break()
+    }
+
+    fn fetched<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
+        match &self.known {
+            Some(text) => Value::Text(text),
+            None => fetch::one(self.fetch, &self.arguments, facts, scratch),
+        }
     }
 
     fn converted<'a>(

@@ -1,8 +1,9 @@
 //! Values, and the buffer in which they are computed.
 
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
+use crate::base::rng::Rng;
 use crate::plan::expr::Type;
 
 /// A value while an expression is evaluated.
@@ -26,11 +27,13 @@ pub enum Value<'a> {
 }
 
 /// The buffer for the values of one evaluation. One for each worker; bounded.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scratch {
     bytes: Vec<u8>,
     /// For texts that are made from a text in `bytes`.
     spare: Vec<u8>,
+    /// Chance for `rand` and `uuid`.
+    rng: Rng,
 }
 
 /// The most bytes of all values of one evaluation: many times the largest head, so that only a
@@ -41,7 +44,27 @@ pub(super) const MOST_BYTES: usize = 4 << 20;
 /// The most bytes that are kept for the next evaluation.
 const KEPT_BYTES: usize = 64 << 10;
 
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::with_chance(Rng::from_entropy())
+    }
+}
+
 impl Scratch {
+    /// An empty scratch. Expressions that ask for chance take it from `rng`.
+    pub fn with_chance(rng: Rng) -> Self {
+        Self {
+            bytes: Vec::new(),
+            spare: Vec::new(),
+            rng,
+        }
+    }
+
+    /// Chance for this evaluation.
+    pub(super) fn rng(&self) -> &Rng {
+        &self.rng
+    }
+
     /// Clears the buffer for the next evaluation. Older values have no bytes any more.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -157,9 +180,8 @@ impl Scratch {
     pub(super) fn ip_of<'a>(&self, value: Value<'a>) -> Value<'a> {
         match value {
             Value::Text(_) | Value::Scratch(..) => {
-                let text = self.text(value).and_then(|text| str::from_utf8(text).ok());
-                let addr = text.and_then(|text| text.parse::<IpAddr>().ok());
-                addr.map_or(Value::Absent, |addr| Value::Ip(addr.to_canonical()))
+                let addr = self.text(value).and_then(address);
+                addr.map_or(Value::Absent, Value::Ip)
             }
             // As HAProxy: the last 32 bits.
             Value::Int(number) => Value::Ip(Ipv4Addr::from(number as u32).into()),
@@ -220,8 +242,18 @@ impl Scratch {
     }
 }
 
+/// The address that `text` is; a port after an IPv4 address is left out.
+pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?;
+    if let Ok(addr) = text.parse::<IpAddr>() {
+        return Some(addr.to_canonical());
+    }
+    let addr: SocketAddrV4 = text.parse().ok()?;
+    Some((*addr.ip()).into())
+}
+
 /// The number at the beginning of `text`, bounded to 64 bits; 0 if it begins with none.
-fn leading_number(text: &[u8]) -> i64 {
+pub(super) fn leading_number(text: &[u8]) -> i64 {
     let (is_negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),

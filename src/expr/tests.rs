@@ -2,11 +2,12 @@
 //!
 //! The examples of `field`, `word` and `regsub` are those of HAProxy's configuration manual.
 
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, Uri, Version};
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Peer;
+use crate::base::rng::Rng;
+use crate::base::{Peer, TlsVersion};
 use crate::config::written as parse;
 use crate::exchange::{ClientTls, RequestId};
 
@@ -54,6 +55,7 @@ impl Asked {
             },
             request: Some(RequestFacts {
                 method: &self.method,
+                version: Version::HTTP_11,
                 target: &self.target,
                 path: self.target.path(),
                 also: &[],
@@ -181,6 +183,62 @@ fn a_condition_looks_at_each_value_unless_one_is_asked_for() {
     asked.is_not(r#"req.hdr(x-list) != "a""#);
     asked.is(r#"req.hdr(x-list) != "d""#);
     asked.is(r#"req.hdr(x-list),upper in ["B"]"#);
+}
+
+#[test]
+fn a_client_of_tls_is_seen() {
+    let mut asked = Asked::get("/");
+    for absent in [
+        "ssl_fc_alpn",
+        "ssl_fc_protocol",
+        "ssl_fc_cipher",
+        "ssl_c_verify",
+    ] {
+        asked.gives(absent, None);
+    }
+    asked.gives("ssl_fc_has_sni", "0");
+    asked.tls = Some(ClientTls {
+        version: TlsVersion::V1_2,
+        cipher: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        server_name: Some("a.test".into()),
+        alpn: Some("h2".into()),
+        certificate: None,
+    });
+    asked.gives("ssl_fc_has_sni", "1");
+    asked.gives("ssl_fc_alpn", "h2");
+    asked.gives("ssl_fc_protocol", "TLSv1.2");
+    // HAProxy shows OpenSSL's names.
+    asked.gives("ssl_fc_cipher", "ECDHE-RSA-AES128-GCM-SHA256");
+    asked.gives("ssl_fc_has_crt", "0");
+    asked.gives("ssl_c_verify", "0");
+}
+
+#[test]
+fn an_address_with_a_port_is_an_address() {
+    let asked = Asked::get("/").with("x", "10.1.2.3:80, 2001:db8::1, 10.1.2.3x");
+    asked.gives("hdr_ip(x,1)", "10.1.2.3");
+    asked.gives("hdr_ip(x,2)", "2001:db8::1");
+    asked.gives("hdr_ip(x)", None);
+    asked.is(r#"hdr_ip(x) in ["10.0.0.0/8"]"#);
+    asked.is_not(r#"hdr_ip(x) in ["192.0.2.0/24"]"#);
+}
+
+#[test]
+fn chance_is_within_its_range_and_differs() {
+    let asked = Asked::get("/");
+    let program = Program::compile(&parse::expression("rand(3)"));
+    let mut scratch = Scratch::with_chance(Rng::seeded(1));
+    let mut seen = [0; 3];
+    for _ in 0..100 {
+        match program.value(&asked.facts(), &mut scratch) {
+            Value::Int(number @ 0..3) => seen[number as usize] += 1,
+            other => unreachable!("{other:?}"),
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 10), "{seen:?}");
+    let uuid = asked.value("uuid").expect("a value");
+    assert!(uuid.len() == 36 && uuid.as_bytes()[14] == b'4', "{uuid}");
+    assert_ne!(asked.value("uuid"), Some(uuid));
 }
 
 #[test]

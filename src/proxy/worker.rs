@@ -163,6 +163,7 @@ impl Worker {
             process_gate,
             mut commands,
         } = self;
+        let chance = Rng::seeded(rng.next_u64());
         let context = Rc::new(Context {
             views: Views::new(current, observer.attempts()),
             dialer,
@@ -172,7 +173,7 @@ impl Worker {
             observer,
             metrics,
             rng,
-            scratch: RefCell::new(Scratch::default()),
+            scratch: RefCell::new(Scratch::with_chance(chance)),
             anchor: Cell::new(Anchor::now()),
             dates: DateCache::default(),
             connections: Rc::new(Connections::default()),

@@ -242,6 +242,18 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             "false" | "0" => Ok(Argument::Bool(false)),
             _ => Err(wrong("`true` or `false`", "write `true` or `false`")),
         },
+        Kind::Hexadecimal => hexadecimal(text).map(Argument::Bytes).ok_or_else(|| {
+            let help = "write two digits for each byte: `616263`";
+            wrong("pairs of hexadecimal digits", help)
+        }),
+        Kind::Ipv4 => text
+            .parse()
+            .map(|addr: Ipv4Addr| Argument::Ip(addr.into()))
+            .map_err(|_| wrong("an IPv4 address", "write an address such as `192.0.2.1`")),
+        Kind::Ipv6 => text
+            .parse()
+            .map(|addr: Ipv6Addr| Argument::Ip(addr.into()))
+            .map_err(|_| wrong("an IPv6 address", "write an address such as `2001:db8::1`")),
         Kind::Field => HeaderName::from_bytes(text.as_bytes())
             .map(Argument::Field)
             .map_err(|_| wrong("the name of a field", "write a name such as `host`")),
@@ -313,6 +325,17 @@ pub(super) fn parse_variable(text: &str, part: Range<usize>) -> Result<Variable,
 fn flags(text: &str, known: &str) -> Option<Argument> {
     let is_known = text.chars().all(|c| known.contains(c));
     is_known.then(|| Argument::Text(known.chars().filter(|c| text.contains(*c)).collect()))
+}
+
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(
+        digits
+            .chunks(2)
+            .map(|pair| (pair[0] << 4 | pair[1]) as u8)
+            .collect(),
+    )
 }
 
 fn mask4(text: &str) -> Option<Ipv4Addr> {

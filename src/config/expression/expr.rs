@@ -210,7 +210,16 @@ fn unknown(
     part: Range<usize>,
     known: impl Iterator<Item = &'static str> + Clone,
 ) -> Mistake {
-    let list = format!("known are {}", suggest::list(known.clone()));
+    // There are too many to show: those that begin alike.
+    let family = name.split(['.', '_']).next().unwrap_or_default();
+    let is_alike =
+        |known: &&str| !family.is_empty() && known.split(['.', '_']).next() == Some(family);
+    let alike: Vec<&str> = known.clone().filter(is_alike).collect();
+    let all = "conf/reference/expressions.md has them all";
+    let list = match alike.is_empty() {
+        true => all.to_owned(),
+        false => format!("known are {}; {all}", suggest::list(alike)),
+    };
     match suggest::nearest(name, known) {
         Some(word) => Mistake::new(
             part,

@@ -160,11 +160,12 @@ fn says(text: &str, marked: &str, said: &str) {
 #[test]
 fn mistakes_are_pointed_at() {
     says(
-        r#"req.hdrs(host) == "a""#,
-        r#"»req.hdrs«(host) == "a""#,
-        "unknown fetch `req.hdrs`, did you mean `req.hdr`?; known are `src`, `src_port`, `dst`, `dst_port`, \
-         `ssl_fc`, `ssl_fc_sni`, `ssl_c_used`, `fe_name`, `unique-id`, `method`, `path`, `pathq`, \
-         `query`, `url`, `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt` and 36 more",
+        r#"req.hdrr(host) == "a""#,
+        r#"»req.hdrr«(host) == "a""#,
+        "unknown fetch `req.hdrr`, did you mean `req.hdr`?; known are `req.hdr`, `req.fhdr`, `req.fhdr_cnt`, \
+         `req.hdr_ip`, `req.hdr_val`, `req.hdr_names`, `req.hdrs`, `req.ver`, `req_ver`, `req.proto_http`, \
+         `req_proto_http`, `req.cook_cnt`, `req.cook_val`, `req.hdr_cnt`, `req.cook`; \
+         conf/reference/expressions.md has them all",
     );
     says(
         "status == 200",

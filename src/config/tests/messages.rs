@@ -3119,9 +3119,9 @@ fn a_mistake_in_a_condition_is_shown_at_its_character() {
             "[[frontend.web.route]]\nwhen = {when}\nbackend = 'app'\n"
         )))
     };
-    let text = route(r#"'path == "/a" and req.hdrs(host)'"#);
-    let said = "unknown fetch `req.hdrs`, did you mean `req.hdr`?\n --> evenkeel.toml:7:26\n  |\n\
-                7 | when = 'path == \"/a\" and req.hdrs(host)'\n  |                          ^^^^^^^^\n";
+    let text = route(r#"'path == "/a" and req.hdrr(host)'"#);
+    let said = "unknown fetch `req.hdrr`, did you mean `req.hdr`?\n --> evenkeel.toml:7:26\n  |\n\
+                7 | when = 'path == \"/a\" and req.hdrr(host)'\n  |                          ^^^^^^^^\n";
     assert!(text.contains(said), "{text}");
     let text = route(r#""path == \"/a\" && ssl_fc""#);
     assert!(text.contains("evenkeel.toml:7:24\n"), "{text}");

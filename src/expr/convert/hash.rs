@@ -119,7 +119,7 @@ impl Hash {
 }
 
 /// HAProxy's `full_hash`: Bob Jenkins' "4-byte integer hashing", and a multiplication.
-fn mixed(hash: u32) -> u32 {
+pub(in crate::expr) fn mixed(hash: u32) -> u32 {
     let add = u32::wrapping_add;
     let hash = add(add(hash, 0x7ed5_5d16), hash << 12);
     let hash = hash ^ 0xc761_c23c ^ (hash >> 19);
@@ -173,7 +173,7 @@ pub(super) fn djb2(bytes: &[u8]) -> u32 {
     })
 }
 
-pub(super) fn sdbm(bytes: &[u8]) -> u32 {
+pub(in crate::expr) fn sdbm(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |hash: u32, byte| {
         hash.wrapping_mul(65599).wrapping_add((*byte).into())
     })

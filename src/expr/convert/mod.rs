@@ -6,7 +6,7 @@
 mod arguments;
 mod encode;
 mod functions;
-mod hash;
+pub(super) mod hash;
 mod json;
 mod map;
 mod number;

@@ -56,6 +56,9 @@ macro_rules! fetches {
     (@iterates Each) => { true };
 }
 
+/// The units of `date`.
+const UNITS: &[&str] = &["s", "ms", "us"];
+
 fetches! {
     /// The client's address: the peer of the connection, or what a PROXY header or a trusted proxy says it is. Absent for a peer without an address.
     Src = "src", (), Ip, Connection;
@@ -69,6 +72,18 @@ fetches! {
     SslFc = "ssl_fc", (), Bool, Handshake;
     /// The name that the client asked for in its TLS handshake, in lower case. Absent without TLS or without a name.
     SslFcSni = "ssl_fc_sni", (), Text, Handshake;
+    /// Whether the client asked for a name in its TLS handshake.
+    SslFcHasSni = "ssl_fc_has_sni", (), Bool, Handshake;
+    /// The protocol that was negotiated in the TLS handshake: `h2`. Absent without one.
+    SslFcAlpn = "ssl_fc_alpn", (), Text, Handshake;
+    /// The version of TLS: `TLSv1.2` or `TLSv1.3`. Absent without TLS.
+    SslFcProtocol = "ssl_fc_protocol", (), Text, Handshake;
+    /// The cipher suite, by OpenSSL's name. Absent without TLS.
+    SslFcCipher = "ssl_fc_cipher", (), Text, Handshake;
+    /// Whether the client showed a certificate; see `ssl_c_used`.
+    SslFcHasCrt = "ssl_fc_has_crt", (), Bool, Handshake;
+    /// The result of verifying the client's certificate: always 0, since a handshake with a bad one fails. Absent without TLS.
+    SslCVerify = "ssl_c_verify", (), Int, Handshake;
     /// Whether the client showed a certificate, which was then verified.
     SslCUsed = "ssl_c_used", (), Bool, Handshake;
     /// The name of the frontend.
@@ -92,6 +107,44 @@ fetches! {
     ReqHdr = "req.hdr" | "hdr", (? "name" Field, ? "occurrence" Int), Text, Request, Each;
     /// A whole line of a request field; commas do not separate. Occurrences as for `req.hdr`.
     ReqFhdr = "req.fhdr", (? "name" Field, ? "occurrence" Int), Text, Request, Each;
+    /// The number of lines of a request field; of all fields without a name.
+    ReqFhdrCnt = "req.fhdr_cnt", (? "name" Field), Int, Request;
+    /// A value of a request field as an address, with a port after an IPv4 address left out. Absent if it is none. Occurrences as for `req.hdr`.
+    ReqHdrIp = "req.hdr_ip" | "hdr_ip", (? "name" Field, ? "occurrence" Int), Ip, Request, Each;
+    /// A value of a request field as the number that it begins with. Occurrences as for `req.hdr`.
+    ReqHdrVal = "req.hdr_val" | "hdr_val", (? "name" Field, ? "occurrence" Int), Int, Request, Each;
+    /// The names of all lines of the request's head in lower case, joined with `delimiter`, which is a comma unless it is given.
+    ReqHdrNames = "req.hdr_names", (? "delimiter" Text), Text, Request;
+    /// All lines of the request's head after the first, each with its line end, and the empty line.
+    ReqHdrs = "req.hdrs", (), Bytes, Request;
+    /// The version of HTTP: `1.1`, `2.0`.
+    ReqVer = "req.ver" | "req_ver", (), Text, Request;
+    /// The major version of HTTP that the client speaks.
+    FcHttpMajor = "fc_http_major", (), Int, Request;
+    /// Always true: what is no HTTP has no request.
+    ReqProtoHttp = "req.proto_http" | "req_proto_http", (), Bool, Request;
+    /// The host and the path, without the query: `a.example/b`. Without a host the path alone.
+    Base = "base", (), Text, Request;
+    /// The host, the path and the query.
+    Baseq = "baseq", (), Text, Request;
+    /// A hash of the host and the path, 32 bits.
+    Base32 = "base32", (), Int, Request;
+    /// A hash of the host, the path and the query, 32 bits.
+    Url32 = "url32", (), Int, Request;
+    /// The value of a query parameter as the number that it begins with; see `url_param`.
+    UrlParamVal = "urlp_val" | "url_param_val", (? "name" Text, ? "delimiter" Text), Int, Request, Each;
+    /// The number of cookies that the client sent, with this name or at all.
+    ReqCookCnt = "req.cook_cnt" | "cook_cnt", (? "name" Text), Int, Request;
+    /// The value of a cookie as the number that it begins with; see `req.cook`.
+    ReqCookVal = "req.cook_val" | "cook_val", (? "name" Text), Int, Request, Each;
+    /// The scheme of the credentials that the client sent: `Basic` or `Bearer`. They are not checked. Absent for other schemes.
+    HttpAuthType = "http_auth_type", (), Text, Request;
+    /// The user of the client's Basic credentials, which are not checked.
+    HttpAuthUser = "http_auth_user", (), Text, Request;
+    /// The password of the client's Basic credentials.
+    HttpAuthPass = "http_auth_pass", (), Text, Request;
+    /// The token after `Bearer` in `Authorization`, or in another field. It is not checked.
+    HttpAuthBearer = "http_auth_bearer", (? "field" Field), Text, Request;
     /// The number of values of a request field, as `req.hdr` counts them; of all fields without a name.
     ReqHdrCnt = "req.hdr_cnt" | "hdr_cnt", (? "name" Field), Int, Request;
     /// The value of a cookie that the client sent. Without a name: of the first cookie. In a condition: each one with that name, else the last.
@@ -102,6 +155,26 @@ fetches! {
     Status = "status", (), Int, Response;
     /// A value of a response field; see `req.hdr`.
     ResHdr = "res.hdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
+    /// A whole line of a response field; see `req.fhdr`.
+    ResFhdr = "res.fhdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
+    /// The number of values of a response field; see `req.hdr_cnt`.
+    ResHdrCnt = "res.hdr_cnt", (? "name" Field), Int, Response;
+    /// The number of lines of a response field; of all fields without a name.
+    ResFhdrCnt = "res.fhdr_cnt", (? "name" Field), Int, Response;
+    /// A value of a response field as an address; see `req.hdr_ip`.
+    ResHdrIp = "res.hdr_ip", (? "name" Field, ? "occurrence" Int), Ip, Response, Each;
+    /// A value of a response field as a number; see `req.hdr_val`.
+    ResHdrVal = "res.hdr_val", (? "name" Field, ? "occurrence" Int), Int, Response, Each;
+    /// The names of all lines of the response's head; see `req.hdr_names`.
+    ResHdrNames = "res.hdr_names", (? "delimiter" Text), Text, Response;
+    /// All lines of the response's head; see `req.hdrs`.
+    ResHdrs = "res.hdrs", (), Bytes, Response;
+    /// The value of a cookie that the response sets; see `req.cook`.
+    ResCook = "res.cook" | "scook", (? "name" Text), Text, Response, Each;
+    /// The number of cookies that the response sets, with this name or at all.
+    ResCookCnt = "res.cook_cnt" | "scook_cnt", (? "name" Text), Int, Response;
+    /// The value of a cookie that the response sets, as the number that it begins with.
+    ResCookVal = "res.cook_val" | "scook_val", (? "name" Text), Int, Response, Each;
     /// The name of the server that answered.
     SrvName = "srv_name", (), Text, Response;
     /// What the last `set_var` of a rule gave this variable: `var(txn.tenant)`. Its scope says how long it lives: `sess` as long as the client's connection, `txn` as long as the exchange, `req` until the request was sent, `res` from the response on. `default` where it was not set; without one it is absent then.
@@ -156,6 +229,34 @@ fetches! {
     TableCnt = "table_cnt", (! "table" Table), Int, Connection;
     /// How many more entries a table has room for.
     TableAvail = "table_avail", (! "table" Table), Int, Connection;
+    /// The value that an environment variable had when the configuration was loaded.
+    Env = "env", (! "name" Text), Text, Connection;
+    /// The name of this machine.
+    Hostname = "hostname", (), Text, Connection;
+    /// The number of processes: 1.
+    Nbproc = "nbproc", (), Int, Connection;
+    /// The number of this process: 1.
+    Proc = "proc", (), Int, Connection;
+    /// The process id.
+    Pid = "pid", (), Int, Connection;
+    /// The time as seconds since 1970, with `offset` added. In another unit (`ms`, `us`) both are in that unit.
+    Date = "date", (? "offset" Int, ? "unit" OneOf(UNITS)), Int, Connection;
+    /// The microseconds of the time within its second.
+    DateUs = "date_us", (), Int, Connection;
+    /// A number below `range`, which is 4294967296 unless it is given, by chance. Not for secrets.
+    Rand = "rand", (? "range" Int), Int, Connection;
+    /// A UUID of version 4, by chance. Not for secrets.
+    Uuid = "uuid", (? "version" OneOf(&["4"])), Text, Connection;
+    /// True.
+    AlwaysTrue = "always_true", (), Bool, Connection;
+    /// False.
+    AlwaysFalse = "always_false", (), Bool, Connection;
+    /// The bytes that these hexadecimal digits stand for.
+    Bin = "bin", (! "digits" Hexadecimal), Bytes, Connection;
+    /// This IPv4 address.
+    Ipv4 = "ipv4", (! "address" Ipv4), Ip, Connection;
+    /// This IPv6 address.
+    Ipv6 = "ipv6", (! "address" Ipv6), Ip, Connection;
     /// This text.
     Str = "str", (! "text" Text), Text, Connection;
     /// This number.
@@ -207,7 +308,16 @@ impl Fetch {
 
     /// Whether its value contains the path of the request's target.
     pub fn reads_path(self) -> bool {
-        matches!(self, Self::Path | Self::Pathq | Self::Url | Self::UrlParam)
+        matches!(
+            self,
+            Self::Path
+                | Self::Pathq
+                | Self::Url
+                | Self::UrlParam
+                | Self::UrlParamVal
+                | Self::Base
+                | Self::Baseq
+        )
     }
 
     /// The fetch with this name or alias.

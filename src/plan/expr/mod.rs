@@ -16,7 +16,7 @@ mod template;
 mod variable;
 mod write;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::HeaderName;
 
@@ -147,6 +147,10 @@ pub enum Argument {
     Int(i64),
     /// `true` or `false`.
     Bool(bool),
+    /// An address.
+    Ip(IpAddr),
+    /// Bytes, written in hexadecimal digits.
+    Bytes(Vec<u8>),
     /// The name of a field.
     Field(HeaderName),
     /// The bits of an IPv4 address that are kept.

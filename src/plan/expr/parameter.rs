@@ -44,6 +44,12 @@ pub enum Kind {
     CaseFlag,
     /// `g`: every match; `i`: case does not matter; or both.
     SubstitutionFlags,
+    /// Pairs of hexadecimal digits.
+    Hexadecimal,
+    /// An IPv4 address.
+    Ipv4,
+    /// An IPv6 address.
+    Ipv6,
     /// The name of a variable, with its scope.
     Variable,
     /// A file of keys and values.

@@ -41,6 +41,8 @@ impl Display for Argument {
             Self::Text(text) => argument_text(f, text),
             Self::Int(number) => number.fmt(f),
             Self::Bool(value) => value.fmt(f),
+            Self::Ip(addr) => addr.fmt(f),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
             Self::Field(name) => argument_text(f, name.as_str()),
             Self::Mask4(mask) => mask.fmt(f),
             Self::Mask6(mask) => mask.fmt(f),

@@ -181,6 +181,7 @@ impl ActiveRequest {
             evaluation: Some(route::Evaluation {
                 id: &record.opening.id,
                 connection: self.connection_facts(),
+                version: request.version(),
                 target: request.uri(),
                 variables: Some(&self.exchange.variables),
                 scratch: &self.client.context.scratch,

@@ -75,6 +75,7 @@ fn holds(when: &Condition, search: &Search<'_>) -> bool {
         connection: evaluation.connection,
         request: Some(RequestFacts {
             method: request.method,
+            version: evaluation.version,
             target: evaluation.target,
             path: search.path,
             also: search.also,

@@ -44,7 +44,7 @@ mod tcp_routes;
 use std::cell::RefCell;
 use std::fmt;
 
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, Uri, Version};
 
 use crate::base::FoldMap;
 use crate::exchange::RequestId;
@@ -107,6 +107,8 @@ pub struct Evaluation<'a> {
     pub id: &'a RequestId,
     /// Of the client's connection.
     pub connection: ConnectionFacts<'a>,
+    /// The version of HTTP.
+    pub version: Version,
     /// As received.
     pub target: &'a Uri,
     /// The variables of the exchange.
@@ -399,6 +401,7 @@ mod tests {
             evaluation: Some(Evaluation {
                 id: &RequestId::made(1),
                 connection,
+                version: Version::HTTP_11,
                 target: &target,
                 variables: None,
                 scratch: &RefCell::default(),

@@ -333,6 +333,7 @@ impl<'a> Scope<'a> {
             connection: self.connection,
             request: Some(RequestFacts {
                 method: request.method(),
+                version: request.version(),
                 target: request.uri(),
                 path,
                 also,

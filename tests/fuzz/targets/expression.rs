@@ -10,7 +10,7 @@ use evenkeel::config::{self, Color};
 use evenkeel::exchange::RequestId;
 use evenkeel::expr::{Condition, ConnectionFacts, Facts, RequestFacts, Scratch, Template};
 use evenkeel::plan::{self, Action};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use libfuzzer_sys::fuzz_target;
 
 fn configuration(condition: &str) -> String {
@@ -110,6 +110,7 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
         },
         request: Some(RequestFacts {
             method: &Method::GET,
+            version: Version::HTTP_11,
             target: &target,
             path: target.path(),
             also: &[],

@@ -22,9 +22,9 @@ const REQUESTS: &[(&str, &str)] = &[
     (IPV4, "GET / HTTP/1.1\r\nhost: a"),
     (
         IPV6,
-        "GET /A/b;c=1?D=e&f=%20g&x=+1&x=2&empty=&=v&json=%7B%7D HTTP/1.1\r\nHost: WWW.Example.com:8080\r\n\
+        "GET /A/b;c=1?D=e&f=%20g&x=+1&x=2&empty=&=v&num=12z HTTP/1.1\r\nHost: WWW.Example.com:8080\r\n\
          cookie: a=1; b=2; a=3\r\nX-List: one, \"two,three\" ,four\r\nx-list: five\r\n\
-         x-number: 42 \r\nx-addr: 192.0.2.1, 2001:db8::1, no\r\nx-empty:\r\n\
+         x-number: 42 \r\nx-small: -7\r\nx-addr: 192.0.2.1, 2001:db8::1, no\r\nx-empty:\r\n\
          accept-language: fr;q=0.5, en, de;q=0.7\r\nauthorization: Basic am9lOnNlY3JldA==",
     ),
     (
@@ -44,6 +44,9 @@ const REQUESTS: &[(&str, &str)] = &[
 ///
 /// - `word` after the last word: HAProxy 2.6 has an empty text, later versions and we have none.
 /// - `ub64dec` of a padded text: HAProxy adds a byte of no meaning.
+/// - `res.cook_cnt` without a name: HAProxy counts attributes of cookies as cookies.
+/// - `hdr_val` and `urlp_val` of more than 32 bits, and with `+` or `.` in the number: HAProxy has
+///   another number.
 /// - `url_param(c,;)`: for HAProxy the query is a part of the last value, for us it is not.
 const ON_REQUESTS: &[&str] = &[
     // Fetches.
@@ -78,6 +81,53 @@ const ON_REQUESTS: &[&str] = &[
     "bool(true)",
     "bool(0)",
     "ssl_fc",
+    "base",
+    "baseq",
+    "base32",
+    "url32",
+    "req.fhdr_cnt(x-list)",
+    "req.hdr_ip(x-addr)",
+    "req.hdr_ip(x-addr,1)",
+    "hdr_ip(x-addr,2)",
+    "req.hdr_val(content-length)",
+    "req.hdr_val(x-small)",
+    "hdr_val(x-list,1)",
+    "req.hdr_names",
+    "req.hdr_names(;)",
+    "req.hdrs,base64",
+    "req.ver",
+    "fc_http_major",
+    "req.proto_http",
+    "urlp_val(num)",
+    "urlp_val(d)",
+    "req.cook_cnt",
+    "req.cook_cnt(a)",
+    "cook_cnt(none)",
+    "req.cook_val(a)",
+    "cook_val(none)",
+    "http_auth_type",
+    "http_auth_user",
+    "http_auth_pass",
+    "http_auth_bearer",
+    "always_true",
+    "always_false",
+    "env(HOME)",
+    "env(EVENKEEL_NO_SUCH_VARIABLE)",
+    "hostname",
+    "nbproc",
+    "proc",
+    "date,div(86400)",
+    "date(86400),div(86400)",
+    "date(0,ms),div(86400000)",
+    "date_us,div(1000000)",
+    "rand(1)",
+    "rand,div(4294967296)",
+    "uuid,length",
+    "uuid,field(3,-),bytes(0,1)",
+    "bin(616263)",
+    "bin(00ff),base64",
+    "ipv4(192.0.2.1)",
+    "ipv6(2001:db8::1)",
     // Texts.
     "path,lower",
     "path,upper",
@@ -263,6 +313,20 @@ const ON_RESPONSES: &[&str] = &[
     "res.hdr(x-list,1)",
     "res.hdr(x-number),add(1)",
     "res.hdr(none)",
+    "res.fhdr(x-list)",
+    "res.fhdr(x-list,1)",
+    "res.hdr_cnt(x-list)",
+    "res.fhdr_cnt(x-list)",
+    "res.hdr_ip(x-addr)",
+    "res.hdr_val(x-number)",
+    "res.hdr_names",
+    "res.hdrs,base64",
+    "res.cook(one)",
+    "res.cook(two)",
+    "res.cook(path)",
+    "res.cook",
+    "res.cook_cnt(one)",
+    "res.cook_val(two)",
     "src",
     "dst_port",
     "var(txn.kept),upper",

@@ -7,7 +7,7 @@
 mod actions;
 mod expressions;
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -79,7 +79,7 @@ impl Pair {
     /// and without its empty line; `client` is [`IPV4`] or [`IPV6`].
     #[track_caller]
     fn ask(&self, client: &str, request: &str) -> [Seen; 2] {
-        let bytes = format!("PROXY {client}\r\n{request}\r\nconnection: close\r\n\r\n");
+        let bytes = format!("PROXY {client}\r\n{request}\r\n\r\n");
         [self.haproxy.ask(&bytes), self.evenkeel.ask(&bytes)]
     }
 }
@@ -139,26 +139,45 @@ impl<E: End> Side<E> {
 
 impl End for UnixEnd {
     fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = UnixStream::connect(&self.path).expect("HAProxy listens");
-        stream.write_all(bytes).expect("it reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("it answers");
-        answer
+        answer_to(
+            bytes,
+            UnixStream::connect(&self.path).expect("HAProxy listens"),
+        )
     }
 }
 
 impl End for TcpEnd {
     fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
         let address: SocketAddr = self.0.address();
-        let mut stream = TcpStream::connect(address).expect("the proxy listens");
-        stream.write_all(bytes).expect("it reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("it answers");
-        answer
+        answer_to(
+            bytes,
+            TcpStream::connect(address).expect("the proxy listens"),
+        )
     }
 }
 
-/// A response that ended with its connection.
+/// Reads one answer with a length, or up to the end of the connection. The requests do not say
+/// `connection: close`: HAProxy drops that before its rules see it.
+fn answer_to(bytes: &[u8], mut stream: impl Read + Write) -> Vec<u8> {
+    stream.write_all(bytes).expect("it reads");
+    let mut answer = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let head = answer.windows(4).position(|at| at == b"\r\n\r\n");
+        if let Some(head) = head
+            && let Some(length) = message(&answer[..head]).field("content-length")
+            && answer.len() >= head + 4 + length.parse::<usize>().expect("a length")
+        {
+            return answer;
+        }
+        match stream.read(&mut part).expect("it answers") {
+            0 => return answer,
+            count => answer.extend_from_slice(&part[..count]),
+        }
+    }
+}
+
+/// A response.
 fn message(bytes: &[u8]) -> Message {
     let text = String::from_utf8_lossy(bytes);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
