@@ -87,7 +87,7 @@
 //! exchange        -> base plan
 //! expr            -> base plan exchange
 //! tables          -> base plan exchange expr
-//! observe         -> base wire plan exchange
+//! observe         -> base wire plan exchange net
 //! config          -> base wire plan
 //!
 //! proxy/*         -> base wire plan exchange expr tables observe net proxy/io

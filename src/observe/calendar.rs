@@ -50,6 +50,18 @@ impl Calendar {
         out.extend_from_slice(&self.clf);
     }
 
+    /// Appends `time` as syslog has it (RFC 3164 §4.1.2): `Mar  1 12:34:56`.
+    pub(super) fn write_bsd(&mut self, time: SystemTime, out: &mut Vec<u8>) {
+        self.turn_to(time);
+        let text = &self.clf;
+        out.extend_from_slice(&text[3..6]);
+        out.push(b' ');
+        out.push(if text[0] == b'0' { b' ' } else { text[0] });
+        out.push(text[1]);
+        out.push(b' ');
+        out.extend_from_slice(&text[12..]);
+    }
+
     /// Keeps the texts of `time`, and returns it as the time since 1970.
     fn turn_to(&mut self, time: SystemTime) -> Duration {
         let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

@@ -70,11 +70,15 @@ pub(super) fn route(name: &str) -> Rc<TakenRoute> {
 /// An access log to `target`. No thread writes: the lines stay in the queue, where [`lines`] finds
 /// them.
 pub(super) fn log(target: &LogTarget, format: LineFormat) -> AccessLogHandle {
-    let plan = AccessLog {
+    log_of(AccessLog {
         to: target.clone(),
         format,
         ..AccessLog::default()
-    };
+    })
+}
+
+/// The same of this plan.
+pub(super) fn log_of(plan: AccessLog) -> AccessLogHandle {
     let (log, writers) = AccessLogHandle::open(&[plan]).expect("a target");
     std::mem::forget(writers);
     log

@@ -55,6 +55,27 @@ variables after it, which `-` removes: `%{-Q}ci`. A name ends at the first chara
 |---|---|
 "#;
 
+const TARGETS: &str = r#"
+## Targets
+
+`to` is `"stdout"`, `"stderr"`, the path of a file, or a syslog:
+
+| `to` | what |
+|---|---|
+| `"unix:/dev/log"` | the system's log, a datagram for each line |
+| `"udp://HOST:PORT"` | a syslog server, a datagram for each line; port 514 if none is written |
+| `"tcp://HOST:PORT"` | the same over a connection, each message ends with a line feed (RFC 6587 §3.4.2) |
+
+A name is resolved by the system when its server is connected to. `syslog = { … }` sets the `format` of the head (`"rfc3164"`,
+`"rfc5424"`), the `facility` (`"local0"`) and the `tag` (`"evenkeel"`). The severity is that of the outcome: *err* if a server or
+Evenkeel failed (a status of 5xx, a response that was cut), *warning* if the client left or was refused, else *info*.
+
+Lines wait in memory, at most 8 MiB for each target. A target that is slow or gone loses its lines: they are counted
+(`evenkeel_access_log_dropped_total`) and an event says so. Nothing else waits for it. A syslog server is connected to again
+after a second.
+
+"#;
+
 const TERMINATION: &str = r#"
 ## Termination
 
@@ -83,6 +104,8 @@ fn page() -> String {
     for (name, why) in NOT_HERE {
         writeln!(page, "- `%{name}`: {why}.").expect("text");
     }
+    page.push_str(TARGETS.trim_end());
+    page.push('\n');
     page.push_str(TERMINATION);
     for reason in Reason::ALL {
         let Termination { cause, step } = Termination::of(*reason);

@@ -344,7 +344,7 @@ impl WorkerObserver {
                 // At once: a new buffer would grow, and be copied, a dozen times.
                 batch.bytes.reserve(BUFFER_BYTES);
             }
-            log.format.write(&mut batch.bytes, calendar, entry);
+            log.write(&mut batch.bytes, calendar, entry);
             batch.lines += 1;
             if batch.bytes.len() >= FLUSH_BYTES {
                 hand_in(&logs.targets[log.target], batch);

@@ -1,8 +1,15 @@
-//! Access logs as users see them: formats, several at once, reloads.
+//! Access logs as users see them: formats, targets, several at once, reloads.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
-use crate::rig::{Origin, Proxy, RefusingAddress, Setup, until};
+use crate::rig::{Folder, Origin, Proxy, RefusingAddress, Setup, until};
+
+/// Longer than any of these takes.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The lines in `access.log` with this ending, once there are `count`.
 #[track_caller]
@@ -129,4 +136,108 @@ fn a_reload_adds_and_removes_logs_and_loses_no_line() {
     assert_eq!(two, ["GET /2", "/3"]);
     assert_eq!(one, ["/1", "/2 200"]);
     assert_eq!(proxy.metric("evenkeel_access_log_dropped_total", &[]), 0.0);
+}
+
+/// A log with `format` to the syslog `target`.
+fn syslog(target: &str, format: &str) -> String {
+    format!(
+        "[log.access]\nto = \"{target}\"\nformat = \"%HU %ST\"\n\
+         syslog = {{ format = \"{format}\", facility = \"local7\", tag = \"edge\" }}"
+    )
+}
+
+/// `message` without what is different in each run: the date, the host and the process.
+#[track_caller]
+fn without_head(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message).into_owned();
+    let (priority, rest) = text.split_once('>').expect("a priority");
+    let (head, line) = rest.rsplit_once(" edge").expect("a tag");
+    assert!(!head.is_empty());
+    let line = line.trim_start_matches(|c: char| "[]: ".contains(c) || c.is_ascii_digit());
+    format!("{priority}> {line}")
+}
+
+#[test]
+fn syslog_servers_get_a_datagram_for_each_line_with_its_severity() {
+    let receiver = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    receiver.set_read_timeout(Some(TIMEOUT)).expect("a socket");
+    let target = format!("udp://{}", receiver.local_addr().expect("it is bound"));
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin])
+        .workers(1)
+        .access_logs(&syslog(&target, "rfc5424"))
+        .frontend("rule = [{ when = 'path == \"/deny\"', deny = 403 }]")
+        .start();
+    proxy.get("/1");
+    proxy.get("/deny");
+    let mut messages = Vec::new();
+    let mut buffer = [0; 1024];
+    while messages.len() < 2 {
+        let length = receiver.recv(&mut buffer).expect("a message");
+        messages.push(without_head(&buffer[..length]));
+    }
+    // local7 is 23: 8 * 23 + 6, and + 4.
+    assert_eq!(messages, ["<190> - - /1 200", "<188> - - /deny 403"]);
+}
+
+#[test]
+fn the_system_log_is_found_again_after_it_was_restarted() {
+    let folder = Folder::new();
+    let path = folder.path("log");
+    let receiver = || {
+        let receiver = UnixDatagram::bind(&path).expect("a socket");
+        receiver.set_read_timeout(Some(TIMEOUT)).expect("a socket");
+        receiver
+    };
+    let target = format!("unix:{}", path.display());
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).workers(1);
+    let proxy = setup.access_logs(&syslog(&target, "rfc3164")).start();
+    let mut buffer = [0; 1024];
+    for target in ["/1", "/2"] {
+        let receiver = receiver();
+        proxy.get(target);
+        let length = receiver.recv(&mut buffer).expect("a message");
+        let message = without_head(&buffer[..length]);
+        assert_eq!(message, format!("<190> {target} 200"));
+        drop(receiver);
+        fs::remove_file(&path).expect("it is there");
+    }
+    assert_eq!(proxy.metric("evenkeel_access_log_dropped_total", &[]), 0.0);
+}
+
+#[test]
+fn a_syslog_server_that_closes_is_connected_to_again() {
+    let receiver = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = format!("tcp://{}", receiver.local_addr().expect("it is bound"));
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).workers(1);
+    let proxy = setup.access_logs(&syslog(&target, "rfc3164")).start();
+    for target in ["/1", "/2"] {
+        proxy.get(target);
+        let (stream, _) = receiver.accept().expect("a connection");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a socket");
+        let mut line = Vec::new();
+        BufReader::new(stream)
+            .read_until(b'\n', &mut line)
+            .expect("a line");
+        assert_eq!(without_head(&line), format!("<190> {target} 200\n"));
+    }
+    assert_eq!(proxy.metric("evenkeel_access_log_dropped_total", &[]), 0.0);
+}
+
+#[test]
+fn a_syslog_server_that_is_gone_costs_its_own_lines_and_nothing_else() {
+    let gone = RefusingAddress::new();
+    let origin = Origin::named("a");
+    let tables = format!(
+        "[[log.access]]\nto = \"tcp://{}\"\n[[log.access]]\nto = \"{{log}}\"",
+        gone.address()
+    );
+    let proxy = Setup::of(&[&origin]).access_logs(&tables).start();
+    for _ in 0..20 {
+        assert_eq!(proxy.get("/").status(), 200);
+    }
+    assert_eq!(proxy.wait_for_lines(20).len(), 20);
+    proxy.wait_for_metric("evenkeel_access_log_dropped_total", &[], 20.0);
 }

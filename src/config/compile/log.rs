@@ -1,8 +1,10 @@
 //! `[[log.access]]`: where the lines for exchanges go, and what they are.
 
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::base::Position;
+use crate::base::address::LONGEST_UNIX_NAME;
 use crate::config::compile::expression;
 use crate::config::keys;
 use crate::config::raw::Kind;
@@ -10,8 +12,11 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
-use crate::plan::log::{LineFormat, Preset};
+use crate::plan::log::{LineFormat, LogServer, Preset};
 use crate::plan::{AccessLog, Log, LogTarget};
+
+/// The usual port of syslog servers.
+const SYSLOG_PORT: u16 = 514;
 
 /// Targets that are words.
 const TARGETS: [&str; 3] = ["stdout", "stderr", "off"];
@@ -55,43 +60,109 @@ fn access_log(section: &Section<'_>, report: &mut Report<'_>) -> AccessLog {
         .and_then(|to| target(to, report))
         .unwrap_or((default.to, default.at));
     let format = section.setting("format");
-    AccessLog {
+    let mut log = AccessLog {
         to,
         format: format
             .and_then(|format| line_format(format, report))
             .unwrap_or(default.format),
+        syslog: default.syslog,
         at,
+    };
+    if let Some(syslog) = section.section("syslog", &keys::SYSLOG, report) {
+        keys::SYSLOG.whole().read(&syslog, &mut log.syslog, report);
+        if !log.to.is_syslog() {
+            report.error(
+                syslog.span,
+                format!("`syslog` does nothing for lines that go to {}", log.to),
+                "leave it out, or write a syslog as `to`: \"unix:/dev/log\", \"udp://HOST:514\"",
+            );
+        }
     }
+    log
 }
 
 fn target(to: Setting<'_>, report: &mut Report<'_>) -> Option<(LogTarget, Position)> {
     let text = to.text(report)?;
+    let at = report.position(to.span());
     let target = match text.value.as_str() {
-        "stdout" => LogTarget::Stdout,
-        "stderr" => LogTarget::Stderr,
-        "off" => LogTarget::Off,
-        // Without the `/`, a mistyped `"stdout"` would quietly become a file of that name.
-        path if path.contains('/') && !path.ends_with('/') => LogTarget::File(PathBuf::from(path)),
-        other => {
-            let help = match suggest::nearest(other, TARGETS) {
-                Some(word) => format!(
-                    "did you mean \"{word}\"? The path of a file must have a `/`: \"./access.log\""
-                ),
-                None => {
-                    "write \"stdout\", \"stderr\", \"off\" or the path of a file, which must have a `/`: \
-                         \"./access.log\""
-                        .to_owned()
-                }
-            };
-            report.error(
-                to.span(),
-                format!("the access log cannot go to {}", text.quoted()),
-                help,
-            );
-            return None;
-        }
+        "stdout" => Ok(LogTarget::Stdout),
+        "stderr" => Ok(LogTarget::Stderr),
+        "off" => Ok(LogTarget::Off),
+        written => match written.split_once(':') {
+            Some(("udp", server)) => log_server(server, "udp").map(LogTarget::Udp),
+            Some(("tcp", server)) => log_server(server, "tcp").map(LogTarget::Tcp),
+            Some(("unix", path)) => unix(path).map(LogTarget::Unix),
+            _ => in_file(written),
+        },
     };
-    Some((target, report.position(to.span())))
+    let report_mistake = |help| {
+        let message = format!("the access log cannot go to {}", text.quoted());
+        report.error(to.span(), message, help);
+    };
+    let target = target.map_err(report_mistake).ok()?;
+    Some((target, at))
+}
+
+/// A file, or what to write instead of `written`.
+fn in_file(written: &str) -> Result<LogTarget, String> {
+    // Without the `/`, a mistyped `"stdout"` would quietly become a file of that name.
+    if written == "/dev/log" || written == "/run/systemd/journal/syslog" {
+        return Err(format!("it is a socket: write \"unix:{written}\""));
+    }
+    if written.contains('/') && !written.ends_with('/') {
+        return Ok(LogTarget::File(PathBuf::from(written)));
+    }
+    if written.parse::<SocketAddr>().is_ok() || written.parse::<IpAddr>().is_ok() {
+        return Err(format!("write \"udp://{written}\" for a syslog server"));
+    }
+    Err(match suggest::nearest(written, TARGETS) {
+        Some(word) => {
+            format!("did you mean \"{word}\"? The path of a file must have a `/`: \"./access.log\"")
+        }
+        None => "write \"stdout\", \"stderr\", \"off\", the path of a file, which must have a `/`: \
+                 \"./access.log\", or a syslog: \"unix:/dev/log\", \"udp://HOST:514\", \"tcp://HOST:514\""
+            .to_owned(),
+    })
+}
+
+/// The server in `written`, which follows `udp:` or `tcp:`.
+fn log_server(written: &str, scheme: &str) -> Result<LogServer, String> {
+    let help = || format!("write a host and a port: \"{scheme}://127.0.0.1:514\"");
+    let written = written.strip_prefix("//").ok_or_else(help)?;
+    let (host, port) = match written.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']').ok_or_else(help)?;
+            host.parse::<Ipv6Addr>().map_err(|_| help())?;
+            (
+                host,
+                rest.strip_prefix(':').or(rest.is_empty().then_some("")),
+            )
+        }
+        None => match written.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (written, Some("")),
+        },
+    };
+    let port = match port.ok_or_else(help)? {
+        "" => SYSLOG_PORT,
+        port => port.parse().map_err(|_| help())?,
+    };
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    if host.is_empty() || port == 0 || !host.chars().all(is_part) {
+        return Err(help());
+    }
+    Ok(LogServer {
+        host: host.to_owned(),
+        port,
+    })
+}
+
+fn unix(path: &str) -> Result<PathBuf, String> {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    match path.starts_with('/') && path.len() <= LONGEST_UNIX_NAME {
+        true => Ok(PathBuf::from(path)),
+        false => Err("write the whole path of the socket: \"unix:/dev/log\"".to_owned()),
+    }
 }
 
 fn line_format(setting: Setting<'_>, report: &mut Report<'_>) -> Option<LineFormat> {

@@ -1,7 +1,10 @@
 //! `[log]` and `[[log.access]]`.
 
 use crate::config::page::{Page, file, string};
-use crate::plan::log::{LineFormat, Preset};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
+use crate::plan::log::{Facility, LineFormat, Preset, Syslog, SyslogFormat};
 use crate::plan::{AccessLog, Log, LogFormat, LogLevel, LogTarget};
 
 use super::kind::Shape;
@@ -34,7 +37,7 @@ pub(super) static LOG: Keys<Log> = Keys {
         to: `to` is a key of `[[log.access]]`; events go to standard error
         file path output target: events go to standard error; an access log goes where `[[log.access]]` has `to`
         access_log: write `[[log.access]]` with `to = "…"`
-        syslog: write `[[log.access]]` with `to = "…"`
+        syslog facility: write `[[log.access]]` with `to = "unix:/dev/log"` or `to = "udp://HOST:514"`
     "#,
     default: Some(Log::default),
     ..Keys::EMPTY
@@ -43,22 +46,74 @@ pub(super) static LOG: Keys<Log> = Keys {
 pub(in crate::config) static LOG_ACCESS: Keys<AccessLog> = Keys {
     keys: &[
         key("to")
-            .means("\"stdout\", \"stderr\", \"off\", or the path of a file.")
+            .means("\"stdout\", \"stderr\", \"off\", a file, or a syslog: \"udp://HOST:514\", \"tcp://HOST:514\", \"unix:/dev/log\".")
             .also("output target")
             .compiled(Shape::Text, |log| Some(target(&log.to))),
         key("format")
             .means("\"json\", \"haproxy-http\", \"haproxy-tcp\", \"clf\", \"combined\", or a template.")
             .also("log_format template")
             .compiled(Shape::Text, |log| Some(format(&log.format))),
+        key("syslog")
+            .means("What comes before a line that goes to a syslog.")
+            .compiled_tables(Shape::Table(&SYSLOG), |log, path, page| {
+                if log.to.is_syslog() {
+                    page.table(path);
+                    SYSLOG.whole().show(path, &log.syslog, page);
+                }
+            }),
     ],
     hints: r#"
         file path: write `to = "/path/to/file"`
         enabled: write `to = "off"` to switch it off
+        facility tag: write `syslog = { facility = "local0", tag = "evenkeel" }`
+        severity level: leave it out: the severity of a message is that of the exchange's outcome
         option: write `format = "haproxy-http"` for HAProxy's `option httplog`
     "#,
     default: Some(AccessLog::default),
     ..Keys::EMPTY
 };
+
+pub(in crate::config) static SYSLOG: Keys<Syslog> = Keys {
+    keys: &[
+        key("format")
+            .means("\"rfc3164\" or \"rfc5424\".")
+            .word(SyslogFormat::words, |syslog| &mut syslog.format),
+        key("facility")
+            .means("The facility of all messages: \"local0\", or another word of syslog.")
+            .word(Facility::words, |syslog| &mut syslog.facility),
+        key("tag")
+            .means("The name of the program.")
+            .also("app_name program log_tag")
+            .own(Shape::Text, tag, |syslog| Some(string(&syslog.tag))),
+    ],
+    hints: r#"
+        severity level: leave it out: the severity of a message is that of the exchange's outcome
+        host hostname: leave it out: it is the name of this host
+    "#,
+    default: Some(Syslog::default),
+    ..Keys::EMPTY
+};
+
+/// The most characters of a tag (RFC 5424 §6.2.5, APP-NAME).
+const LONGEST_TAG: usize = 48;
+
+fn tag(_: &Section<'_>, setting: Setting<'_>, syslog: &mut Syslog, report: &mut Report<'_>) {
+    let Some(text) = setting.text(report) else {
+        return;
+    };
+    // What a receiver takes for the end of a tag.
+    let is_part = |c: char| c.is_ascii_graphic() && !"[]:".contains(c);
+    let length = text.value.len();
+    if (1..=LONGEST_TAG).contains(&length) && text.value.chars().all(is_part) {
+        syslog.tag.clone_from(&text.value);
+        return;
+    }
+    report.error(
+        setting.span(),
+        format!("the tag cannot be {}", text.quoted()),
+        "write 1 to 48 visible characters of ASCII, without spaces, `[`, `]` and `:`",
+    );
+}
 
 fn show(access: &AccessLog, path: &str, page: &mut Page) {
     page.element(path);
@@ -71,6 +126,7 @@ fn target(to: &LogTarget) -> String {
         LogTarget::Stdout => string("stdout"),
         LogTarget::Stderr => string("stderr"),
         LogTarget::File(path) => file(path),
+        server => string(&server.to_string()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::base::TlsVersion;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
+use crate::plan::log::{Facility, SyslogFormat};
 use crate::plan::{
     Balance, ClientCertificate, ClientField, HeaderCase, Initial, LogFormat, LogLevel, Mode,
     Normalizer, OddNames, On, Protocol, ProxyVersion, SameSite,
@@ -70,6 +71,20 @@ impl Words for LogFormat {
     const WORDS: &'static [(&'static str, Self)] = &[("human", Self::Human), ("json", Self::Json)];
     const ALSO: &'static [(&'static str, &'static str)] =
         &[("text", "human"), ("plain", "human"), ("console", "human")];
+}
+
+impl Words for SyslogFormat {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("rfc3164", Self::Rfc3164), ("rfc5424", Self::Rfc5424)];
+    const ALSO: &'static [(&'static str, &'static str)] = &[
+        ("local", "rfc3164"),
+        ("bsd", "rfc3164"),
+        ("ietf", "rfc5424"),
+    ];
+}
+
+impl Words for Facility {
+    const WORDS: &'static [(&'static str, Self)] = Self::WORDS;
 }
 
 impl Words for Mode {

@@ -17,6 +17,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("log", "format", "'json'"),
     ("log.access", "to", "'off'"),
     ("log.access", "format", "'clf'"),
+    ("log.access.syslog", "format", "'rfc5424'"),
+    ("log.access.syslog", "facility", "'daemon'"),
+    ("log.access.syslog", "tag", "'edge'"),
     ("reload", "watch", "false"),
     ("shutdown", "grace", "'1s'"),
     ("shutdown", "timeout", "'1s'"),
@@ -341,6 +344,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "[[frontend.tcp-bound.listen]]",
             "address = '127.0.0.1:8094'",
         ),
+        ("log.access", "[log.access]", "to = 'udp://127.0.0.1'"),
         ("admin", "[admin]", "listen = '/run/admin.sock'"),
         (
             "frontend.NAME.tls",

@@ -2036,6 +2036,43 @@ fn a_log_file_is_a_path() {
 }
 
 #[test]
+fn a_log_target_that_cannot_be_is_told_what_to_write() {
+    for (lines, expected) in [
+        ("to = '/dev/log'", "write \"unix:/dev/log\""),
+        ("to = '127.0.0.1:514'", "write \"udp://127.0.0.1:514\""),
+        ("to = '::1'", "write \"udp://::1\""),
+        (
+            "to = 'udp:127.0.0.1'",
+            "write a host and a port: \"udp://127.0.0.1:514\"",
+        ),
+        (
+            "to = 'tcp://a b'",
+            "write a host and a port: \"tcp://127.0.0.1:514\"",
+        ),
+        ("to = 'tcp://a:0'", "write a host and a port"),
+        ("to = 'tcp://[::1'", "write a host and a port"),
+        ("to = 'tcp://[a]:1'", "write a host and a port"),
+        ("to = 'unix:log'", "write the whole path of the socket"),
+        ("syslog = { tag = 'a b' }", "the tag cannot be \"a b\""),
+        (
+            "syslog = { tag = 'a' }",
+            "`syslog` does nothing for lines that go to stdout",
+        ),
+        (
+            "to = 'udp://a'\nsyslog = { facility = 'local9' }",
+            "`facility` cannot be \"local9\"",
+        ),
+        (
+            "facility = 'local0'",
+            "write `syslog = { facility = \"local0\"",
+        ),
+    ] {
+        let said = errors(&format!("[[log.access]]\n{lines}\n{BASE}"));
+        assert!(said.contains(expected), "{lines}: {said}");
+    }
+}
+
+#[test]
 fn a_mistake_in_a_log_line_is_shown_at_its_character() {
     let wrong = |format: &str| errors(&format!("[[log.access]]\nformat = '{format}'\n{BASE}"));
     for (format, expected) in [

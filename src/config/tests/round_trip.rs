@@ -19,7 +19,7 @@ use crate::base::{
 };
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
-use crate::plan::log::{LineFormat, Preset};
+use crate::plan::log::{Facility, LineFormat, LogServer, Preset, Syslog, SyslogFormat};
 use crate::plan::{
     AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
@@ -987,6 +987,11 @@ fn log() -> impl Strategy<Value = Log> {
             let is_file = !text.ends_with('/');
             is_file.then(|| LogTarget::File(format!("./{text}").into()))
         }),
+        ("[a-z0-9.-]{1,9}|::1", 1..u16::MAX)
+            .prop_map(|(host, port)| { LogTarget::Udp(LogServer { host, port }) }),
+        ("[a-z0-9.-]{1,9}|2001:db8::1", 1..u16::MAX)
+            .prop_map(|(host, port)| { LogTarget::Tcp(LogServer { host, port }) }),
+        Just(LogTarget::Unix("/dev/log".into())),
     ];
     let levels = vec![
         LogLevel::Error,
@@ -1008,7 +1013,23 @@ fn log() -> impl Strategy<Value = Log> {
         )),
         select(lines.to_vec()).prop_map(|text| LineFormat::Template(written::line_template(text))),
     ];
-    let access = (to, line).prop_map(|(to, format)| AccessLog {
+    let formats_of_syslog = vec![SyslogFormat::Rfc3164, SyslogFormat::Rfc5424];
+    let facilities = Facility::WORDS.iter().map(|(_, facility)| *facility);
+    let syslog = (
+        select(formats_of_syslog),
+        select(facilities.collect::<Vec<_>>()),
+        "[!-9A-Z]{1,48}",
+    )
+        .prop_map(|(format, facility, tag)| Syslog {
+            format,
+            facility,
+            tag,
+        });
+    let access = (to, line, syslog).prop_map(|(to, format, syslog)| AccessLog {
+        syslog: match to.is_syslog() {
+            true => syslog,
+            false => Syslog::default(),
+        },
         to,
         format,
         at: Position::built_in(),

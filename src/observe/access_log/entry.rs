@@ -82,6 +82,12 @@ impl Entry<'_> {
         self.wall.checked_sub(head).unwrap_or(self.wall)
     }
 
+    /// When it was over.
+    pub(super) fn ended(&self) -> SystemTime {
+        let began = self.began();
+        began.checked_add(self.times.total).unwrap_or(began)
+    }
+
     /// How often another attempt was made.
     pub(super) fn retries(&self) -> usize {
         self.attempts.len().saturating_sub(1)

@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
     use crate::base::tasks::spawn_thread;
+    use crate::observe::access_log::output::Output;
     use crate::observe::access_log::queue::{Batch, Queue};
-    use crate::observe::access_log::sink::Sink;
     use crate::observe::fixture::Folder;
     use crate::observe::logging;
     use crate::plan::{LogFormat, LogLevel, LogTarget};
@@ -315,7 +315,7 @@ mod tests {
             write(&mut writer, "a\nb\n");
             write(&mut writer, "c\n");
             assert_eq!(handle.dropped(), 3);
-            writer.sink = Sink::open(&file(&path).to).expect("it opens");
+            writer.output = Output::open(&file(&path).to).expect("it opens");
             write(&mut writer, "d\n");
         });
         assert_eq!(text(&path), "d\n");

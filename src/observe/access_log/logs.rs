@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex};
 use crate::base::clock::Instant;
 use crate::observe::access_log::entry::Entry;
 use crate::observe::access_log::line::write_line;
+use crate::observe::access_log::output::Output;
 use crate::observe::access_log::queue::Queue;
-use crate::observe::access_log::sink::Sink;
+use crate::observe::access_log::syslog::Head;
 use crate::observe::access_log::template::Template;
 use crate::observe::access_log::writer::LogWriter;
 use crate::observe::calendar::Calendar;
@@ -33,7 +34,9 @@ pub(crate) struct Logs {
 /// One access log.
 #[derive(Debug)]
 pub(crate) struct Log {
-    pub(crate) format: Format,
+    format: Format,
+    /// What comes before a line, for a syslog.
+    head: Option<Head>,
     /// The index of its target.
     pub(crate) target: usize,
 }
@@ -95,10 +98,10 @@ impl Logs {
                     targets.push(match kept {
                         Some(kept) => kept,
                         None => {
-                            let sink =
-                                Sink::open(&log.to).map_err(|error| CannotOpen { index, error })?;
+                            let output = Output::open(&log.to)
+                                .map_err(|error| CannotOpen { index, error })?;
                             let target = Target::new(&log.to, dropped);
-                            writers.push(LogWriter::new(Arc::clone(&target.queue), sink));
+                            writers.push(LogWriter::new(Arc::clone(&target.queue), output));
                             Arc::new(target)
                         }
                     });
@@ -107,6 +110,7 @@ impl Logs {
             };
             logs.push(Log {
                 format: Format::compile(&log.format),
+                head: Head::of(&log.syslog, &log.to),
                 target,
             });
         }
@@ -117,6 +121,21 @@ impl Logs {
             wants_load,
         };
         Ok((logs, writers))
+    }
+}
+
+impl Log {
+    /// Appends the line of `entry`, its end included.
+    pub(in crate::observe) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        calendar: &mut Calendar,
+        entry: &Entry<'_>,
+    ) {
+        if let Some(head) = &self.head {
+            head.write(out, calendar, entry);
+        }
+        self.format.write(out, calendar, entry);
     }
 }
 

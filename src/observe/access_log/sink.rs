@@ -49,7 +49,8 @@ impl Sink {
     /// The system's error if the file cannot be opened for appending, or created.
     pub(super) fn open(target: &LogTarget) -> io::Result<Self> {
         let file = match target {
-            LogTarget::Off => None,
+            // [`Output`](super::output::Output) has the servers.
+            LogTarget::Off | LogTarget::Udp(_) | LogTarget::Tcp(_) | LogTarget::Unix(_) => None,
             // Not `io::Stdout`, which searches the bytes for line ends, under a lock.
             LogTarget::Stdout => Some(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
             LogTarget::Stderr => Some(File::from(io::stderr().as_fd().try_clone_to_owned()?)),

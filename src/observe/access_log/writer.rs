@@ -8,24 +8,25 @@ use std::sync::Arc;
 
 use crate::base::InWords;
 use crate::base::clock;
+use crate::observe::access_log::lost::Lost;
+use crate::observe::access_log::output::Output;
 use crate::observe::access_log::queue::{Batch, Queue};
-use crate::observe::access_log::sink::Sink;
 use crate::observe::event;
 
 /// The writer of one target, to be run on a thread of its own.
 #[derive(Debug)]
 pub struct LogWriter {
     queue: Arc<Queue>,
-    pub(super) sink: Sink,
+    pub(super) output: Output,
     /// Lines lost by an error that lasts; `None`: the last write went well.
     failing: Option<u64>,
 }
 
 impl LogWriter {
-    pub(super) fn new(queue: Arc<Queue>, sink: Sink) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, output: Output) -> Self {
         Self {
             queue,
-            sink,
+            output,
             failing: None,
         }
     }
@@ -35,10 +36,10 @@ impl LogWriter {
         loop {
             let work = self.queue.wait_for_work();
             if work.must_reopen {
-                let outcome = self.sink.reopen();
+                let outcome = self.output.reopen();
                 self.report_reopened(outcome);
             } else if !work.batches.is_empty() {
-                let outcome = self.sink.follow_its_name(clock::now());
+                let outcome = self.output.follow_its_name(clock::now());
                 self.report_reopened(outcome);
             }
             for batch in work.batches {
@@ -51,21 +52,19 @@ impl LogWriter {
     }
 
     pub(super) fn write(&mut self, batch: Batch) {
-        match self.sink.write(&batch.bytes) {
+        match self.output.write(&batch.bytes, clock::now()) {
             Ok(()) => {
                 if let Some(lost) = self.failing.take() {
-                    event::access_log_writes_again(self.sink.target(), lost);
+                    event::access_log_writes_again(self.output.target(), lost);
                 }
             }
-            Err(failed) => {
-                let rest = &batch.bytes[failed.written..];
-                let lost = rest.iter().filter(|&&byte| byte == b'\n').count() as u64;
-                self.queue.lost(lost);
+            Err(Lost { lines, error }) => {
+                self.queue.lost(lines);
                 // Once, not for each batch: the error may last for hours.
                 if self.failing.is_none() {
-                    event::access_log_fails(self.sink.target(), &InWords(&failed.error));
+                    event::access_log_fails(self.output.target(), &InWords(&error));
                 }
-                *self.failing.get_or_insert(0) += lost;
+                *self.failing.get_or_insert(0) += lines;
             }
         }
         self.queue.give_back(batch);
@@ -73,7 +72,7 @@ impl LogWriter {
 
     fn report_reopened(&self, outcome: io::Result<()>) {
         if let Err(error) = outcome {
-            event::access_log_not_reopened(self.sink.target(), &InWords(&error));
+            event::access_log_not_reopened(self.output.target(), &InWords(&error));
         }
     }
 }

@@ -367,7 +367,7 @@ fn named(target: &LogTarget) -> String {
         LogTarget::Off => "nowhere".to_owned(),
         LogTarget::Stdout => "standard output".to_owned(),
         LogTarget::Stderr => "standard error".to_owned(),
-        LogTarget::File(path) => path.display().to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -2,14 +2,16 @@
 
 mod format;
 mod preset;
+mod syslog;
+mod target;
 mod variable;
-
-use std::path::PathBuf;
 
 use crate::base::Position;
 
 pub use format::{Flags, LineFormat, LineTemplate, Piece};
 pub use preset::Preset;
+pub use syslog::{Facility, Syslog, SyslogFormat};
+pub use target::{LogServer, LogTarget};
 pub use variable::{Kind, NOT_HERE, Variable};
 
 /// `[log]`.
@@ -64,6 +66,8 @@ pub struct AccessLog {
     pub to: LogTarget,
     /// What a line is.
     pub format: LineFormat,
+    /// What comes before a line if the target is a syslog.
+    pub syslog: Syslog,
     /// Where `to` is written.
     pub at: Position,
 }
@@ -73,21 +77,8 @@ impl Default for AccessLog {
         Self {
             to: LogTarget::default(),
             format: LineFormat::default(),
+            syslog: Syslog::default(),
             at: Position::built_in(),
         }
     }
-}
-
-/// Where log lines go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LogTarget {
-    /// Nowhere.
-    Off,
-    /// Standard output.
-    #[default]
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Appended to this file, which is reopened when it was renamed.
-    File(PathBuf),
 }
