@@ -34,7 +34,7 @@ pub(super) fn tracked<'a>(
     }
 }
 
-/// The value of `table_cnt` and `table_avail`.
+/// The value of `table_cnt` and `table_avl`.
 pub(super) fn used<'a>(fetch: Fetch, arguments: &[Argument], facts: &Facts<'a>) -> Value<'a> {
     let (Some(tables), Some(Argument::Table(table))) = (facts.connection.tables, arguments.first())
     else {

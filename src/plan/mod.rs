@@ -26,9 +26,9 @@ mod tcp_route;
 mod tls;
 
 pub use action::{
-    Action, CookieAttributes, DelHeader, Field, FieldName, LAST_COUNTER, MOST_METHOD_BYTES,
-    NamePart, Normalizer, Redirect, RedirectTo, Replace, ReplaceField, Return, SameSite,
-    TargetPart, Track,
+    Action, CookieAttributes, DelHeader, Element, Field, FieldName, LAST_COUNTER,
+    MOST_METHOD_BYTES, NamePart, Normalizer, Redirect, RedirectTo, Replace, ReplaceField, Return,
+    SameSite, SetTag, TargetPart, Track,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

@@ -284,6 +284,11 @@ impl Entry<'_> {
         self.shard.touch(self.index, self.terms);
     }
 
+    /// Whether the table keeps `data`.
+    pub(super) fn has(&self, data: Data) -> bool {
+        self.shard.layout.place(data, 0).is_some()
+    }
+
     /// Counts `events` in the element `index` of `data`, if the table keeps it.
     pub(super) fn count(&mut self, data: Data, index: usize, events: u64) {
         let Some(place) = self.shard.layout.place(data, index) else {

@@ -83,6 +83,42 @@ impl Tracked {
         entries.all.push((counter, handle));
     }
 
+    /// Increments the counter `index` of the entry that is tracked as `counter`, and its rate.
+    pub fn increment(&self, counter: u8, index: usize) {
+        self.change(counter, |entry| {
+            let (number, rate) = match index {
+                0 if !entry.has(Data::Gpc) => (Data::Gpc0, Data::Gpc0Rate),
+                1 if !entry.has(Data::Gpc) => (Data::Gpc1, Data::Gpc1Rate),
+                _ => (Data::Gpc, Data::GpcRate),
+            };
+            let element = if number == Data::Gpc { index } else { 0 };
+            entry.count(number, element, 1);
+            entry.count(rate, element, 1);
+        });
+    }
+
+    /// Sets the tag `index` of the entry that is tracked as `counter`.
+    pub fn tag(&self, counter: u8, index: usize, value: u32) {
+        self.change(counter, |entry| {
+            let (data, element) = match index {
+                0 if !entry.has(Data::Gpt) => (Data::Gpt0, 0),
+                _ => (Data::Gpt, index),
+            };
+            entry.change(data, element, |tag| *tag = value.into());
+        });
+    }
+
+    fn change(&self, counter: u8, change: impl FnOnce(&mut Entry<'_>)) {
+        let entries = self.0.get().map(|entries| entries.borrow());
+        let handle = entries.as_ref().and_then(|entries| entries.handle(counter));
+        if let Some(handle) = handle {
+            handle.with(clock::now(), |entry| {
+                change(entry);
+                entry.touch();
+            });
+        }
+    }
+
     /// Counts the answer of a server.
     pub fn answered(&self, status: u16) {
         let Some(entries) = self.0.get() else {

@@ -71,7 +71,9 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::UnsetVar(_)
             | Action::Pause(_)
             | Action::UseServer(_)
-            | Action::Track(_) => {}
+            | Action::Track(_)
+            | Action::ScIncGpc(_)
+            | Action::ScSetGpt(_) => {}
         }
     }
 }

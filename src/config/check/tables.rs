@@ -64,7 +64,10 @@ pub(super) fn refuse_misfits(plan: &Plan, report: &mut Report<'_>) {
             refuse_key(live, key, report);
         }
     }
-    each_expr(plan, &mut |expr| refuse_reading(&tables, expr, report));
+    each_expr(plan, &mut |expr| {
+        refuse_reading(&tables, expr, report);
+        refuse_conversions(&tables, expr, report);
+    });
 }
 
 fn refuse_key(table: &Table, key: &Expr, report: &mut Report<'_>) {
@@ -93,6 +96,32 @@ fn refuse_reading(tables: &Tables<'_>, expr: &Expr, report: &mut Report<'_>) {
         if let Some(table) = tables.get(&reference.name) {
             refuse_data(table, reading, element, expr, report);
         }
+    }
+}
+
+/// Reports converters that look up a key that their table cannot have, or data that it does not keep.
+fn refuse_conversions(tables: &Tables<'_>, expr: &Expr, report: &mut Report<'_>) {
+    let mut before = Expr {
+        converters: Vec::new(),
+        ..expr.clone()
+    };
+    for conversion in &expr.converters {
+        let table = conversion
+            .arguments
+            .iter()
+            .find_map(|argument| match argument {
+                Argument::Table(table) => tables.get(&table.name),
+                _ => None,
+            });
+        if let (Some(table), Some(reading)) = (table, conversion.converter.reading()) {
+            refuse_key(table, &before, report);
+            let element = match conversion.arguments.first() {
+                Some(Argument::Int(index)) => *index,
+                _ => 0,
+            };
+            refuse_data(table, reading, element, expr, report);
+        }
+        before.converters.push(conversion.clone());
     }
 }
 
@@ -126,6 +155,26 @@ pub(super) fn warn_of_untracked(plan: &Plan, report: &mut Report<'_>) {
         let of_counter = tracked.entry(track.counter).or_default();
         of_counter.extend(tables.get(&track.table.name).copied());
     }
+    for rule in rules::all(plan).flatten() {
+        let (counter, data) = match &rule.action {
+            Action::ScIncGpc(element) => (element.counter, Data::Gpc),
+            Action::ScSetGpt(tag) => (tag.element.counter, Data::Gpt),
+            _ => continue,
+        };
+        let key = rule.action.key();
+        let (message, help) = match tracked.get(&counter) {
+            None => (
+                format!("no rule tracks the counter {counter}, so `{key}` does nothing"),
+                "write a rule before it: `track = { table = \"…\", key = \"src\" }`".to_owned(),
+            ),
+            Some(of_counter) if !of_counter.iter().any(|table| keeps_for_rules(table, data)) => (
+                format!("no table of the counter {counter} keeps what `{key}` changes"),
+                help_for(data),
+            ),
+            Some(_) => continue,
+        };
+        report.add(Diagnostic::warning_at(&rule.action_at, message, help));
+    }
     each_expr(plan, &mut |expr| {
         let Some(reading) = expr.fetch.reading() else {
             return;
@@ -146,6 +195,22 @@ pub(super) fn warn_of_untracked(plan: &Plan, report: &mut Report<'_>) {
             report.add(Diagnostic::warning_at(&expr.at, message, help_for(data)));
         }
     });
+}
+
+/// Whether `table` has counters (`gpc`) or tags (`gpt`) in any form.
+fn keeps_for_rules(table: &Table, data: Data) -> bool {
+    let all: &[Data] = match data {
+        Data::Gpt => &[Data::Gpt, Data::Gpt0],
+        _ => &[
+            Data::Gpc,
+            Data::Gpc0,
+            Data::Gpc1,
+            Data::GpcRate,
+            Data::Gpc0Rate,
+            Data::Gpc1Rate,
+        ],
+    };
+    all.iter().any(|data| table.has(*data))
 }
 
 /// Warns of each table that no rule and no expression uses.

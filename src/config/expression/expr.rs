@@ -7,6 +7,7 @@ use crate::plan::expr::{Argument, Conversion, Converter, Expr, Fetch, Known, Pha
 
 use super::arguments::arguments;
 use super::cursor::Cursor;
+use super::head::Head;
 use super::{Files, Mistake, elsewhere};
 
 /// How many converters one expression may have.
@@ -23,28 +24,23 @@ pub(super) fn expression(
         return Err(mistake);
     }
     let (name, part) = name(cursor);
-    let Some(fetch) = Fetch::named(name) else {
+    let Some(head) = Head::named(name) else {
         let is_of_requests = known == Known::Connection && elsewhere::looks_at_requests(name);
         return Err(match is_of_requests {
             true => not_in_tcp(name, part, cursor),
             false => unknown_fetch(name, part),
         });
     };
-    let row = fetch.row();
+    let row = head.fetch().row();
     if !known.has(row.since) {
         return Err(match known {
             Known::Connection => not_in_tcp(name, part, cursor),
             _ => not_known(name, row.since, part),
         });
     }
-    let given = arguments(cursor, name, &part, row.parameters, files)?;
+    let given = arguments(cursor, name, &part, head.parameters(), files)?;
     check_variables(&given, known, part)?;
-    let mut expr = Expr {
-        fetch,
-        arguments: given,
-        converters: Vec::new(),
-        at: cursor.written_at().clone(),
-    };
+    let mut expr = head.expr(given, cursor.written_at().clone());
     while cursor.take(",") {
         cursor.skip_space();
         conversion(cursor, &mut expr, known, files)?;

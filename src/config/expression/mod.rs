@@ -22,6 +22,7 @@ mod condition;
 mod cursor;
 mod elsewhere;
 mod expr;
+mod head;
 mod line_template;
 mod list;
 mod map;

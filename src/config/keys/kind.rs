@@ -370,7 +370,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u16, u32, u64, usize);
+numbers!(u8, u16, u32, u64, usize);
 
 impl OptionalNumber for Option<NonZeroUsize> {
     fn set(&mut self, number: Option<i64>) {

@@ -59,6 +59,11 @@ exchange is over, what happens to it is counted there too.
   `nopurge`.
 - `sc_http_req_rate(0)` reads the entry that is tracked as counter 0; it is absent where nothing is tracked. `sc_http_req_rate(0,other)`
   reads the entry with the same key in another table, and is 0 if it has none.
+- As in HAProxy, `sc0_http_req_rate` is short for `sc_http_req_rate(0)`, and so for the counters 1 and 2.
+- `src,table_http_req_rate(clients)` reads the entry of any key without tracking it, and is 0 without one. `src_http_req_rate(clients)`
+  is short for it. To read is no change: it does not prolong the life of an entry.
+- `sc_inc_gpc` and `sc_set_gpt` change what only rules write: counters and tags. HAProxy's fetches that write (`sc_inc_gpc0` as a
+  condition) do not exist.
 - With `on = "response"` the request is counted when the answer has come, and an error or a failure with it.
 
 ## What a table keeps

@@ -10,6 +10,7 @@ mod messages;
 mod round_trip;
 mod rules;
 mod schema;
+mod tables;
 mod written_lines;
 
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ mod map;
 mod number;
 mod part;
 mod substitution;
+mod table;
 mod text;
 
 use std::fmt::Debug;
@@ -153,6 +154,29 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::Xxh32 => Box::new(Measure(seed as u32, hash::xxh32)),
         Converter::Xxh64 => Box::new(Measure(seed as u64, hash::xxh64)),
         Converter::Xxh3 => Box::new(Measure(seed as u64, hash::xxh3)),
+        Converter::InTable
+        | Converter::TableConnCnt
+        | Converter::TableConnCur
+        | Converter::TableConnRate
+        | Converter::TableHttpReqCnt
+        | Converter::TableHttpReqRate
+        | Converter::TableHttpErrCnt
+        | Converter::TableHttpErrRate
+        | Converter::TableHttpFailCnt
+        | Converter::TableHttpFailRate
+        | Converter::TableKbytesIn
+        | Converter::TableBytesInRate
+        | Converter::TableKbytesOut
+        | Converter::TableBytesOutRate
+        | Converter::TableGpc
+        | Converter::TableGpcRate
+        | Converter::TableGpc0
+        | Converter::TableGpc0Rate
+        | Converter::TableGpc1
+        | Converter::TableGpc1Rate
+        | Converter::TableGpt
+        | Converter::TableGpt0
+        | Converter::TableTrackers => Box::new(table::LookUp::of(converter, arguments)),
         Converter::Ipmask => Box::new(Ipmask::of(arguments)),
     }
 }

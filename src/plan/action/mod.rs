@@ -21,7 +21,7 @@ pub use field::{DelHeader, Field, FieldName, NamePart};
 pub use redirect::{Redirect, RedirectTo};
 pub use replace::{Replace, ReplaceField};
 pub use target::{Normalizer, TargetPart};
-pub use track::{LAST_COUNTER, Track};
+pub use track::{Element, LAST_COUNTER, SetTag, Track};
 
 /// The longest method that is passed on. Registered methods have 17 bytes at most.
 pub const MOST_METHOD_BYTES: usize = 32;
@@ -69,6 +69,10 @@ pub enum Action {
     UseServer(Name),
     /// Tracks an entry of a table until the exchange is over.
     Track(Box<Track>),
+    /// Increments a counter of a tracked entry.
+    ScIncGpc(Element),
+    /// Sets a tag of a tracked entry.
+    ScSetGpt(Box<SetTag>),
 }
 
 impl Action {
@@ -102,6 +106,8 @@ impl Action {
             Self::Pause(_) => "pause",
             Self::UseServer(_) => "use_server",
             Self::Track(_) => "track",
+            Self::ScIncGpc(_) => "sc_inc_gpc",
+            Self::ScSetGpt(_) => "sc_set_gpt",
         }
     }
 
@@ -133,7 +139,9 @@ impl Action {
             Self::ReplaceTarget(_, replace) => replace.with.each_expr(see),
             Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
             Self::Track(track) => see(&track.key),
+            Self::ScSetGpt(tag) => see(&tag.value),
             Self::Deny(_)
+            | Self::ScIncGpc(_)
             | Self::DelHeader(_)
             | Self::NormalizeUri(_)
             | Self::SetStatus(_)

@@ -4,6 +4,8 @@
 //! the row's id. A value of another type than a converter takes is cast as HAProxy does; see
 //! [`Type`].
 
+use crate::plan::{Data, Reading};
+
 use super::Type;
 use super::parameter::{Parameter, parameters};
 
@@ -175,12 +177,93 @@ converters! {
     Xxh3 = "xxh3", (? "seed" Int), Bytes -> Int;
     /// The address with only the bits of the mask. An IPv6 address without `mask6` is absent.
     Ipmask = "ipmask", (! "mask4" Mask4, ? "mask6" Mask6), Ip -> Ip;
+    /// Whether a table has an entry with this key.
+    InTable = "in_table", (! "table" Table), Any -> Bool;
+    /// How many exchanges were tracked in the entry with this key; 0 without one.
+    TableConnCnt = "table_conn_cnt", (! "table" Table), Any -> Int;
+    /// How many exchanges are tracked now in the entry with this key; 0 without one.
+    TableConnCur = "table_conn_cur", (! "table" Table), Any -> Int;
+    /// How many exchanges were tracked in the period in the entry with this key; 0 without one.
+    TableConnRate = "table_conn_rate", (! "table" Table), Any -> Int;
+    /// The requests in the entry with this key; 0 without one.
+    TableHttpReqCnt = "table_http_req_cnt", (! "table" Table), Any -> Int;
+    /// The requests in the period in the entry with this key; 0 without one.
+    TableHttpReqRate = "table_http_req_rate", (! "table" Table), Any -> Int;
+    /// The errors of the client in the entry with this key; 0 without one.
+    TableHttpErrCnt = "table_http_err_cnt", (! "table" Table), Any -> Int;
+    /// The errors of the client in the period in the entry with this key; 0 without one.
+    TableHttpErrRate = "table_http_err_rate", (! "table" Table), Any -> Int;
+    /// The failures of servers in the entry with this key; 0 without one.
+    TableHttpFailCnt = "table_http_fail_cnt", (! "table" Table), Any -> Int;
+    /// The failures of servers in the period in the entry with this key; 0 without one.
+    TableHttpFailRate = "table_http_fail_rate", (! "table" Table), Any -> Int;
+    /// The bytes from the client, in units of 1,024, in the entry with this key; 0 without one.
+    TableKbytesIn = "table_kbytes_in", (! "table" Table), Any -> Int;
+    /// The bytes from the client in the period in the entry with this key; 0 without one.
+    TableBytesInRate = "table_bytes_in_rate", (! "table" Table), Any -> Int;
+    /// The bytes to the client, in units of 1,024, in the entry with this key; 0 without one.
+    TableKbytesOut = "table_kbytes_out", (! "table" Table), Any -> Int;
+    /// The bytes to the client in the period in the entry with this key; 0 without one.
+    TableBytesOutRate = "table_bytes_out_rate", (! "table" Table), Any -> Int;
+    /// The counter `index` of `gpc` in the entry with this key; 0 without one.
+    TableGpc = "table_gpc", (! "index" Int, ! "table" Table), Any -> Int;
+    /// The increments of the counter `index` in the period in the entry with this key; 0 without one.
+    TableGpcRate = "table_gpc_rate", (! "index" Int, ! "table" Table), Any -> Int;
+    /// The first counter in the entry with this key; 0 without one.
+    TableGpc0 = "table_gpc0", (! "table" Table), Any -> Int;
+    /// The increments of the first counter in the period in the entry with this key; 0 without one.
+    TableGpc0Rate = "table_gpc0_rate", (! "table" Table), Any -> Int;
+    /// The second counter in the entry with this key; 0 without one.
+    TableGpc1 = "table_gpc1", (! "table" Table), Any -> Int;
+    /// The increments of the second counter in the period in the entry with this key; 0 without one.
+    TableGpc1Rate = "table_gpc1_rate", (! "table" Table), Any -> Int;
+    /// The tag `index` of `gpt` in the entry with this key; 0 without one.
+    TableGpt = "table_gpt", (! "index" Int, ! "table" Table), Any -> Int;
+    /// The first tag in the entry with this key; 0 without one.
+    TableGpt0 = "table_gpt0", (! "table" Table), Any -> Int;
+    /// How many exchanges track the entry with this key; 0 without one.
+    TableTrackers = "table_trackers", (! "table" Table), Any -> Int;
 }
 
 impl Converter {
     /// Its row.
     pub fn row(self) -> &'static Row {
         &Self::ROWS[self as usize]
+    }
+
+    /// What it reads of the entry of a table; `None`: it is not such a converter.
+    pub fn reading(self) -> Option<Reading> {
+        Some(match self {
+            Self::InTable => Reading::Exists,
+            Self::TableConnCnt => Reading::Data(Data::ConnCnt),
+            Self::TableConnCur => Reading::Data(Data::ConnCur),
+            Self::TableConnRate => Reading::Data(Data::ConnRate),
+            Self::TableHttpReqCnt => Reading::Data(Data::HttpReqCnt),
+            Self::TableHttpReqRate => Reading::Data(Data::HttpReqRate),
+            Self::TableHttpErrCnt => Reading::Data(Data::HttpErrCnt),
+            Self::TableHttpErrRate => Reading::Data(Data::HttpErrRate),
+            Self::TableHttpFailCnt => Reading::Data(Data::HttpFailCnt),
+            Self::TableHttpFailRate => Reading::Data(Data::HttpFailRate),
+            Self::TableKbytesIn => Reading::Kilobytes(Data::BytesInCnt),
+            Self::TableBytesInRate => Reading::Data(Data::BytesInRate),
+            Self::TableKbytesOut => Reading::Kilobytes(Data::BytesOutCnt),
+            Self::TableBytesOutRate => Reading::Data(Data::BytesOutRate),
+            Self::TableGpc => Reading::Data(Data::Gpc),
+            Self::TableGpcRate => Reading::Data(Data::GpcRate),
+            Self::TableGpc0 => Reading::Data(Data::Gpc0),
+            Self::TableGpc0Rate => Reading::Data(Data::Gpc0Rate),
+            Self::TableGpc1 => Reading::Data(Data::Gpc1),
+            Self::TableGpc1Rate => Reading::Data(Data::Gpc1Rate),
+            Self::TableGpt => Reading::Data(Data::Gpt),
+            Self::TableGpt0 => Reading::Data(Data::Gpt0),
+            Self::TableTrackers => Reading::Trackers,
+            _ => return None,
+        })
+    }
+
+    /// Whether its first argument is an element of an array of a table's data.
+    pub fn has_element(self) -> bool {
+        matches!(self, Self::TableGpc | Self::TableGpcRate | Self::TableGpt)
     }
 
     /// The converter with this name or alias.

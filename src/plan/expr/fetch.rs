@@ -228,7 +228,7 @@ fetches! {
     /// The entries of a table.
     TableCnt = "table_cnt", (! "table" Table), Int, Connection;
     /// How many more entries a table has room for.
-    TableAvail = "table_avail", (! "table" Table), Int, Connection;
+    TableAvail = "table_avl" | "table_avail", (! "table" Table), Int, Connection;
     /// The value that an environment variable had when the configuration was loaded.
     Env = "env", (! "name" Text), Text, Connection;
     /// The name of this machine.

@@ -2,10 +2,12 @@
 //! origin and the client see must be equal.
 //!
 //! HAProxy's answer is the specification of every word that both have. [`expressions`] has the
-//! fetches and converters, one a line, and [`actions`] the actions of rules.
+//! fetches and converters, one a line, [`actions`] the actions of rules, and [`tables`] what is counted
+//! from one request to the next.
 
 mod actions;
 mod expressions;
+mod tables;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +19,7 @@ use crate::haproxy::Haproxy;
 use crate::rig::{Folder, Message, Origin, Proxy, Setup, until};
 
 pub(crate) fn cases() -> Vec<Case> {
-    [actions::cases(), expressions::cases()]
+    [actions::cases(), expressions::cases(), tables::cases()]
         .into_iter()
         .flatten()
         .collect()
@@ -87,11 +89,17 @@ impl Pair {
 impl Side<UnixEnd> {
     #[track_caller]
     fn haproxy(lines: &str) -> Self {
+        Self::haproxy_with("", lines)
+    }
+
+    /// With sections before it.
+    #[track_caller]
+    fn haproxy_with(sections: &str, lines: &str) -> Self {
         let origin = Origin::answering(ANSWER);
         let folder = Folder::new();
         let path = folder.path("haproxy.sock");
         let haproxy = Haproxy::start_with(
-            "global\n tune.http.maxhdr 1000\n tune.bufsize 65536\n",
+            &format!("global\n tune.http.maxhdr 1000\n tune.bufsize 65536\n{sections}"),
             &format!(
                 " bind unix@{} accept-proxy\n{lines}\n server s {}\n",
                 path.display(),
@@ -114,12 +122,17 @@ impl Side<TcpEnd> {
     #[track_caller]
     fn evenkeel(lines: &str) -> Self {
         let origin = Origin::answering(ANSWER);
-        let proxy = Setup::of(&[&origin])
-            .frontend(&format!("proxy_protocol = \"required\"\n{lines}\n"))
-            .start();
+        let setup =
+            Setup::of(&[&origin]).frontend(&format!("proxy_protocol = \"required\"\n{lines}\n"));
+        Self::of(origin, &setup)
+    }
+
+    /// The proxy of `setup`, which is in front of `origin`.
+    #[track_caller]
+    fn of(origin: Origin, setup: &Setup) -> Self {
         Self {
             origin,
-            end: TcpEnd(proxy),
+            end: TcpEnd(setup.start()),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::plan::{Action, Normalizer, On, Rule, TargetPart};
 use answer::{redirect, returned, status};
 use cookie::cookie_attributes;
 use replace::{replace, replace_field};
-use track::track;
+use track::{incremented, tagged, track};
 use values::{fields, removed, variable_names, variables};
 
 /// Compiles the rules of `section`, where `known` is known of a request.
@@ -153,6 +153,10 @@ fn action(
         "track" => track(section, tracks, known, report)
             .map(Box::new)
             .map(Action::Track),
+        "sc_inc_gpc" => incremented(section, report).map(Action::ScIncGpc),
+        "sc_set_gpt" => tagged(section, known, report)
+            .map(Box::new)
+            .map(Action::ScSetGpt),
         _ => setting.positive_duration(report).map(Action::Pause),
     };
     Some((action?, report.position(setting.span())))

@@ -14,7 +14,8 @@ use super::words::{Word, Words};
 use super::{Keys, key};
 
 pub(in crate::config) use tables::{
-    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, TRACK,
+    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, SC_INC_GPC, SC_SET_GPT,
+    TRACK,
 };
 
 const REQUEST: &[On] = &[On::Request];
@@ -370,6 +371,34 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             )
             .compiled(Shape::Table(&TRACK), |rule| match &rule.action {
                 Action::Track(track) => Some(TRACK.whole().inline(track)),
+                _ => None,
+            }),
+        key("sc_inc_gpc")
+            .means("Increment a counter of a tracked entry.")
+            .also("sc_inc_gpc0 sc_inc_gpc1 sc_add_gpc")
+            .action(
+                ALL,
+                &[(
+                    "sc_inc_gpc = { counter, index }",
+                    "Increments the counter `index` (0 unless it is written) of `gpc`, and its `gpc_rate`, in the entry that is tracked as `counter`.",
+                )],
+            )
+            .compiled(Shape::Table(&SC_INC_GPC), |rule| match &rule.action {
+                Action::ScIncGpc(element) => Some(SC_INC_GPC.whole().inline(element)),
+                _ => None,
+            }),
+        key("sc_set_gpt")
+            .means("Set a tag of a tracked entry.")
+            .also("sc_set_gpt0")
+            .action(
+                ALL,
+                &[(
+                    "sc_set_gpt = { counter, index, value }",
+                    "Sets the tag `index` of `gpt` to a number, or to the number that an expression yields.",
+                )],
+            )
+            .compiled(Shape::Table(&SC_SET_GPT), |rule| match &rule.action {
+                Action::ScSetGpt(tag) => Some(SC_SET_GPT.whole().inline(tag)),
                 _ => None,
             }),
     ],

@@ -5,8 +5,8 @@ use crate::config::keys::words::Word;
 use crate::config::keys::{Keys, key};
 use crate::config::page::{fields, string, strings, template};
 use crate::plan::{
-    CookieAttributes, LAST_COUNTER, NamePart, Redirect, RedirectTo, Replace, ReplaceField, Return,
-    Track,
+    CookieAttributes, Element, LAST_COUNTER, MOST_ELEMENTS, NamePart, Redirect, RedirectTo,
+    Replace, ReplaceField, Return, SetTag, Track,
 };
 
 use super::{FIELDS, STATUS};
@@ -191,6 +191,38 @@ pub(in crate::config) static TRACK: Keys<Track> = Keys {
             .compiled(Shape::Number(0, LAST_COUNTER as i64), |track| {
                 Some(track.counter.to_string())
             }),
+    ],
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static SC_INC_GPC: Keys<Element> = Keys {
+    keys: &[
+        key("counter")
+            .means("The number by which the entry is tracked.")
+            .also("sc")
+            .number(0, LAST_COUNTER as i64, |element| &mut element.counter),
+        key("index").means("Which counter of `gpc`.").number(
+            0,
+            MOST_ELEMENTS as i64 - 1,
+            |element| &mut element.index,
+        ),
+    ],
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static SC_SET_GPT: Keys<SetTag> = Keys {
+    keys: &[
+        key("counter")
+            .means("The number by which the entry is tracked.")
+            .also("sc")
+            .number(0, LAST_COUNTER as i64, |tag| &mut tag.element.counter),
+        key("index")
+            .means("Which tag of `gpt`.")
+            .number(0, MOST_ELEMENTS as i64 - 1, |tag| &mut tag.element.index),
+        key("value").means("A number, or an expression.").compiled(
+            Shape::AnyOf(&[Shape::Number(0, u32::MAX as i64), Shape::Text]),
+            |tag| Some(string(&tag.value.to_string())),
+        ),
     ],
     ..Keys::EMPTY
 };

@@ -19,6 +19,8 @@ mod replace_header;
 mod replace_target;
 mod require_certificate;
 mod returned;
+mod sc_inc_gpc;
+mod sc_set_gpt;
 mod set_header;
 mod set_method;
 mod set_status;
@@ -51,6 +53,8 @@ use replace_header::ReplaceHeader;
 use replace_target::ReplaceTarget;
 pub(super) use require_certificate::RequireCertificate;
 use returned::Return;
+use sc_inc_gpc::ScIncGpc;
+use sc_set_gpt::ScSetGpt;
 use set_header::SetHeader;
 use set_method::SetMethod;
 use set_status::SetStatus;
@@ -85,6 +89,8 @@ pub(super) enum Action {
     Pause(Pause),
     UseServer(UseServer),
     Track(Box<Track>),
+    ScIncGpc(ScIncGpc),
+    ScSetGpt(Box<ScSetGpt>),
 }
 
 /// `$call` for the action in `$self`, whichever it is.
@@ -111,6 +117,8 @@ macro_rules! of_each {
             Action::Pause($action) => $call,
             Action::UseServer($action) => $call,
             Action::Track($action) => $call,
+            Action::ScIncGpc($action) => $call,
+            Action::ScSetGpt($action) => $call,
         }
     };
 }
@@ -173,6 +181,8 @@ impl Action {
             plan::Action::Pause(time) => Self::Pause(Pause(*time)),
             plan::Action::UseServer(name) => Self::UseServer(UseServer(name.clone())),
             plan::Action::Track(track) => Self::Track(Box::new(Track::compile(track))),
+            plan::Action::ScIncGpc(element) => Self::ScIncGpc(ScIncGpc(*element)),
+            plan::Action::ScSetGpt(tag) => Self::ScSetGpt(Box::new(ScSetGpt::compile(tag))),
         }
     }
 
