@@ -17,7 +17,7 @@ use evenkeel::exchange::{
 };
 use evenkeel::observe::{
     AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, OpenConnections,
-    ProcessMetrics, QueueAppeared, Scrape, ServerConnections, ServerRow, ServerState,
+    ProcessMetrics, QueueAppeared, Scrape, ServerConnections, ServerRow, ServerState, SetVariables,
     WorkerObserver,
 };
 use evenkeel::plan::AccessLog;
@@ -44,7 +44,13 @@ fn finish(criterion: &mut Criterion) {
         let frontend = FrontendMetrics::new(2);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                observer.finish(black_box(&record), &frontend, OpenConnections::default);
+                let variables = SetVariables::default();
+                observer.finish(
+                    black_box(&record),
+                    &frontend,
+                    variables,
+                    OpenConnections::default,
+                );
             });
         });
         drop(observer);
@@ -79,7 +85,12 @@ fn scrape(criterion: &mut Criterion) {
             let record = record(&metrics);
             for worker in 0..2 {
                 let open = OpenConnections::default;
-                WorkerObserver::new(worker, &log).finish(&record, &frontend, open);
+                WorkerObserver::new(worker, &log).finish(
+                    &record,
+                    &frontend,
+                    SetVariables::default(),
+                    open,
+                );
             }
             let health = HealthMetrics::new(ServerState::Up, now);
             (

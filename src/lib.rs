@@ -87,7 +87,7 @@
 //! exchange        -> base plan
 //! expr            -> base plan exchange
 //! tables          -> base plan exchange expr
-//! observe         -> base wire plan exchange net
+//! observe         -> base wire plan exchange expr net
 //! config          -> base wire plan
 //!
 //! proxy/*         -> base wire plan exchange expr tables observe net proxy/io

@@ -35,7 +35,21 @@ format = "%ci %{+Q}r %ST %Ta %reason"
 ## Templates
 
 HAProxy's notation: `%ci` is a variable, `%%` a percent sign, `%{+Q}r` a variable with flags. `%{+Q}o` sets flags for all
-variables after it, which `-` removes: `%{-Q}ci`. A name ends at the first character that is no letter or digit.
+variables after it, which `-` removes: `%{-Q}ci`. A name ends at the first character that is no letter or digit. `%[…]` is an
+[expression](expressions.md) of what is left of the exchange: the client's connection, the names of frontend, backend and
+server, the status, and the variables that rules have set. Its fields are not kept:
+
+```toml
+[[log.access]]
+format = "%ci %{+Q}r %ST %{+Q}[var(txn.tenant)]"
+when = "status >= 500 or var(txn.tenant)"
+sample = "1:100"
+[[frontend.web.rule]]
+set_var = { "txn.tenant" = "req.hdr(x-tenant)" }
+```
+
+`when` is a condition on the same facts: exchanges for which it does not hold have no line in this log. `sample` writes some of
+the lines: `"1:100"` the first of each 100, `"1,3-5:10"` four of each ten, as HAProxy's `sample`. Each worker counts its own.
 
 | flag | what |
 |---|---|

@@ -22,7 +22,9 @@ mod metrics;
 mod reference;
 mod worker;
 
-pub use access_log::{AccessLogHandle, CannotOpen, LogWriter, OpenConnections, PreparedLogs};
+pub use access_log::{
+    AccessLogHandle, CannotOpen, LogWriter, OpenConnections, PreparedLogs, SetVariables,
+};
 pub use calendar::rfc3339;
 pub use metrics::exposition::{
     BackendRow, CertificateRow, FrontendRow, QueueAppeared, RouteRow, Scrape, ServerConnections,

@@ -15,7 +15,10 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{
     AttemptList, ClientTls, Load, LoggedRequest, Outcome, Reason, Record, RequestId, ServerMetrics,
 };
-use crate::observe::access_log::{Batch, Entry, Logs, OpenConnections, Target, Times};
+use crate::expr::Scratch;
+use crate::observe::access_log::{
+    Batch, Blank, Entry, Evaluation, Logs, OpenConnections, SetVariables, Target, Times,
+};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
 use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure};
@@ -50,7 +53,11 @@ struct Lines {
     logs: Arc<Logs>,
     /// One for each target.
     batches: Vec<Batch>,
+    /// For each log, the position in its sample.
+    turns: Vec<u32>,
     calendar: Calendar,
+    scratch: Scratch,
+    blank: Blank,
 }
 
 /// A request that the HTTP layer answered without an exchange: its head could not be read.
@@ -185,6 +192,7 @@ impl WorkerObserver {
         &self,
         record: &Record,
         frontend: &FrontendMetrics,
+        variables: SetVariables<'_>,
         open: impl FnOnce() -> OpenConnections,
     ) {
         let opening = &record.opening;
@@ -221,7 +229,7 @@ impl WorkerObserver {
 
         let queued = record.queued.get();
         let has_queued = !queued.is_zero() || attempt.is_some();
-        self.log(&Entry {
+        let entry = Entry {
             wall: opening.wall,
             frontend: opening.frontend.as_deref(),
             route: route.map(|route| route.name.as_str()),
@@ -253,7 +261,8 @@ impl WorkerObserver {
             },
             open: self.open_if_wanted(open),
             load: record.load.get(),
-        });
+        };
+        self.log(&entry, variables);
     }
 
     /// Counts and logs a request without an exchange, to the frontend `name`. `open`: as for
@@ -280,7 +289,7 @@ impl WorkerObserver {
         if !self.is_logging() {
             return;
         }
-        self.log(&Entry {
+        let entry = Entry {
             wall: refusal.wall,
             frontend: Some(name),
             route: None,
@@ -309,7 +318,8 @@ impl WorkerObserver {
             },
             open: self.open_if_wanted(open),
             load: Load::default(),
-        });
+        };
+        self.log(&entry, SetVariables::default());
     }
 
     fn open_if_wanted(&self, open: impl FnOnce() -> OpenConnections) -> OpenConnections {
@@ -332,19 +342,29 @@ impl WorkerObserver {
         }
     }
 
-    fn log(&self, entry: &Entry<'_>) {
+    fn log<'a>(&self, entry: &Entry<'a>, variables: SetVariables<'a>) {
         let Lines {
             logs,
             batches,
+            turns,
             calendar,
+            scratch,
+            blank,
         } = &mut *self.lines.borrow_mut();
-        for log in &logs.logs {
+        let mut evaluation = Evaluation {
+            facts: entry.facts(variables, blank),
+            scratch,
+        };
+        for (log, turn) in logs.logs.iter().zip(turns) {
+            if !log.has_line(turn, &mut evaluation) {
+                continue;
+            }
             let batch = &mut batches[log.target];
             if batch.bytes.capacity() == 0 {
                 // At once: a new buffer would grow, and be copied, a dozen times.
                 batch.bytes.reserve(BUFFER_BYTES);
             }
-            log.write(&mut batch.bytes, calendar, entry);
+            log.write(&mut batch.bytes, calendar, entry, &mut evaluation);
             batch.lines += 1;
             if batch.bytes.len() >= FLUSH_BYTES {
                 hand_in(&logs.targets[log.target], batch);
@@ -357,9 +377,12 @@ impl Lines {
     fn of(logs: Arc<Logs>) -> Self {
         let batches = logs.targets.iter().map(|_| Batch::default()).collect();
         Self {
+            turns: vec![0; logs.logs.len()],
             logs,
             batches,
             calendar: Calendar::new(),
+            scratch: Scratch::default(),
+            blank: Blank::default(),
         }
     }
 
@@ -444,8 +467,12 @@ mod tests {
         }
 
         fn finish(&self, record: &Record) {
-            self.observer
-                .finish(record, &self.frontend, OpenConnections::default);
+            self.observer.finish(
+                record,
+                &self.frontend,
+                SetVariables::default(),
+                OpenConnections::default,
+            );
         }
 
         /// The lines written since, without waiting for a full buffer.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
-use crate::expr::Scratch;
+use crate::expr::{Scratch, Variables};
 use crate::net::{Dialer, Pipes};
-use crate::observe::{OpenConnections, ProcessMetrics, WorkerObserver, event};
+use crate::observe::{OpenConnections, ProcessMetrics, SetVariables, WorkerObserver, event};
 use crate::proxy::connections::Connections;
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::io::{DateCache, Exchange, KeptBodies, Stalled};
@@ -57,7 +57,8 @@ impl Context {
     }
 
     /// Counts and logs an exchange of `live`, however it ended.
-    pub fn settle(&self, exchange: &Exchange, live: &Frontend) {
+    /// `of_connection`: the variables of the client's connection; `None`: it has none.
+    pub fn settle(&self, exchange: &Exchange, live: &Frontend, of_connection: Option<&Variables>) {
         exchange.end();
         if std::thread::panicking() {
             // The panic was not in the handler, which catches it, but in a body or in the
@@ -68,6 +69,11 @@ impl Context {
         }
         exchange.tracked.finish(&exchange.record);
         let open = || self.open_connections(live);
-        self.observer.finish(&exchange.record, &live.metrics, open);
+        let variables = SetVariables {
+            of_exchange: Some(&exchange.variables),
+            of_connection,
+        };
+        self.observer
+            .finish(&exchange.record, &live.metrics, variables, open);
     }
 }

@@ -241,3 +241,30 @@ fn a_syslog_server_that_is_gone_costs_its_own_lines_and_nothing_else() {
     assert_eq!(proxy.wait_for_lines(20).len(), 20);
     proxy.wait_for_metric("evenkeel_access_log_dropped_total", &[], 20.0);
 }
+
+#[test]
+fn errors_have_a_log_of_their_own_and_a_sample_has_a_part_of_the_lines() {
+    let origin = Origin::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let tables = "[[log.access]]\nto = \"{log}.errors\"\nformat = \"%HU %ST %[var(txn.who)]\"\n\
+                  when = 'status >= 400 and not var(txn.probe)'\n\
+                  [[log.access]]\nto = \"{log}.some\"\nformat = \"%HU\"\nsample = \"2:3\"\n\
+                  [[log.access]]\nto = \"{log}\"\nformat = \"%HU\"\n";
+    let rules = "rule = [\n\
+                 { set_var = { \"txn.who\" = \"req.hdr(x-who)\" } },\n\
+                 { when = 'path == \"/probe\"', set_var = { \"txn.probe\" = \"bool(true)\" } },\n\
+                 { when = 'path in [\"/deny\", \"/probe\"]', deny = 403 },\n]";
+    let proxy = Setup::of(&[&origin])
+        .workers(1)
+        .access_logs(tables)
+        .frontend(rules)
+        .start();
+    let mut client = proxy.client();
+    for path in ["/1", "/2", "/3", "/4", "/probe", "/deny"] {
+        client.ask(format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\nx-who: me\"\tx\r\n\r\n"
+        ));
+    }
+    assert_eq!(lines(&proxy, "", 6).len(), 6);
+    assert_eq!(lines(&proxy, ".errors", 1), ["/deny 403 me#22#09x"]);
+    assert_eq!(lines(&proxy, ".some", 2), ["/2", "/probe"]);
+}

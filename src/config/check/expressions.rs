@@ -102,7 +102,8 @@ fn conditions(plan: &Plan) -> impl Iterator<Item = &Condition> {
         let tcp_routes = frontend.tcp_routes.iter();
         of_routes.chain(tcp_routes.flat_map(|tcp_route| &tcp_route.when))
     });
-    of_rules.chain(of_frontends)
+    let of_logs = plan.log.access.iter().flat_map(|log| &log.when);
+    of_rules.chain(of_frontends).chain(of_logs)
 }
 
 /// Hands every expression of `plan` to `see`.
@@ -112,6 +113,9 @@ pub(super) fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
     }
     for rule in rules::all(plan).flatten() {
         rule.action.each_expr(see);
+    }
+    for log in &plan.log.access {
+        log.each_expr_of_format(see);
     }
     let routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
     for route in routes {

@@ -45,14 +45,19 @@ pub(super) fn template(
 
 /// Parses `setting` as the template of a log line.
 pub(super) fn line_template(setting: Setting<'_>, report: &mut Report<'_>) -> Option<LineTemplate> {
-    parsed(setting, "template", report, |text, at, _| {
-        expression::line_template(text, at)
+    parsed(setting, "template", report, |text, at, files| {
+        expression::line_template(text, at, files)
     })
 }
 
 /// The template of `preset`.
 pub(super) fn preset(preset: Preset) -> LineTemplate {
-    let template = expression::line_template(preset.template(), &Position::built_in());
+    let mut no_lists = Lists {
+        directory: Path::new(""),
+        read: Vec::new(),
+    };
+    let at = Position::built_in();
+    let template = expression::line_template(preset.template(), &at, &mut no_lists);
     template.expect("a test parses every one")
 }
 

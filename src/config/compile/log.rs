@@ -12,7 +12,8 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
-use crate::plan::log::{LineFormat, LogServer, Preset};
+use crate::plan::expr::Known;
+use crate::plan::log::{LineFormat, LogServer, Preset, Sample};
 use crate::plan::{AccessLog, Log, LogTarget};
 
 /// The usual port of syslog servers.
@@ -65,6 +66,12 @@ fn access_log(section: &Section<'_>, report: &mut Report<'_>) -> AccessLog {
         format: format
             .and_then(|format| line_format(format, report))
             .unwrap_or(default.format),
+        when: section
+            .setting("when")
+            .and_then(|when| expression::condition(when, Known::Log, report)),
+        sample: section
+            .setting("sample")
+            .and_then(|sample| sampled(sample, report)),
         syslog: default.syslog,
         at,
     };
@@ -79,6 +86,19 @@ fn access_log(section: &Section<'_>, report: &mut Report<'_>) -> AccessLog {
         }
     }
     log
+}
+
+fn sampled(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Sample> {
+    let text = setting.text(report)?;
+    let sample = Sample::parse(&text.value);
+    if sample.is_none() {
+        report.error(
+            setting.span(),
+            format!("`sample` cannot be {}", text.quoted()),
+            "write which lines of how many: \"1:100\" is the first of each 100, \"1-5:100\" the first five",
+        );
+    }
+    sample
 }
 
 fn target(to: Setting<'_>, report: &mut Report<'_>) -> Option<(LogTarget, Position)> {

@@ -38,6 +38,9 @@ pub(super) fn expression(
             _ => not_known(name, row.since, part),
         });
     }
+    if known == Known::Log {
+        check_in_log(head.fetch(), name, &part)?;
+    }
     let given = arguments(cursor, name, &part, head.parameters(), files)?;
     check_variables(&given, known, part)?;
     let mut expr = head.expr(given, cursor.written_at().clone());
@@ -79,10 +82,30 @@ fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
     Mistake::new(part, format!("`{name}` is not known here {when}"), help)
 }
 
+/// Checks that `fetch` has a value when an exchange is logged.
+fn check_in_log(fetch: Fetch, name: &str, part: &Range<usize>) -> Result<(), Mistake> {
+    let (message, help) = if fetch.reads_response_fields() {
+        (
+            format!("`{name}` is not known here: fields are not kept until an exchange is logged"),
+            "set a variable in a rule with `on = \"response\"`, and read it as `var(txn.NAME)`",
+        )
+    } else if fetch.reads_table() {
+        (
+            format!("`{name}` is not known here: tables are not read when an exchange is logged"),
+            "set a variable in a rule, and read it as `var(txn.NAME)`",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Mistake::new(part.clone(), message, help))
+}
+
 /// Checks that a variable of `scope` can have a value where `known` is known.
 pub(super) fn check_scope(scope: Scope, known: Known, part: Range<usize>) -> Result<(), Mistake> {
     let why = match (scope, known) {
-        (Scope::Request, Known::Response) => "a variable of `req` is gone when there is a response",
+        (Scope::Request, Known::Response | Known::Log) => {
+            "a variable of `req` is gone when there is a response"
+        }
         (Scope::Response, Known::Request | Known::Backend) => "there is no response yet",
         _ => return Ok(()),
     };
@@ -97,6 +120,11 @@ fn check_variables(
 ) -> Result<(), Mistake> {
     arguments.iter().try_for_each(|argument| match argument {
         Argument::Variable(variable) => check_scope(variable.scope, known, part.clone()),
+        Argument::Table(_) if known == Known::Log => Err(Mistake::new(
+            part.clone(),
+            "tables are not read when an exchange is logged",
+            "set a variable in a rule, and read it as `var(txn.NAME)`",
+        )),
         _ => Ok(()),
     })
 }

@@ -5,16 +5,21 @@
 //! character.
 
 use crate::config::suggest;
+use crate::plan::expr::{Expr, Known};
 use crate::plan::log::{Flags, LineTemplate, NOT_HERE, Piece, Variable};
 
-use super::Mistake;
 use super::cursor::Cursor;
+use super::expr::expression;
+use super::{Files, Mistake};
 
 /// The variable that stands for the flags of all variables after it.
 const OPTIONS: &str = "o";
 
 /// Parses all of the text as one template.
-pub(super) fn whole(cursor: &mut Cursor<'_>) -> Result<LineTemplate, Mistake> {
+pub(super) fn whole(
+    cursor: &mut Cursor<'_>,
+    files: &mut dyn Files,
+) -> Result<LineTemplate, Mistake> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut flags_of_all = Flags::default();
     while let Some(c) = cursor.peek() {
@@ -26,6 +31,10 @@ pub(super) fn whole(cursor: &mut Cursor<'_>) -> Result<LineTemplate, Mistake> {
             '%' if cursor.take("%") => add_text(&mut pieces, '%'),
             '%' => {
                 let flags = flags(cursor, flags_of_all)?;
+                if cursor.take("[") {
+                    pieces.push(Piece::Expr(in_brackets(cursor, start, files)?, flags));
+                    continue;
+                }
                 match variable(cursor, start)? {
                     Some(variable) => pieces.push(Piece::Variable(variable, flags)),
                     None => flags_of_all = flags,
@@ -89,6 +98,30 @@ fn flags(cursor: &mut Cursor<'_>, mut flags: Flags) -> Result<Flags, Mistake> {
                 ));
             }
         }
+    }
+}
+
+/// The expression at the cursor, up to its `]`. `start` is the position of its `%`.
+fn in_brackets(
+    cursor: &mut Cursor<'_>,
+    start: usize,
+    files: &mut dyn Files,
+) -> Result<Expr, Mistake> {
+    cursor.skip_space();
+    let (expr, _) = expression(cursor, Known::Log, files)?;
+    cursor.skip_space();
+    match cursor.take("]") {
+        true => Ok(expr),
+        false if cursor.is_at_end() => Err(Mistake::new(
+            start..cursor.at(),
+            "`%[` has no closing `]`",
+            "write `]` after the expression",
+        )),
+        false => Err(Mistake::new(
+            cursor.next_part(),
+            "the expression should have ended here",
+            "write `]` after the expression",
+        )),
     }
 }
 

@@ -14,7 +14,7 @@
 //! list       = "[" value *( "," value ) "]" / "@file(" string ")"
 //! expression = fetch [ "(" arguments ")" ] *( "," converter [ "(" arguments ")" ] )
 //! template   = *( text / "%%" / "%[" expression "]" )
-//! line       = *( text / "%%" / "%" [ "{" flags "}" ] name )
+//! line       = *( text / "%%" / "%" [ "{" flags "}" ] ( name / "[" expression "]" ) )
 //! ```
 
 mod arguments;
@@ -150,10 +150,14 @@ pub(super) fn template(
 /// # Errors
 ///
 /// The first mistake.
-pub(super) fn line_template(text: &str, at: &Position) -> Result<LineTemplate, Mistake> {
+pub(super) fn line_template(
+    text: &str,
+    at: &Position,
+    files: &mut dyn Files,
+) -> Result<LineTemplate, Mistake> {
     let help = "write a shorter one";
     check_length(text, "template", help)?;
-    let template = line_template::whole(&mut Cursor::new(text, at))?;
+    let template = line_template::whole(&mut Cursor::new(text, at), files)?;
     check_written(text, &template, "template", help)?;
     Ok(template)
 }

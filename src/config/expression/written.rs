@@ -34,7 +34,7 @@ pub(crate) fn expression(text: &str) -> Expr {
 /// Parses `text` as the template of a log line.
 #[track_caller]
 pub(crate) fn line_template(text: &str) -> LineTemplate {
-    parse_line(text, &Position::built_in()).expect(text)
+    parse_line(text, &Position::built_in(), &mut NoFiles).expect(text)
 }
 
 /// Parses `text` as a template.

@@ -53,6 +53,18 @@ pub(in crate::config) static LOG_ACCESS: Keys<AccessLog> = Keys {
             .means("\"json\", \"haproxy-http\", \"haproxy-tcp\", \"clf\", \"combined\", or a template.")
             .also("log_format template")
             .compiled(Shape::Text, |log| Some(format(&log.format))),
+        key("when")
+            .means("The condition; without it each exchange has a line.")
+            .also("if condition")
+            .compiled(Shape::Text, |log| {
+                log.when.as_ref().map(|when| string(&when.to_string()))
+            }),
+        key("sample")
+            .means("Which of the lines are written: \"1:100\" is the first of each 100.")
+            .also("sampling rate")
+            .compiled(Shape::Text, |log| {
+                log.sample.as_ref().map(|sample| string(&sample.to_string()))
+            }),
         key("syslog")
             .means("What comes before a line that goes to a syslog.")
             .compiled_tables(Shape::Table(&SYSLOG), |log, path, page| {
@@ -65,6 +77,7 @@ pub(in crate::config) static LOG_ACCESS: Keys<AccessLog> = Keys {
     hints: r#"
         file path: write `to = "/path/to/file"`
         enabled: write `to = "off"` to switch it off
+        errors separate_errors: write a second `[[log.access]]` with `when = "status >= 500"`
         facility tag: write `syslog = { facility = "local0", tag = "evenkeel" }`
         severity level: leave it out: the severity of a message is that of the exchange's outcome
         option: write `format = "haproxy-http"` for HAProxy's `option httplog`

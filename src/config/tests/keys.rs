@@ -17,6 +17,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("log", "format", "'json'"),
     ("log.access", "to", "'off'"),
     ("log.access", "format", "'clf'"),
+    ("log.access", "when", "'status >= 500'"),
+    ("log.access", "sample", "'1:100'"),
     ("log.access.syslog", "format", "'rfc5424'"),
     ("log.access.syslog", "facility", "'daemon'"),
     ("log.access.syslog", "tag", "'edge'"),

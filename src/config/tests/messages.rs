@@ -2062,6 +2062,29 @@ fn a_log_target_that_cannot_be_is_told_what_to_write() {
             "to = 'udp://a'\nsyslog = { facility = 'local9' }",
             "`facility` cannot be \"local9\"",
         ),
+        ("sample = '1:0'", "write which lines of how many: \"1:100\""),
+        (
+            "when = 'path == \"/\"'",
+            "keep what you need of it with `set_var`",
+        ),
+        (
+            "when = 'res.hdr(a)'",
+            "fields are not kept until an exchange is logged",
+        ),
+        (
+            "format = '%[req.hdr(a)]'",
+            "keep what you need of it with `set_var`",
+        ),
+        ("format = '%[sc_conn_cnt(0)]'", "tables are not read"),
+        (
+            "format = '%[var(req.a)]'",
+            "variables of `txn` live as long as the exchange",
+        ),
+        ("format = '%[src'", "`%[` has no closing `]`"),
+        (
+            "format = '%[src x]'",
+            "the expression should have ended here",
+        ),
         (
             "facility = 'local0'",
             "write `syslog = { facility = \"local0\"",

@@ -19,7 +19,7 @@ use crate::base::{
 };
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
-use crate::plan::log::{Facility, LineFormat, LogServer, Preset, Syslog, SyslogFormat};
+use crate::plan::log::{Facility, LineFormat, LogServer, Preset, Sample, Syslog, SyslogFormat};
 use crate::plan::{
     AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
@@ -1002,6 +1002,7 @@ fn log() -> impl Strategy<Value = Log> {
     let formats = vec![LogFormat::Human, LogFormat::Json];
     let lines = [
         "%ci",
+        "%[src]%{+E}[var(txn.a,\"b c\"),upper] %{+Q,+X}[str(a)]",
         " %{+Q,+E}r 100%% %{+X}cp:%% ",
         "{\"a\": \"%HM\"}  [%tr] %%ci é",
     ];
@@ -1025,7 +1026,16 @@ fn log() -> impl Strategy<Value = Log> {
             facility,
             tag,
         });
-    let access = (to, line, syslog).prop_map(|(to, format, syslog)| AccessLog {
+    let samples = ["1:100", "1,3-5:10"].map(Sample::parse).to_vec();
+    let conditions = [
+        "status >= 500",
+        "src in [\"10.0.0.0/8\"] and be_name == \"a\"",
+    ];
+    let when = option::of(select(conditions.to_vec()).prop_map(written::condition));
+    let which = (when, option::of(select(samples)));
+    let access = (to, line, syslog, which).prop_map(|(to, format, syslog, which)| AccessLog {
+        when: which.0,
+        sample: which.1.flatten(),
         syslog: match to.is_syslog() {
             true => syslog,
             false => Syslog::default(),

@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use http::HeaderMap;
+
 use crate::base::Peer;
 use crate::base::clock::Duration;
 use crate::exchange::{
     Attempt, AttemptIndex, AttemptList, ClientTls, Load, LoggedRequest, Reason, RequestId, Step,
     Termination,
 };
+use crate::expr::{ConnectionFacts, Facts, ResponseFacts, Scratch, Variables};
 
 /// The content of a line.
 #[derive(Debug)]
@@ -61,6 +64,38 @@ pub(crate) struct Times {
     pub(crate) total: Duration,
 }
 
+/// Evaluates the expressions of a log about one exchange.
+#[derive(Debug)]
+pub(crate) struct Evaluation<'a> {
+    pub(crate) facts: Facts<'a>,
+    pub(crate) scratch: &'a mut Scratch,
+}
+
+/// The variables that rules have set for an exchange; `None`: no rule can have set one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SetVariables<'a> {
+    /// Of the exchange.
+    pub of_exchange: Option<&'a Variables>,
+    /// Of the client's connection.
+    pub of_connection: Option<&'a Variables>,
+}
+
+/// Stands for facts that an exchange does not have.
+#[derive(Debug)]
+pub(crate) struct Blank {
+    id: RequestId,
+    headers: HeaderMap,
+}
+
+impl Default for Blank {
+    fn default() -> Self {
+        Self {
+            id: RequestId::made(0),
+            headers: HeaderMap::new(),
+        }
+    }
+}
+
 /// How many client connections are open.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenConnections {
@@ -70,7 +105,31 @@ pub struct OpenConnections {
     pub of_frontend: u64,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// The facts for expressions: all but the heads, which are not kept.
+    pub(crate) fn facts(&self, variables: SetVariables<'a>, blank: &'a Blank) -> Facts<'a> {
+        Facts {
+            id: self.id.unwrap_or(&blank.id),
+            connection: ConnectionFacts {
+                client: self.client,
+                local: self.local,
+                tls: self.tls,
+                frontend: self.frontend.unwrap_or_default(),
+                variables: variables.of_connection,
+                tables: None,
+            },
+            request: None,
+            backend: self.backend,
+            response: self.status.map(|status| ResponseFacts {
+                status,
+                headers: &blank.headers,
+                server: self.server,
+            }),
+            variables: variables.of_exchange,
+            tracked: None,
+        }
+    }
+
     /// The attempt whose outcome is in the line.
     pub(super) fn attempt(&self) -> Option<&Attempt> {
         self.attempts.get(self.decisive?)

@@ -10,7 +10,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use crate::base::clock::Instant;
-use crate::observe::access_log::entry::Entry;
+use crate::expr::Condition;
+use crate::observe::access_log::entry::{Entry, Evaluation};
 use crate::observe::access_log::line::write_line;
 use crate::observe::access_log::output::Output;
 use crate::observe::access_log::queue::Queue;
@@ -18,7 +19,7 @@ use crate::observe::access_log::syslog::Head;
 use crate::observe::access_log::template::Template;
 use crate::observe::access_log::writer::LogWriter;
 use crate::observe::calendar::Calendar;
-use crate::plan::log::LineFormat;
+use crate::plan::log::{LineFormat, Sample};
 use crate::plan::{AccessLog, LogTarget};
 
 /// The access logs of one configuration.
@@ -35,6 +36,10 @@ pub(crate) struct Logs {
 #[derive(Debug)]
 pub(crate) struct Log {
     format: Format,
+    /// `None`: each exchange has a line.
+    when: Option<Condition>,
+    /// `None`: each line is written.
+    sample: Option<Sample>,
     /// What comes before a line, for a syslog.
     head: Option<Head>,
     /// The index of its target.
@@ -110,6 +115,8 @@ impl Logs {
             };
             logs.push(Log {
                 format: Format::compile(&log.format),
+                when: log.when.as_ref().map(Condition::compile),
+                sample: log.sample.clone(),
                 head: Head::of(&log.syslog, &log.to),
                 target,
             });
@@ -125,17 +132,37 @@ impl Logs {
 }
 
 impl Log {
+    /// Whether the exchange has a line; `turn` counts those that have one.
+    pub(in crate::observe) fn has_line(
+        &self,
+        turn: &mut u32,
+        evaluation: &mut Evaluation<'_>,
+    ) -> bool {
+        if let Some(when) = &self.when
+            && !when.holds(&evaluation.facts, evaluation.scratch)
+        {
+            return false;
+        }
+        let Some(sample) = &self.sample else {
+            return true;
+        };
+        let index = *turn;
+        *turn = (index + 1) % sample.of;
+        sample.has(index)
+    }
+
     /// Appends the line of `entry`, its end included.
     pub(in crate::observe) fn write(
         &self,
         out: &mut Vec<u8>,
         calendar: &mut Calendar,
         entry: &Entry<'_>,
+        evaluation: &mut Evaluation<'_>,
     ) {
         if let Some(head) = &self.head {
             head.write(out, calendar, entry);
         }
-        self.format.write(out, calendar, entry);
+        self.format.write(out, calendar, entry, evaluation);
     }
 }
 
@@ -155,10 +182,11 @@ impl Format {
         out: &mut Vec<u8>,
         calendar: &mut Calendar,
         entry: &Entry<'_>,
+        evaluation: &mut Evaluation<'_>,
     ) {
         match self {
             Self::Json => write_line(out, calendar, entry),
-            Self::Template(template) => template.write(out, calendar, entry),
+            Self::Template(template) => template.write(out, calendar, entry, evaluation),
         }
     }
 

@@ -24,8 +24,8 @@ mod template;
 mod values;
 mod writer;
 
-pub use entry::OpenConnections;
-pub(super) use entry::{Entry, Times};
+pub(super) use entry::{Blank, Entry, Evaluation, Times};
+pub use entry::{OpenConnections, SetVariables};
 #[cfg(test)]
 pub(super) use fields::FIELDS;
 pub use handle::{AccessLogHandle, PreparedLogs};

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::base::clock;
     use crate::exchange::Record;
-    use crate::observe::{FrontendMetrics, OpenConnections, WorkerObserver, fixture};
+    use crate::observe::{FrontendMetrics, OpenConnections, SetVariables, WorkerObserver, fixture};
     use crate::plan::AccessLog;
     use crate::plan::log::{Facility, LineFormat};
 
@@ -107,7 +107,9 @@ mod tests {
         };
         let log = fixture::log_of(plan);
         let observer = WorkerObserver::new(0, &log);
-        observer.finish(record, &FrontendMetrics::new(1), OpenConnections::default);
+        let open = OpenConnections::default;
+        let variables = SetVariables::default();
+        observer.finish(record, &FrontendMetrics::new(1), variables, open);
         observer.flush();
         let process = format!("{}", std::process::id());
         let host = rustix::system::uname();

@@ -4,9 +4,11 @@
 //! space was written before it: a variable that has nothing to write (`%hr` without captures) takes the space
 //! behind it along, as in HAProxy.
 
-use crate::observe::access_log::entry::Entry;
+use crate::expr::Program;
+use crate::observe::access_log::entry::{Entry, Evaluation};
 use crate::observe::access_log::values;
 use crate::observe::calendar::Calendar;
+use crate::plan::expr::Type;
 use crate::plan::log::{Flags, LineTemplate, Piece as PlanPiece, Variable};
 
 /// A compiled template.
@@ -18,6 +20,8 @@ enum Piece {
     Text(Box<[u8]>),
     Space,
     Variable(Variable, Flags),
+    /// An expression, and the type of its value.
+    Program(Program, Type, Flags),
 }
 
 impl Template {
@@ -25,6 +29,9 @@ impl Template {
         let pieces = template.pieces.iter().map(|piece| match piece {
             PlanPiece::Text(text) => Piece::Text(text.as_bytes().into()),
             PlanPiece::Space => Piece::Space,
+            PlanPiece::Expr(expr, flags) => {
+                Piece::Program(Program::compile(expr), expr.yields(), *flags)
+            }
             PlanPiece::Variable(variable, flags) => match values::of_process(*variable, *flags) {
                 Some(text) => Piece::Text(text.into()),
                 None => Piece::Variable(*variable, *flags),
@@ -34,7 +41,13 @@ impl Template {
     }
 
     /// Appends `entry` as one line, its end included.
-    pub(super) fn write(&self, out: &mut Vec<u8>, calendar: &mut Calendar, entry: &Entry<'_>) {
+    pub(super) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        calendar: &mut Calendar,
+        entry: &Entry<'_>,
+        evaluation: &mut Evaluation<'_>,
+    ) {
         let mut is_after_space = true;
         for piece in &self.0 {
             match piece {
@@ -51,6 +64,14 @@ impl Template {
                     let has_value = values::write(*variable, *flags, entry, calendar, out);
                     is_after_space &= !has_value;
                 }
+                Piece::Program(program, yields, flags) => {
+                    let Evaluation { facts, scratch } = evaluation;
+                    scratch.clear();
+                    let value = program.value(facts, scratch);
+                    let value = scratch.cast(value, *yields, Type::Text);
+                    values::of_expression(out, scratch.text(value), *flags);
+                    is_after_space = false;
+                }
             }
         }
         out.push(b'\n');
@@ -60,7 +81,7 @@ impl Template {
     pub(super) fn wants_load(&self) -> bool {
         self.0.iter().any(|piece| match piece {
             Piece::Variable(variable, _) => variable.is_load(),
-            Piece::Text(_) | Piece::Space => false,
+            Piece::Text(_) | Piece::Space | Piece::Program(..) => false,
         })
     }
 }
@@ -75,7 +96,7 @@ mod tests {
     use crate::base::clock::{self, Duration};
     use crate::config::written::line_template;
     use crate::exchange::{Attempt, ClientTls, Load, LoggedRequest, Reason, Record, RequestTexts};
-    use crate::observe::{FrontendMetrics, OpenConnections, WorkerObserver, fixture};
+    use crate::observe::{FrontendMetrics, OpenConnections, SetVariables, WorkerObserver, fixture};
     use crate::plan::LogTarget;
     use crate::plan::log::{LineFormat, Preset};
 
@@ -89,7 +110,12 @@ mod tests {
             of_process: 9,
             of_frontend: 8,
         };
-        observer.finish(record, &FrontendMetrics::new(1), open);
+        observer.finish(
+            record,
+            &FrontendMetrics::new(1),
+            SetVariables::default(),
+            open,
+        );
         observer.flush();
         fixture::lines(&log)
     }
@@ -255,6 +281,25 @@ mod tests {
         });
         assert_eq!(line("%agent", &record), "a#22b]\\ #23#FF#0A\n");
         assert_eq!(line("%{+E}agent", &record), "a#22b\\]\\\\ #23#FF#0A\n");
+    }
+
+    #[test]
+    fn an_expression_is_a_text_like_any_other() {
+        let mut record = answered();
+        record.opening.local = Some(([10, 0, 0, 1], 443).into());
+        let template =
+            "%[src] %{+Q}[dst_port] %[status] %[srv_name] %[be_name,upper] %[fe_name] %[unique-id]";
+        let expected = "192.0.2.7 \"443\" 200 s2 APP web 0123456789abcdef\n";
+        assert_eq!(line(template, &record), expected);
+        let template = "%[var(txn.a)]|%{+Q}[var(txn.a)]|%[ssl_fc]|%{+X}[src]";
+        assert_eq!(line(template, &record), "-|\"\"|0|192.0.2.7\n");
+        // HAProxy 2.6 writes the quotes of the first as they are: they would end a text in quotes.
+        let quoted = "str('a\"b]\\#')";
+        assert_eq!(line(&format!("%[{quoted}]"), &record), "a#22b]\\#23\n");
+        assert_eq!(
+            line(&format!("%{{+E}}[{quoted}]"), &record),
+            "a\\\"b\\]\\\\#23\n"
+        );
     }
 
     #[test]

@@ -152,6 +152,26 @@ pub(super) fn write(
     true
 }
 
+/// Appends the value of an expression; `None`: it is absent.
+pub(super) fn of_expression(out: &mut Vec<u8>, value: Option<&[u8]>, flags: Flags) {
+    if !flags.escape {
+        return text(out, value, flags);
+    }
+    // HAProxy escapes the quotes of an expression, and writes those of a request as `#22`.
+    quoted(out, flags, |out| match value {
+        Some(value) => {
+            for (index, part) in value.split(|&byte| byte == b'"').enumerate() {
+                if index > 0 {
+                    out.extend_from_slice(b"\\\"");
+                }
+                encoded(out, part, flags);
+            }
+        }
+        None if flags.quote => {}
+        None => out.push(b'-'),
+    });
+}
+
 fn since_1970(entry: &Entry<'_>) -> Duration {
     let began: SystemTime = entry.began();
     began.duration_since(UNIX_EPOCH).unwrap_or_default()

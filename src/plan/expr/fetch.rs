@@ -320,6 +320,17 @@ impl Fetch {
         )
     }
 
+    /// Whether it looks at the fields of the response.
+    pub fn reads_response_fields(self) -> bool {
+        self.row().name.starts_with("res.")
+    }
+
+    /// Whether it looks at a table.
+    pub fn reads_table(self) -> bool {
+        let is_table = |parameter: &Parameter| parameter.kind == super::Kind::Table;
+        self.reading().is_some() || self.row().parameters.iter().any(is_table)
+    }
+
     /// The fetch with this name or alias.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|fetch| {

@@ -94,6 +94,8 @@ pub enum Known {
     Backend,
     /// The response, and not the request any more.
     Response,
+    /// The whole exchange, and neither of its heads any more: in access logs.
+    Log,
     /// Everything.
     #[cfg(test)]
     Everything,
@@ -106,7 +108,7 @@ impl Known {
             Self::Connection => since == Phase::Connection,
             Self::Request => since <= Phase::Request,
             Self::Backend => since <= Phase::Backend,
-            Self::Response => since != Phase::Request,
+            Self::Response | Self::Log => since != Phase::Request,
             #[cfg(test)]
             Self::Everything => true,
         }

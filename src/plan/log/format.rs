@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
+use crate::plan::expr::Expr;
+
 use super::{Preset, Variable};
 
 /// The format of a line.
@@ -32,6 +34,8 @@ pub enum Piece {
     Space,
     /// A fact of the exchange.
     Variable(Variable, Flags),
+    /// An expression: `%[var(txn.tenant)]`.
+    Expr(Expr, Flags),
 }
 
 /// How a value is written.
@@ -52,6 +56,7 @@ impl Display for LineTemplate {
                 Piece::Text(text) => f.write_str(&text.replace('%', "%%"))?,
                 Piece::Space => f.write_char(' ')?,
                 Piece::Variable(variable, flags) => write!(f, "%{flags}{}", variable.name())?,
+                Piece::Expr(expr, flags) => write!(f, "%{flags}[{expr}]")?,
             }
         }
         Ok(())

@@ -2,14 +2,17 @@
 
 mod format;
 mod preset;
+mod sample;
 mod syslog;
 mod target;
 mod variable;
 
 use crate::base::Position;
+use crate::plan::expr::{Condition, Expr};
 
 pub use format::{Flags, LineFormat, LineTemplate, Piece};
 pub use preset::Preset;
+pub use sample::Sample;
 pub use syslog::{Facility, Syslog, SyslogFormat};
 pub use target::{LogServer, LogTarget};
 pub use variable::{Kind, NOT_HERE, Variable};
@@ -66,10 +69,27 @@ pub struct AccessLog {
     pub to: LogTarget,
     /// What a line is.
     pub format: LineFormat,
+    /// Which exchanges have a line; `None`: all.
+    pub when: Option<Condition>,
+    /// Which of these lines are written; `None`: all.
+    pub sample: Option<Sample>,
     /// What comes before a line if the target is a syslog.
     pub syslog: Syslog,
     /// Where `to` is written.
     pub at: Position,
+}
+
+impl AccessLog {
+    /// Calls `see` with every expression of its format.
+    pub fn each_expr_of_format(&self, see: &mut dyn FnMut(&Expr)) {
+        if let LineFormat::Template(template) = &self.format {
+            for piece in &template.pieces {
+                if let Piece::Expr(expr, _) = piece {
+                    see(expr);
+                }
+            }
+        }
+    }
 }
 
 impl Default for AccessLog {
@@ -77,6 +97,8 @@ impl Default for AccessLog {
         Self {
             to: LogTarget::default(),
             format: LineFormat::default(),
+            when: None,
+            sample: None,
             syslog: Syslog::default(),
             at: Position::built_in(),
         }

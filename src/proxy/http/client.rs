@@ -258,7 +258,8 @@ impl Client {
 
     /// Counts and logs an exchange, however it ended, and returns when it was over.
     pub(super) fn settle(&self, exchange: &Exchange) -> Instant {
-        self.context.settle(exchange, &self.live);
+        self.context
+            .settle(exchange, &self.live, Some(&self.variables));
         exchange.ended().unwrap_or_else(clock::now)
     }
 

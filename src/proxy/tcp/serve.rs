@@ -320,7 +320,7 @@ impl TcpConnection {
 impl Drop for Open {
     fn drop(&mut self) {
         self.exchange.cut(Reason::of_drop());
-        self.context.settle(&self.exchange, &self.live);
+        self.context.settle(&self.exchange, &self.live, None);
     }
 }
 
