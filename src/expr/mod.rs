@@ -15,6 +15,7 @@ mod facts;
 mod fetch;
 mod head_fetch;
 mod list;
+mod lookup;
 mod process_fetch;
 mod program;
 mod scratch;
@@ -29,6 +30,7 @@ mod variables;
 
 pub use condition::Condition;
 pub use facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts};
+pub use lookup::Lookup;
 pub use program::Program;
 pub use scratch::{Scratch, Value};
 pub use tables::{Tables, Tracked};

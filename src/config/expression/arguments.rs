@@ -64,8 +64,12 @@ pub(super) fn arguments(
         arguments.push(match written.text.is_empty() && !written.is_quoted {
             true if parameter.is_optional => Argument::Omitted,
             true => return Err(missing(name, parameters, parameter, &written.part)),
-            false if parameter.kind == Kind::Map => map::read(&written.text, &written.part, files)?,
-            false => typed(written, parameter, cursor.written_at())?,
+            false => match parameter.kind {
+                Kind::Map(keys, values) => {
+                    map::read(&written.text, &written.part, (keys, values), files)?
+                }
+                _ => typed(written, parameter, cursor.written_at())?,
+            },
         });
     }
     let rest = parameters.iter().skip(arguments.len());
@@ -246,6 +250,10 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             let help = "write two digits for each byte: `616263`";
             wrong("pairs of hexadecimal digits", help)
         }),
+        Kind::Ip => text
+            .parse()
+            .map(Argument::Ip)
+            .map_err(|_| wrong("an address", "write an address such as `192.0.2.1`")),
         Kind::Ipv4 => text
             .parse()
             .map(|addr: Ipv4Addr| Argument::Ip(addr.into()))
@@ -281,7 +289,7 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             )),
         },
         // The caller reads the file.
-        Kind::Map => Ok(Argument::Text(text.to_owned())),
+        Kind::Map(..) => Ok(Argument::Text(text.to_owned())),
         Kind::SubstitutionFlags => flags(text, "gi").ok_or_else(|| {
             let expected = "`g`, `i` or both";
             wrong(

@@ -53,6 +53,68 @@ fn written_conditions_load_back_as_themselves() {
 }
 
 #[test]
+fn a_map_has_keys_and_values_of_its_kind() {
+    let mistake = |converter: &str, text: &'static str| {
+        let condition = condition(
+            &format!("path,{converter}(list.txt) == 'a'"),
+            &Position::built_in(),
+            Known::Request,
+            &mut OneFile(text),
+        );
+        condition.err().map(|mistake| {
+            assert_eq!(mistake.part.start, "path,(".len() + converter.len());
+            format!("{}; {}", mistake.message, mistake.help)
+        })
+    };
+    for (converter, text) in [
+        ("map", "# comment\n\na b c\n"),
+        ("map_reg", "^/(a|b) x\n"),
+        ("length,map_int", "1 a\n2:5 b\n:0 c\n9: d\n"),
+        ("map_ip", "10.0.0.0/8 a\n2001:db8::1 b\n"),
+    ] {
+        assert_eq!(mistake(converter, text), None, "{converter}");
+    }
+    for (converter, text, said) in [
+        (
+            "map",
+            "a b\nc\n",
+            "/etc/list.txt:2: the line has a key and no value; \
+             write the key, a space and its value on each line",
+        ),
+        (
+            "map_reg",
+            "(?=a) x\n",
+            "/etc/list.txt:1: look-around (`(?=`, `(?!`, `(?<=`, `(?<!`) is not supported, because it cannot run \
+             in linear time; write two conditions and join them with `and` or `not`; https://docs.rs/regex has the syntax",
+        ),
+        (
+            "length,map_int",
+            "5:1 a\n",
+            "/etc/list.txt:1: \"5:1\" is neither a number nor a range of numbers; \
+             write `80`, `8000:8010`, `:79` or `8000:`",
+        ),
+        (
+            "map_ip",
+            "10.0.0.1/8 a\n",
+            "/etc/list.txt:1: \"10.0.0.1/8\" has bits set after its first 8; \
+             write `\"10.0.0.0/8\"`, or one address without `/`",
+        ),
+        (
+            "map_beg_int",
+            "a x\n",
+            "/etc/list.txt:1: the value \"x\" is not a number; write digits alone, or use the map without `_int`",
+        ),
+        (
+            "map_end_ip",
+            "a x\n",
+            "/etc/list.txt:1: the value \"x\" is not an address; write one address, or use the map without `_ip`",
+        ),
+    ] {
+        assert_eq!(mistake(converter, text).as_deref(), Some(said));
+    }
+}
+
+#[test]
 fn templates_load_back() {
     let read = |text: &str| {
         template(

@@ -88,7 +88,34 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::Field => Box::new(Cut(Part::of(arguments, PartKind::Field), Part::find)),
         Converter::Word => Box::new(Cut(Part::of(arguments, PartKind::Word), Part::find)),
         Converter::Regsub => Box::new(Substitution::of(arguments, case)),
-        Converter::Map => Box::new(map::Map::of(arguments)),
+        Converter::Map
+        | Converter::MapStrInt
+        | Converter::MapStrIp
+        | Converter::MapBeg
+        | Converter::MapBegInt
+        | Converter::MapBegIp
+        | Converter::MapEnd
+        | Converter::MapEndInt
+        | Converter::MapEndIp
+        | Converter::MapSub
+        | Converter::MapSubInt
+        | Converter::MapSubIp
+        | Converter::MapDir
+        | Converter::MapDirInt
+        | Converter::MapDirIp
+        | Converter::MapDom
+        | Converter::MapDomInt
+        | Converter::MapDomIp
+        | Converter::MapReg
+        | Converter::MapRegInt
+        | Converter::MapRegIp
+        | Converter::MapRegm
+        | Converter::MapIp
+        | Converter::MapIpInt
+        | Converter::MapIpIp
+        | Converter::MapInt
+        | Converter::MapIntInt
+        | Converter::MapIntIp => Box::new(map::Map::of(arguments, converter)),
         Converter::Bytes => Box::new(text::Bytes::of(arguments)),
         Converter::Ltrim => Box::new(Cut(arguments.bytes(0), text::ltrim)),
         Converter::Rtrim => Box::new(Cut(arguments.bytes(0), text::rtrim)),

@@ -13,13 +13,17 @@ use super::arguments::Arguments;
 pub(super) struct Substitution {
     /// `None`: it never matches.
     regex: Option<Regex>,
-    replacement: Box<[Piece]>,
+    replacement: Replacement,
     is_global: bool,
 }
 
 /// The most matches of one value that are replaced. Each search begins at the end of the last
 /// match, and may read all of the rest: without a bound, the cost is quadratic.
 const MOST_MATCHES: usize = 4096;
+
+/// A text with groups of a regular expression.
+#[derive(Debug)]
+pub(super) struct Replacement(Box<[Piece]>);
 
 /// A piece of a replacement.
 #[derive(Debug)]
@@ -42,7 +46,7 @@ impl Substitution {
         };
         Self {
             regex,
-            replacement: pieces(arguments.text(1)),
+            replacement: Replacement::of(arguments.text(1)),
             is_global: flags.contains('g'),
         }
     }
@@ -69,15 +73,22 @@ impl Substitution {
                 return false;
             }
             into.extend_from_slice(&text[from..whole.start()]);
-            self.write_replacement(&captures, into);
+            self.replacement.write(&captures, into);
             from = whole.end();
         }
         into.extend_from_slice(&text[from..]);
         true
     }
+}
 
-    fn write_replacement(&self, captures: &Captures<'_>, into: &mut Vec<u8>) {
-        for piece in &self.replacement {
+impl Replacement {
+    /// `\1` is a group; any other character after a backslash is itself.
+    pub(super) fn of(text: &str) -> Self {
+        Self(pieces(text))
+    }
+
+    pub(super) fn write(&self, captures: &Captures<'_>, into: &mut Vec<u8>) {
+        for piece in &self.0 {
             match piece {
                 Piece::Text(text) => into.extend_from_slice(text),
                 Piece::Group(index) => {
@@ -90,7 +101,6 @@ impl Substitution {
     }
 }
 
-/// `\1` is a group; any other character after a backslash is itself.
 fn pieces(replacement: &str) -> Box<[Piece]> {
     let mut pieces = Vec::new();
     let mut text = Vec::new();

@@ -6,8 +6,8 @@
 
 use crate::plan::{Data, Reading};
 
-use super::Type;
 use super::parameter::{Parameter, parameters};
+use super::{MapKeys, MapValues, Type};
 
 /// The description of a converter.
 #[derive(Debug)]
@@ -75,8 +75,62 @@ converters! {
     Word = "word", (! "index" Int, ! "delimiters" Text, ? "count" Int), Text -> Text;
     /// The text with the first match of a regular expression replaced, with the flag `g` each match. `\0` to `\9` in the replacement are the match and its groups. With the flag `i` case does not count. Absent when more than 4,096 matches would be replaced, or when the text would be longer than 4 MiB.
     Regsub = "regsub", (! "regex" Pattern, ! "replacement" Text, ? "flags" SubstitutionFlags), Text -> Text;
-    /// The value that a file has for this key: on each line a key, spaces and its value. Without `default` it is absent for a key that the file does not have.
-    Map = "map" | "map_str", (! "file" Map, ? "default" Text), Text -> Text;
+    /// The value that a file has for this key: on each line a key, spaces and its value. Without `default` it is absent for a key that the file does not have. All `map_…` are the same for other keys, and with `_int` or `_ip` for values that are numbers or addresses.
+    Map = "map" | "map_str", (! "file" Map(MapKeys::Whole, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// A number for this key.
+    MapStrInt = "map_str_int", (! "file" Map(MapKeys::Whole, MapValues::Numbers), ? "default" Int), Text -> Int;
+    /// An address for this key.
+    MapStrIp = "map_str_ip", (! "file" Map(MapKeys::Whole, MapValues::Addresses), ? "default" Ip), Text -> Ip;
+    /// The key is a beginning of the text; of several the longest counts.
+    MapBeg = "map_beg", (! "file" Map(MapKeys::Beginnings, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// A number for such a key.
+    MapBegInt = "map_beg_int", (! "file" Map(MapKeys::Beginnings, MapValues::Numbers), ? "default" Int), Text -> Int;
+    /// An address for such a key.
+    MapBegIp = "map_beg_ip", (! "file" Map(MapKeys::Beginnings, MapValues::Addresses), ? "default" Ip), Text -> Ip;
+    /// The key is an end of the text; of several the first in the file counts, here and for the others.
+    MapEnd = "map_end", (! "file" Map(MapKeys::Ends, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// A number for such a key.
+    MapEndInt = "map_end_int", (! "file" Map(MapKeys::Ends, MapValues::Numbers), ? "default" Int), Text -> Int;
+    /// An address for such a key.
+    MapEndIp = "map_end_ip", (! "file" Map(MapKeys::Ends, MapValues::Addresses), ? "default" Ip), Text -> Ip;
+    /// The key is a part of the text.
+    MapSub = "map_sub", (! "file" Map(MapKeys::Parts, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// A number for such a key.
+    MapSubInt = "map_sub_int", (! "file" Map(MapKeys::Parts, MapValues::Numbers), ? "default" Int), Text -> Int;
+    /// An address for such a key.
+    MapSubIp = "map_sub_ip", (! "file" Map(MapKeys::Parts, MapValues::Addresses), ? "default" Ip), Text -> Ip;
+    /// The key is a part of the text between `/` and `?`, or its ends: `a/b` in `/x/a/b/y`.
+    MapDir = "map_dir", (! "file" Map(MapKeys::Directories, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// A number for such a key.
+    MapDirInt = "map_dir_int", (! "file" Map(MapKeys::Directories, MapValues::Numbers), ? "default" Int), Text -> Int;
+    /// An address for such a key.
+    MapDirIp = "map_dir_ip", (! "file" Map(MapKeys::Directories, MapValues::Addresses), ? "default" Ip), Text -> Ip;
+    /// The key is a part of the text between `.`, `:`, `/` and `?`, or its ends: `example.com` in `www.example.com`.
+    MapDom = "map_dom", (! "file" Map(MapKeys::Domains, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// A number for such a key.
+    MapDomInt = "map_dom_int", (! "file" Map(MapKeys::Domains, MapValues::Numbers), ? "default" Int), Text -> Int;
+    /// An address for such a key.
+    MapDomIp = "map_dom_ip", (! "file" Map(MapKeys::Domains, MapValues::Addresses), ? "default" Ip), Text -> Ip;
+    /// The key is a regular expression that matches somewhere in the text.
+    MapReg = "map_reg", (! "file" Map(MapKeys::Patterns, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// A number for such a key.
+    MapRegInt = "map_reg_int", (! "file" Map(MapKeys::Patterns, MapValues::Numbers), ? "default" Int), Text -> Int;
+    /// An address for such a key.
+    MapRegIp = "map_reg_ip", (! "file" Map(MapKeys::Patterns, MapValues::Addresses), ? "default" Ip), Text -> Ip;
+    /// The same; `\1` in the value is a group of the regular expression.
+    MapRegm = "map_regm", (! "file" Map(MapKeys::PatternsWithGroups, MapValues::Texts), ? "default" Text), Text -> Text;
+    /// The key is an address, or a network that has the address; of several the smallest network counts.
+    MapIp = "map_ip", (! "file" Map(MapKeys::Addresses, MapValues::Texts), ? "default" Text), Ip -> Text;
+    /// A number for such a key.
+    MapIpInt = "map_ip_int", (! "file" Map(MapKeys::Addresses, MapValues::Numbers), ? "default" Int), Ip -> Int;
+    /// An address for such a key.
+    MapIpIp = "map_ip_ip", (! "file" Map(MapKeys::Addresses, MapValues::Addresses), ? "default" Ip), Ip -> Ip;
+    /// The key is a number, or a range (`10:19`, `:19`, `10:`) that has the number.
+    MapInt = "map_int", (! "file" Map(MapKeys::Numbers, MapValues::Texts), ? "default" Text), Int -> Text;
+    /// A number for such a key.
+    MapIntInt = "map_int_int", (! "file" Map(MapKeys::Numbers, MapValues::Numbers), ? "default" Int), Int -> Int;
+    /// An address for such a key.
+    MapIntIp = "map_int_ip", (! "file" Map(MapKeys::Numbers, MapValues::Addresses), ? "default" Ip), Int -> Ip;
     /// The bytes from `offset` on, at most `length` of them. Empty if there are none.
     Bytes = "bytes", (! "offset" Number, ? "length" Number), Bytes -> Bytes;
     /// The text without the characters `characters` at its beginning.

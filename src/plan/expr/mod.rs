@@ -26,7 +26,7 @@ use crate::plan::TableReference;
 pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, Values};
 pub use converter::Converter;
 pub use fetch::Fetch;
-pub use map::Map;
+pub use map::{Map, MapKeys, MapValues, network as map_network, range as map_range};
 pub use parameter::{Key, Kind, Parameter, Pattern};
 pub use template::{Piece, Template};
 pub use variable::{Scope, Variable};

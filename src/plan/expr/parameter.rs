@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::map::{MapKeys, MapValues};
+
 /// One parameter.
 #[derive(Debug)]
 pub struct Parameter {
@@ -52,18 +54,20 @@ pub enum Kind {
     Ipv6,
     /// The name of a variable, with its scope.
     Variable,
+    /// An address.
+    Ip,
     /// A file of keys and values.
-    Map,
+    Map(MapKeys, MapValues),
     /// The name of a table.
     Table,
 }
 
 /// Parameters in order: `! "name" Kind` must be given, `? "name" Kind` may be left out.
 macro_rules! parameters {
-    ($($mark:tt $name:literal $kind:ident $(($words:expr))?),*) => {
+    ($($mark:tt $name:literal $kind:ident $(($($words:expr),+))?),*) => {
         &[$($crate::plan::expr::Parameter {
             name: $name,
-            kind: $crate::plan::expr::Kind::$kind $(($words))?,
+            kind: $crate::plan::expr::Kind::$kind $(($($words),+))?,
             is_optional: parameters!(@ $mark),
         }),*]
     };

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 use crate::case::{Case, case};
 
+use crate::rig::Folder;
+
 use super::{IPV4, IPV6, Pair};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -300,6 +302,27 @@ const ON_REQUESTS: &[&str] = &[
     "path,xxh3(7)",
     "src,crc32",
     "dst_port,crc32,hex",
+    // Maps.
+    "path,map({maps}/texts,none)",
+    "path,map({maps}/texts)",
+    "path,map_str_int({maps}/numbers,-1)",
+    "path,map_beg({maps}/texts-beg,none)",
+    "path,map_end({maps}/texts-end,none)",
+    "path,map_sub({maps}/texts-sub,none)",
+    "path,map_dir({maps}/texts-dir,none)",
+    "hdr(host),lower,map_dom({maps}/hosts,none)",
+    "hdr(host),lower,map_dir({maps}/hosts,none)",
+    "str(a.example.com:80),map_dom({maps}/hosts)",
+    "str(example.community),map_dom({maps}/hosts,none)",
+    "path,map_reg({maps}/patterns,none)",
+    "path,map_regm({maps}/patterns,none)",
+    "path,length,map_int({maps}/ranges,none)",
+    "path,length,map_int_int({maps}/levels,0)",
+    "src,map_ip({maps}/networks,none)",
+    "dst,map_ip({maps}/networks)",
+    "req.hdr(x-addr,1),map_ip({maps}/networks,none)",
+    "path,map_beg_ip({maps}/addresses,192.0.2.9)",
+    "path,map_end_int({maps}/numbers)",
     // Addresses.
     "src,ipmask(24,64)",
     "src,ipmask(8)",
@@ -341,6 +364,37 @@ const VARIABLES: &[(&str, &str)] = &[
     ("kept", "path"),
 ];
 
+/// For several maps. Each has a file of its own: HAProxy 2.6 answers the question to one map with what
+/// it remembers of another one with the same file and text.
+const TEXTS: &str = "# a comment\n/ root\n/A a\n/deep deep\n/deep/er deeper\n/deep again\n.php script\n\
+    php other\ner/path inner\nb;c=1 parameter\n";
+
+/// The files of maps; `{maps}` in an expression is their folder.
+const MAPS: &[(&str, &str)] = &[
+    ("texts", TEXTS),
+    ("texts-beg", TEXTS),
+    ("texts-end", TEXTS),
+    ("texts-sub", TEXTS),
+    ("texts-dir", TEXTS),
+    ("numbers", "/ 1\n/A/b;c=1 -7\n.php 3\n"),
+    ("levels", "1 11\n5:19 12\n"),
+    (
+        "hosts",
+        "example.com one\nwww.example.com two\na three\n.com. four\n",
+    ),
+    (
+        "patterns",
+        "^/([A-Z])/(.*) <\\2|\\1>\n/deep/([a-z]+) [\\1\\0]\n",
+    ),
+    ("ranges", "1:2 short\n2:9 middle\n10: long\n"),
+    (
+        "networks",
+        "0.0.0.0/0 all\n192.0.2.0/24 test\n192.0.2.7 one\n198.51.100.0/24 local\n2001:db8::/32 six\n\
+         2001:db8::/64 smaller\n10.0.0.0/8 ten\n",
+    ),
+    ("addresses", "/deep 192.0.2.1\n/A 2001:db8::1\n"),
+];
+
 /// As many as fit into one request with room to spare.
 const AT_ONCE: usize = 40;
 
@@ -355,7 +409,7 @@ enum On {
 
 /// The rules for all expressions, those of HAProxy and ours. The field `x-part` of a request chooses
 /// which of them run.
-fn rules(on: On, expressions: &[&str]) -> (String, String) {
+fn rules(on: On, expressions: &[String]) -> (String, String) {
     let (mut theirs, mut ours) = (String::new(), String::from("rule = [\n"));
     let mut set_var = |variable: &str, expression: &str, part: Option<usize>, on: On| {
         let quoted = expression.replace('\'', "'\\''");
@@ -407,7 +461,16 @@ fn rules(on: On, expressions: &[&str]) -> (String, String) {
 
 /// Compares all values, and reports every difference at once.
 fn compare(on: On, requests: &[(&str, &str)], expressions: &[&str]) {
-    let (theirs, ours) = rules(on, expressions);
+    let folder = Folder::new();
+    for (name, text) in MAPS {
+        folder.write(name, text);
+    }
+    let maps = folder.path("").display().to_string();
+    let written = expressions
+        .iter()
+        .map(|text| text.replace("{maps}/", &maps));
+    let expressions: Vec<String> = written.collect();
+    let (theirs, ours) = rules(on, &expressions);
     let pair = Pair::start(&theirs, &ours);
     let mut differences = String::new();
     for (client, request) in requests {
