@@ -131,6 +131,8 @@ fn scrape(criterion: &mut Criterion) {
         routes: &[],
         backends: &[backend_row],
         servers: &server_rows,
+        tables: &[],
+        rate_limits: &[],
         certificates: &[],
         certificates_broken: 0,
         server_connections: ServerConnections::default(),

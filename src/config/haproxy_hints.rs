@@ -18,9 +18,10 @@ const ABSENT: &str = r#"
         write a `[table.NAME]` at the top of the file, and a rule with `track = { table = "NAME", key = "src" }`
     peers:
         tables are not shared with other machines: each counts for itself
-    limit_conn limit_req limit_rate rate rate_limit rate_limits ratelimit rate_limit_sessions
-    throttle in_flight_req inflightreq:
-        rate limits do not exist yet; `max_connections` of a frontend bounds its connections, and `max_connections` of a server bounds its requests in flight
+    limit_req rate rate_limit rate_limits ratelimit throttle:
+        write a rule: `rule = [{ rate_limit = { key = "src", rate = "100/10s" } }]`
+    limit_conn limit_rate rate_limit_sessions in_flight_req inflightreq:
+        such limits do not exist yet; `max_connections` of a frontend bounds its connections, and `max_connections` of a server bounds its requests in flight
     auth auth_basic auth_request basic_auth basicauth digestauth forward_auth forwardauth http_auth
     jwt oauth oidc user_list userlist:
         passwords and tokens are not checked yet; a route can require a client certificate: `client_certificate = "required"`

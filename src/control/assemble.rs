@@ -16,7 +16,7 @@ use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
 use crate::proxy::snapshot::{Frontend, FrontendTls, Names, Snapshot, Target};
-use crate::tables::{Table, Tables};
+use crate::tables::{Limiter, Table, Tables};
 
 use super::membership::Membership;
 
@@ -235,7 +235,7 @@ fn route_rules(routes: &[plan::Route]) -> Arc<[Option<Arc<Pipeline>>]> {
     }
 }
 
-/// The tables of `plan`. One with a known name and the same type of keys keeps its entries; `publish`
+/// The tables and rate limits of `plan`. A rate limit with a known name keeps its keys; a table with a known name and the same type of keys keeps its entries; `publish`
 /// adapts it.
 fn tables(plan: &Plan, before: Option<&Snapshot>) -> Arc<Tables> {
     let tables = plan.tables.iter().map(|plan| {
@@ -246,7 +246,19 @@ fn tables(plan: &Plan, before: Option<&Snapshot>) -> Arc<Tables> {
         };
         (plan.name.clone(), table)
     });
-    Arc::new(Tables::of(tables))
+    let rules = plan.rules().filter_map(|rule| match &rule.action {
+        plan::Action::RateLimit(limit) => Some(limit),
+        _ => None,
+    });
+    let limits = rules.map(|plan| {
+        let known = before.and_then(|before| before.tables.limit(&plan.name));
+        let limit = match known {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Limiter::new(plan, clock::now())),
+        };
+        (plan.name.clone(), limit)
+    });
+    Arc::new(Tables::of(tables, limits))
 }
 
 fn backend_rules(plan: &Plan, before: Option<&Snapshot>) -> Vec<Option<Arc<Pipeline>>> {

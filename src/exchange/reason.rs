@@ -149,6 +149,8 @@ reasons! {
     RouteCertificate = "route.certificate", 403, Client, Never;
     /// A rule refused the exchange (`deny`). The status is the rule's.
     RuleDenied = "rule.denied", 403, Client, Never;
+    /// A request was over the rate limit of a rule (`rate_limit`). The status is the rule's.
+    RuleRateLimited = "rule.rate_limited", 429, Client, Never;
     /// A rule answered in place of a server (`return`). The status is the rule's.
     RuleReturned = "rule.returned", 200, Proxy, Never;
     /// A rule redirected the client (`redirect`). The status is the rule's.

@@ -75,6 +75,7 @@ impl Termination {
             | R::RouteNone
             | R::RouteCertificate
             | R::RuleDenied
+            | R::RuleRateLimited
             | R::RuleInvalidValue => (b'P', Some(Request)),
             R::RuleReturned | R::RuleRedirected => (b'L', Some(Request)),
             R::RequestBodyTimeout => (b'c', None),

@@ -27,8 +27,8 @@ pub use access_log::{
 };
 pub use calendar::rfc3339;
 pub use metrics::exposition::{
-    BackendRow, CertificateRow, FrontendRow, QueueAppeared, RouteRow, Scrape, ServerConnections,
-    ServerRow,
+    BackendRow, CertificateRow, FrontendRow, QueueAppeared, RateLimitRow, RouteRow, Scrape,
+    ServerConnections, ServerRow, TableRow,
 };
 pub use metrics::frontend::{
     FrontendMetrics, Handshake, HandshakeFailure, NoHeader, Parked, PauseCause,

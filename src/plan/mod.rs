@@ -26,9 +26,9 @@ mod tcp_route;
 mod tls;
 
 pub use action::{
-    Action, CookieAttributes, DelHeader, Element, Field, FieldName, LAST_COUNTER,
-    MOST_METHOD_BYTES, NamePart, Normalizer, Redirect, RedirectTo, Replace, ReplaceField, Return,
-    SameSite, SetTag, TargetPart, Track,
+    Action, CookieAttributes, DelHeader, Element, Field, FieldName, Frequency, LAST_COUNTER,
+    MOST_METHOD_BYTES, NamePart, Normalizer, OnExceed, RateLimit, Redirect, RedirectTo, Replace,
+    ReplaceField, Return, SameSite, SetTag, TargetPart, Track,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
@@ -99,6 +99,16 @@ impl Plan {
         fields.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         fields.dedup();
         fields
+    }
+
+    /// All rules: of frontends, of their routes, and of backends.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        let of_frontends = self.frontends.iter().flat_map(|frontend| {
+            let of_routes = frontend.routes.iter().flat_map(|route| &route.rules);
+            frontend.rules.iter().chain(of_routes)
+        });
+        let of_backends = self.backends.iter().flat_map(|backend| &backend.rules);
+        of_frontends.chain(of_backends)
     }
 
     /// The same plan with frontends, backends and tables in the order of `other`, if the names are the

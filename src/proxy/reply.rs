@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
+use crate::base::clock::Duration;
 use crate::exchange::{Reason, RequestId};
 use crate::wire::grpc;
 
@@ -21,6 +22,8 @@ pub struct LocalAnswer {
     /// For the log and the metrics.
     pub reason: Reason,
     status: StatusCode,
+    /// For the field `Retry-After` of a refusal.
+    retry_after: Option<Duration>,
     /// `None`: the content of [`reply`] for `reason`.
     content: Option<(HeaderMap, Bytes)>,
 }
@@ -31,7 +34,16 @@ impl LocalAnswer {
         Self {
             reason,
             status: status.unwrap_or(status_of(reason)),
+            retry_after: None,
             content: None,
+        }
+    }
+
+    /// The same refusal, which says when to come again.
+    pub fn retry_after(self, time: Option<Duration>) -> Self {
+        Self {
+            retry_after: time,
+            ..self
         }
     }
 
@@ -40,6 +52,7 @@ impl LocalAnswer {
         Self {
             reason,
             status,
+            retry_after: None,
             content: Some((headers, body)),
         }
     }
@@ -47,7 +60,14 @@ impl LocalAnswer {
     /// The response to the request with the id `id`.
     pub fn into_response(self, id: &RequestId) -> Response<Bytes> {
         let Some((headers, body)) = self.content else {
-            return reply_with(self.status, self.reason, id);
+            let mut response = reply_with(self.status, self.reason, id);
+            if let Some(time) = self.retry_after {
+                // Whole seconds (RFC 9110 §10.2.3), and never too early.
+                let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            }
+            return response;
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;

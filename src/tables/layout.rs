@@ -63,6 +63,14 @@ impl Layout {
         layout
     }
 
+    /// The layout of one number.
+    pub(super) fn number() -> Self {
+        Self {
+            columns: Vec::new(),
+            words: 1,
+        }
+    }
+
     /// The words of an entry.
     pub(super) fn words(&self) -> usize {
         self.words

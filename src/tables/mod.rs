@@ -1,4 +1,5 @@
-//! Stick tables: what happens to a key, such as a client's address, is counted.
+//! Stick tables: what happens to a key, such as a client's address, is counted. And rate limits, which
+//! are tables with one number for each key.
 //!
 //! `control` makes the [`Tables`] of a configuration and carries each table over to the next one by
 //! its name and the type of its keys. Rules of the data plane track entries ([`Tracked`]), and
@@ -8,6 +9,7 @@
 
 mod key;
 mod layout;
+mod limiter;
 mod rate;
 mod shard;
 mod table;
@@ -22,31 +24,61 @@ use crate::base::clock;
 use crate::expr::{self, Scratch, Value};
 use crate::plan::Reading;
 
+pub use limiter::{Limiter, Verdict};
 pub use table::Table;
 pub use tracked::{Since, Tracked};
 
-/// All tables of a configuration.
+/// All tables of a configuration, and its rate limits.
 #[derive(Debug, Default)]
-pub struct Tables(Box<[(Name, Arc<Table>)]>);
+pub struct Tables {
+    /// By name.
+    tables: Box<[(Name, Arc<Table>)]>,
+    /// By name.
+    limits: Box<[(Name, Arc<Limiter>)]>,
+}
 
 impl Tables {
-    /// These tables.
-    pub fn of(tables: impl Iterator<Item = (Name, Arc<Table>)>) -> Self {
-        let mut tables: Vec<_> = tables.collect();
-        tables.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Self(tables.into())
+    /// These tables and rate limits.
+    pub fn of(
+        tables: impl Iterator<Item = (Name, Arc<Table>)>,
+        limits: impl Iterator<Item = (Name, Arc<Limiter>)>,
+    ) -> Self {
+        Self {
+            tables: sorted(tables),
+            limits: sorted(limits),
+        }
     }
 
     /// The table with this name.
     pub fn get(&self, name: &Name) -> Option<&Arc<Table>> {
-        let found = self.0.binary_search_by(|(known, _)| known.cmp(name));
-        found.ok().map(|index| &self.0[index].1)
+        found(&self.tables, name)
+    }
+
+    /// The rate limit with this name.
+    pub fn limit(&self, name: &Name) -> Option<&Arc<Limiter>> {
+        found(&self.limits, name)
     }
 
     /// All tables, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Arc<Table>)> {
-        self.0.iter().map(|(name, table)| (name, table))
+    pub fn tables(&self) -> &[(Name, Arc<Table>)] {
+        &self.tables
     }
+
+    /// All rate limits, by name.
+    pub fn limits(&self) -> &[(Name, Arc<Limiter>)] {
+        &self.limits
+    }
+}
+
+fn sorted<T>(named: impl Iterator<Item = (Name, T)>) -> Box<[(Name, T)]> {
+    let mut named: Vec<_> = named.collect();
+    named.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    named.into()
+}
+
+fn found<'t, T>(named: &'t [(Name, T)], name: &Name) -> Option<&'t T> {
+    let found = named.binary_search_by(|(known, _)| known.cmp(name));
+    found.ok().map(|index| &named[index].1)
 }
 
 impl expr::Tables for Tables {

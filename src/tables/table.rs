@@ -22,10 +22,10 @@ use super::rate::{self, Rate};
 use super::shard::{Shard, Terms};
 
 /// Tables of this size and above have many parts.
-const LARGE: usize = 1024;
+pub(super) const LARGE: usize = 1024;
 
 /// The parts of a large table: with many more of them than workers, two seldom meet.
-const PARTS: usize = 64;
+pub(super) const PARTS: usize = 64;
 
 /// The time at the birth of a table, in milliseconds: more than two of the longest periods.
 const BEGINNING: u64 = 1 << 44;
@@ -250,7 +250,7 @@ impl Table {
 }
 
 /// A panic under the lock leaves numbers as they were: nothing else can be broken.
-fn locked(shard: &CachePadded<Mutex<Shard>>) -> MutexGuard<'_, Shard> {
+pub(super) fn locked(shard: &CachePadded<Mutex<Shard>>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -251,9 +251,10 @@ fn of_status(status: u16) -> Outcome {
 /// The outcome of an exchange that no server answered, as HAProxy counts it.
 fn of_reason(reason: Reason) -> Outcome {
     match reason {
-        Reason::RuleDenied | Reason::RequestBodyMalformed | Reason::RequestBodyTimeout => {
-            Outcome::ClientError
-        }
+        Reason::RuleDenied
+        | Reason::RuleRateLimited
+        | Reason::RequestBodyMalformed
+        | Reason::RequestBodyTimeout => Outcome::ClientError,
         // A server that cannot be reached is no failure of the exchange for HAProxy; one that gives
         // no valid answer is.
         _ if reason.side() == Side::Server => match reason.retry() {

@@ -1,6 +1,8 @@
-//! Tables: what rules track, what conditions read, and what a reload keeps.
+//! Tables and rate limits: what rules track, what conditions read, and what a reload keeps.
 
-use crate::rig::{Client, Gate, OK, Origin, Proxy, Setup};
+use std::time::Duration;
+
+use crate::rig::{Client, Gate, Line, OK, Origin, Proxy, Setup};
 
 /// A table of clients' names, as they say themselves, that keeps `store`.
 fn table(store: &str) -> String {
@@ -170,4 +172,152 @@ fn a_reload_keeps_entries_as_long_as_name_and_type_of_the_table_stay() {
     proxy.apply(&other);
     ask(&proxy, "/", "a");
     assert_eq!(seen(&origin), "1");
+}
+
+/// A proxy for `origin` with this rate limit of the name that clients say.
+fn limited(origin: &Origin, terms: &str) -> Setup {
+    Setup::of(&[origin]).frontend(&format!(
+        "rule = [{{ rate_limit = {{ name = 'names', key = 'req.hdr(x-name)', {terms} }} }}]"
+    ))
+}
+
+const OVER: &str = "evenkeel_rate_limit_requests_total";
+
+#[test]
+fn a_request_over_the_limit_is_refused_and_says_when_to_come_again() {
+    let origin = Origin::answering(OK);
+    let proxy = limited(&origin, "rate = '2/1h'").start();
+    let ask = |name: &str| {
+        proxy.ask(format!(
+            "GET / HTTP/1.1\r\nhost: test\r\nx-name: {name}\r\n\r\n"
+        ))
+    };
+    assert_eq!([ask("a").status(), ask("a").status()], [200, 200]);
+    let refused = ask("a");
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.reason(), "rule.rate_limited");
+    let seconds: u64 = refused
+        .field("retry-after")
+        .and_then(|value| value.parse().ok())
+        .expect("a number");
+    assert!((1..=1800).contains(&seconds), "{seconds}");
+    // Others, and those without a key, have nothing to do with it.
+    assert_eq!(ask("b").status(), 200);
+    for _ in 0..5 {
+        assert_eq!(proxy.get("/").status(), 200);
+    }
+    assert_eq!(proxy.metric(OVER, &[("outcome", "denied")]), 1.0);
+    assert_eq!(
+        proxy.metric("evenkeel_rate_limit_keys", &[("limit", "names")]),
+        2.0
+    );
+    let status = proxy.status();
+    assert_eq!(status["rate_limits"]["names"]["over"]["denied"], 1);
+    let lines = proxy.wait_for_lines(9);
+    let refused = |line: &Line| line.verdict() == (429, "rule.rate_limited");
+    assert_eq!(lines.iter().filter(|line| refused(line)).count(), 1);
+}
+
+#[test]
+fn a_limit_has_its_own_status_and_can_leave_the_field_out() {
+    let origin = Origin::answering(OK);
+    let proxy = limited(&origin, "rate = '1/1h', status = 503, retry_after = false").start();
+    assert_eq!([ask(&proxy, "/", "a"), ask(&proxy, "/", "a")], [200, 503]);
+    let refused = proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nx-name: a\r\n\r\n");
+    assert_eq!(refused.field("retry-after"), None);
+}
+
+#[test]
+fn a_limit_that_is_tried_out_refuses_nothing() {
+    let origin = Origin::answering(OK);
+    let proxy = limited(&origin, "rate = '1/1h', on_exceed = 'dry_run'").start();
+    assert_eq!([0; 4].map(|_| ask(&proxy, "/", "a")), [200; 4]);
+    assert_eq!(proxy.metric(OVER, &[("outcome", "dry_run")]), 3.0);
+    assert_eq!(proxy.metric(OVER, &[("outcome", "denied")]), 0.0);
+}
+
+#[test]
+fn requests_over_the_limit_wait_for_their_turn() {
+    let origin = Origin::answering(OK);
+    let proxy = limited(&origin, "rate = '1/2s', on_exceed = 'delay'").start_paused();
+    assert_eq!(ask(&proxy, "/", "a"), 200);
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: test\r\nx-name: a\r\n\r\n");
+    proxy.wait_for_metric(OVER, &[("outcome", "delayed")], 1.0);
+    assert_eq!(origin.requests().len(), 1);
+    proxy.advance(Duration::from_secs(2));
+    assert_eq!(client.response().status(), 200);
+}
+
+#[test]
+fn a_reload_keeps_what_a_limit_has_counted() {
+    let origin = Origin::answering(OK);
+    let proxy = limited(&origin, "rate = '1/1h'").start();
+    assert_eq!(ask(&proxy, "/", "a"), 200);
+    proxy.apply(&limited(&origin, "rate = '1/1h', status = 503"));
+    assert_eq!(ask(&proxy, "/", "a"), 503);
+    // Another name is another limit.
+    let other = "rule = [{ rate_limit = { key = 'req.hdr(x-name)', rate = '1/1h' } }]";
+    proxy.apply(&Setup::of(&[&origin]).frontend(other));
+    assert_eq!([ask(&proxy, "/", "a"), ask(&proxy, "/", "a")], [200, 429]);
+}
+
+#[test]
+fn the_state_of_tables_is_in_the_status_and_in_metrics() {
+    let origin = Origin::answering(OK);
+    let setup = Setup::of(&[&origin])
+        .frontend(&format!("rule = [{TRACK}]"))
+        .rest("[table.names]\nkey = 'string'\nsize = 2\nstore = 'http_req_cnt'\n");
+    let proxy = setup.start();
+    for name in ["a", "b", "c", "c"] {
+        ask(&proxy, "/", name);
+    }
+    proxy.wait_for_lines(4);
+    let table = proxy.status()["tables"]["names"].clone();
+    assert_eq!((&table["entries"], &table["size"]), (&2.into(), &2.into()));
+    assert_eq!(
+        (&table["evictions"], &table["refusals"]),
+        (&1.into(), &0.into())
+    );
+    assert!(table["bytes"].as_u64().is_some_and(|bytes| bytes > 0));
+    let of_table = [("table", "names")];
+    assert_eq!(proxy.metric("evenkeel_table_entries", &of_table), 2.0);
+    assert_eq!(
+        proxy.metric("evenkeel_table_evictions_total", &of_table),
+        1.0
+    );
+}
+
+#[test]
+fn the_recipe_blocks_tries_out_and_limits_logins() {
+    let origin = Origin::scripted(|visit| {
+        while let Some(request) = visit.request() {
+            let status = match request.target() {
+                "/missing" => "404 Not Found",
+                _ => "200 OK",
+            };
+            visit.send(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n"));
+        }
+    });
+    let recipe = include_str!("../../conf/recipes/rate-limits.toml");
+    let rules = recipe
+        .split_once("rule = [")
+        .and_then(|(_, rest)| rest.split_once("\n]\n"));
+    let (rules, _) = rules.expect("the rules");
+    let table = recipe.split_once("[frontend.web]").expect("the table").0;
+    let proxy = Setup::of(&[&origin])
+        .frontend(&format!("rule = [{rules}\n]"))
+        .rest(table)
+        .start();
+    let statuses = |target: &str| [0; 4].map(|_| proxy.get(target).status());
+    assert_eq!(statuses("/login"), [200, 200, 200, 429]);
+    // What is tried out refuses nothing; the first three logins are requests too.
+    assert_eq!(statuses("/"), [200; 4]);
+    assert!(proxy.metric(OVER, &[("limit", "all"), ("outcome", "dry_run")]) >= 5.0);
+    // One error was the refused login. After 21, the next request is marked, and the ones after it are refused.
+    for _ in 0..20 {
+        assert_eq!(proxy.get("/missing").status(), 404);
+    }
+    assert_eq!(proxy.get("/").status(), 200);
+    assert_eq!(statuses("/"), [429; 4]);
 }

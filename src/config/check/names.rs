@@ -3,12 +3,14 @@
 use crate::base::{FoldMap, Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
+
+use super::rules;
 
 /// A name, and its position.
 type Named<'p> = (&'p Name, &'p Position);
 
-/// Reports each frontend, backend and table, each route of one frontend and each server of one backend
+/// Reports each frontend, backend, table and rate limit, each route of one frontend and each server of one backend
 /// with the name of an earlier one.
 pub(super) fn refuse_same(plan: &Plan, report: &mut Report<'_>) {
     let same = |kind: &str| {
@@ -22,6 +24,12 @@ pub(super) fn refuse_same(plan: &Plan, report: &mut Report<'_>) {
     refuse(backends, same("backends"), help, report);
     let tables = plan.tables.iter().map(|one| (&one.name, &one.at));
     refuse(tables, same("tables"), help, report);
+    let limits = rules::all(plan).flatten();
+    let limits = limits.filter_map(|rule| match &rule.action {
+        Action::RateLimit(limit) => Some((&limit.name, &limit.at)),
+        _ => None,
+    });
+    refuse(limits, same("rate limits"), help, report);
     for frontend in &plan.frontends {
         let kind = format!("routes of `[frontend.{}]`", frontend.name);
         let help =

@@ -73,7 +73,8 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::UseServer(_)
             | Action::Track(_)
             | Action::ScIncGpc(_)
-            | Action::ScSetGpt(_) => {}
+            | Action::ScSetGpt(_)
+            | Action::RateLimit(_) => {}
         }
     }
 }

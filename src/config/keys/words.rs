@@ -7,7 +7,7 @@ use crate::config::setting::Setting;
 use crate::plan::log::{Facility, SyslogFormat};
 use crate::plan::{
     Balance, ClientCertificate, ClientField, HeaderCase, Initial, LogFormat, LogLevel, Mode,
-    Normalizer, OddNames, On, Protocol, ProxyVersion, SameSite,
+    Normalizer, OddNames, On, OnExceed, Protocol, ProxyVersion, SameSite,
 };
 
 /// A value that is written as a word.
@@ -126,6 +126,14 @@ impl Words for On {
         ("after", Self::After),
     ];
     const ALSO: &'static [(&'static str, &'static str)] = &[("log", "after")];
+}
+
+impl Words for OnExceed {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("deny", Self::Deny),
+        ("delay", Self::Delay),
+        ("dry_run", Self::DryRun),
+    ];
 }
 
 impl Words for TlsVersion {

@@ -1863,8 +1863,8 @@ fn keys_of_other_proxies_get_help() {
             "stick-table = 1",
             "write a `[table.NAME]` at the top of the file",
         ),
-        ("rate_limit = 1", "rate limits do not exist yet"),
-        ("limit_req = 1", "rate limits do not exist yet"),
+        ("rate_limit = 1", "write a rule: `rule = [{ rate_limit = "),
+        ("limit_req = 1", "write a rule: `rule = [{ rate_limit = "),
         ("basic_auth = 1", "passwords and tokens are not checked yet"),
         ("rewrite = 1", "write a rule: `rule = [{ set_path"),
         ("set_header = 1", "write a rule: `rule = [{ set_header"),
@@ -1907,7 +1907,7 @@ fn keys_of_other_proxies_get_help() {
         ),
         (
             "route = [{ rate_limit = 1, backend = 'app' }]",
-            "rate limits do not exist yet",
+            "write a rule: `rule = [{ rate_limit = ",
         ),
         ("limits = { body = '1MB' }", "their size has no limit"),
     ] {

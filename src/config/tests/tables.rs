@@ -235,3 +235,79 @@ fn a_counter_without_a_number_has_that_of_its_position() {
     });
     assert_eq!(counters.collect::<Vec<_>>(), [0, 7, 2]);
 }
+
+#[test]
+fn mistakes_in_rate_limits_are_said_with_what_to_write() {
+    for (limit, parts) in [
+        (
+            "key = 'src'",
+            &["`rate_limit` has no `rate`", "100/10s"][..],
+        ),
+        ("rate = '1/1s'", &["`rate_limit` has no `key`"]),
+        (
+            "key = 'src', rate = '10'",
+            &["`rate = \"10\"` is not a rate", "\"3/10s\""],
+        ),
+        ("key = 'src', rate = '0/1s'", &["is not a rate"]),
+        ("key = 'src', rate = '1/0s'", &["is not a rate"]),
+        ("key = 'src', rate = 10", &["`rate` must be a string"]),
+        (
+            "key = 'src', rate = '1/1s', on_exceed = 'drop'",
+            &["`on_exceed`", "known are `deny`, `delay`, `dry_run`"],
+        ),
+        (
+            "key = 'src', rate = '1/1s', status = 302",
+            &["from 400 to 599"],
+        ),
+        (
+            "key = 'src', rate = '1/1s', ipv6_mask = 129",
+            &["`ipv6_mask` must be a whole number from 1 to 128"],
+        ),
+        (
+            "key = 'src', rate = '1/1s', nodelay = true",
+            &["requests within the `burst` pass at once"],
+        ),
+    ] {
+        let said = errors(&text(&format!("{{ rate_limit = {{ {limit} }} }}"), ""));
+        for part in parts {
+            assert!(said.contains(part), "{limit}\n{said}");
+        }
+    }
+    let of_route = format!(
+        "{BASE}[[frontend.web.route]]\nbackend = 'app'\nrule = [{{ rate_limit = {{ key = 'src', rate = '1/1s' }} }}]"
+    );
+    let said = errors(&of_route);
+    assert!(
+        said.contains("a rate limit of a route needs a `name`"),
+        "{said}"
+    );
+    let named = "{ rate_limit = { name = 'a', key = 'src', rate = '1/1s' } }";
+    let said = errors(&text(&format!("{named}, {named}"), ""));
+    assert!(said.contains("two rate limits have the name `a`"), "{said}");
+}
+
+#[test]
+fn a_rate_limit_has_its_defaults_and_periods_have_short_names() {
+    let limit = |terms: &str| {
+        let plan = plan(&text(
+            &format!("{{ rate_limit = {{ key = 'src', {terms} }} }}"),
+            "",
+        ));
+        match &plan.frontends[0].rules[0].action {
+            crate::plan::Action::RateLimit(limit) => (**limit).clone(),
+            other => unreachable!("{other:?}"),
+        }
+    };
+    let found = limit("rate = '3/10s'");
+    assert_eq!(
+        (found.name.as_str(), found.burst, found.size),
+        ("frontend.web.1", 3, 100_000)
+    );
+    assert_eq!((found.status.as_u16(), found.ipv6_mask), (429, 64));
+    for (short, long) in [("s", "1s"), ("m", "1m"), ("min", "60s"), ("h", "1h")] {
+        assert_eq!(
+            limit(&format!("rate = '5/{short}'")),
+            limit(&format!("rate = '5/{long}'"))
+        );
+    }
+}

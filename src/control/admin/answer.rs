@@ -15,8 +15,8 @@ use crate::control::certs::Overview;
 use crate::control::reload::reload;
 use crate::control::{Command, State};
 use crate::observe::{
-    AccessLogHandle, BackendRow, CertificateRow, FrontendRow, ProcessMetrics, RouteRow, Scrape,
-    ServerConnections, ServerRow,
+    AccessLogHandle, BackendRow, CertificateRow, FrontendRow, ProcessMetrics, RateLimitRow,
+    RouteRow, Scrape, ServerConnections, ServerRow, TableRow,
 };
 use crate::proxy::snapshot::Snapshot;
 
@@ -196,6 +196,25 @@ fn scrape(
     let names: Vec<CertificateRow<'_>> = names
         .map(|(name, &expires)| CertificateRow { name, expires })
         .collect();
+    let tables = snapshot.tables.tables().iter();
+    let tables: Vec<TableRow<'_>> = tables
+        .map(|(name, table)| TableRow {
+            name,
+            entries: table.used(now) as u64,
+            bytes: table.bytes() as u64,
+            evictions: table.evicted(),
+            refusals: table.refused(),
+        })
+        .collect();
+    let limits = snapshot.tables.limits().iter();
+    let rate_limits: Vec<RateLimitRow<'_>> = limits
+        .map(|(name, limit)| RateLimitRow {
+            name,
+            keys: limit.used() as u64,
+            evictions: limit.evicted(),
+            over: limit.over(),
+        })
+        .collect();
     let scrape = Scrape {
         process,
         access_log,
@@ -203,6 +222,8 @@ fn scrape(
         routes: &routes,
         backends: &backends,
         servers: &servers,
+        tables: &tables,
+        rate_limits: &rate_limits,
         certificates: &names,
         certificates_broken: certificates.broken.len() as u64,
         server_connections,

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::clock::Duration;
+use crate::base::clock::{self, Duration};
 use crate::base::tasks;
 use crate::control::State;
 use crate::control::certs::Overview;
@@ -35,6 +35,8 @@ pub(super) async fn status(state: &State) -> Result<String, tasks::JoinError> {
             .collect();
         status["certificates"] = of_certificates(&certificates);
         status["backends"] = backends.into();
+        status["tables"] = of_tables(&snapshot);
+        status["rate_limits"] = of_rate_limits(&snapshot);
         format!("{status:#}\n")
     });
     whole.await
@@ -91,6 +93,38 @@ fn of_certificates(known: &Overview) -> Value {
         "next_to_expire": next,
         "broken": broken,
     })
+}
+
+fn of_tables(snapshot: &Snapshot) -> Value {
+    let now = clock::now();
+    let tables = snapshot.tables.tables().iter().map(|(name, table)| {
+        let shown = json!({
+            "entries": table.used(now),
+            "size": table.size(),
+            "bytes": table.bytes(),
+            "evictions": table.evicted(),
+            "refusals": table.refused(),
+        });
+        (name.to_string(), shown)
+    });
+    Value::Object(tables.collect())
+}
+
+fn of_rate_limits(snapshot: &Snapshot) -> Value {
+    let limits = snapshot.tables.limits().iter().map(|(name, limit)| {
+        let over: Map<String, Value> = limit
+            .over()
+            .into_iter()
+            .map(|(outcome, count)| (outcome.to_owned(), count.into()))
+            .collect();
+        let shown = json!({
+            "keys": limit.used(),
+            "evictions": limit.evicted(),
+            "over": over,
+        });
+        (name.to_string(), shown)
+    });
+    Value::Object(limits.collect())
 }
 
 fn backend_status(backend: &Backend) -> Value {

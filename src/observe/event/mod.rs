@@ -47,6 +47,15 @@ pub(crate) fn listener_failed(frontend: &str, why: &dyn Display) {
     );
 }
 
+/// A request is over a rate limit that is only tried out.
+pub(crate) fn rate_limit_tried(id: &RequestId, limit: &str) {
+    debug!(
+        event = "rate_limit.dry_run",
+        request = %String::from_utf8_lossy(id.as_bytes()),
+        limit, "the rate limit {limit} would refuse this request"
+    );
+}
+
 /// A frontend takes no more connections on `addr`.
 pub(crate) fn listener_closed(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");

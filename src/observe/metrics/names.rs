@@ -115,6 +115,20 @@ metrics! {
         "Changes from up to down and from down to up; the first check does not count.";
     HEALTH_CHECKS = "evenkeel_health_checks_total", Counter, Count, ["backend", "server", "result"],
         "Finished active checks, by result.";
+    TABLE_ENTRIES = "evenkeel_table_entries", Gauge, Count, ["table"],
+        "Entries of the table.";
+    TABLE_BYTES = "evenkeel_table_bytes", Gauge, Bytes, ["table"],
+        "Memory that the entries of the table occupy.";
+    TABLE_EVICTIONS = "evenkeel_table_evictions_total", Counter, Count, ["table"],
+        "Entries that were removed before their time to make room for others.";
+    TABLE_REFUSALS = "evenkeel_table_refusals_total", Counter, Count, ["table"],
+        "Keys that were not taken in, because the table was full and no entry could be removed.";
+    RATE_LIMIT_REQUESTS = "evenkeel_rate_limit_requests_total", Counter, Count, ["limit", "outcome"],
+        "Requests over the rate limit, by outcome: denied, delayed, or dry_run: they passed.";
+    RATE_LIMIT_KEYS = "evenkeel_rate_limit_keys", Gauge, Count, ["limit"],
+        "Keys that the rate limit remembers.";
+    RATE_LIMIT_EVICTIONS = "evenkeel_rate_limit_evictions_total", Counter, Count, ["limit"],
+        "Keys that were forgotten before their time to make room for others.";
     PROCESS_SERVER_CONNECTIONS = "evenkeel_server_connections_open", Gauge, Count, [],
         "Server connections that are open, in all backends, busy and idle.";
     PROCESS_SERVER_CONNECTIONS_LIMIT = "evenkeel_server_connections_limit", Gauge, Count, [],

@@ -3,6 +3,7 @@
 mod answer;
 mod cookie;
 mod field;
+mod rate_limit;
 mod redirect;
 mod replace;
 mod target;
@@ -18,6 +19,7 @@ use crate::plan::expr::{Expr, Template, Variable};
 pub use answer::Return;
 pub use cookie::{CookieAttributes, SameSite};
 pub use field::{DelHeader, Field, FieldName, NamePart};
+pub use rate_limit::{Frequency, OnExceed, RateLimit};
 pub use redirect::{Redirect, RedirectTo};
 pub use replace::{Replace, ReplaceField};
 pub use target::{Normalizer, TargetPart};
@@ -73,6 +75,8 @@ pub enum Action {
     ScIncGpc(Element),
     /// Sets a tag of a tracked entry.
     ScSetGpt(Box<SetTag>),
+    /// Bounds the requests of each key in a time.
+    RateLimit(Box<RateLimit>),
 }
 
 impl Action {
@@ -108,6 +112,7 @@ impl Action {
             Self::Track(_) => "track",
             Self::ScIncGpc(_) => "sc_inc_gpc",
             Self::ScSetGpt(_) => "sc_set_gpt",
+            Self::RateLimit(_) => "rate_limit",
         }
     }
 
@@ -140,6 +145,7 @@ impl Action {
             Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
             Self::Track(track) => see(&track.key),
             Self::ScSetGpt(tag) => see(&tag.value),
+            Self::RateLimit(limit) => see(&limit.key),
             Self::Deny(_)
             | Self::ScIncGpc(_)
             | Self::DelHeader(_)

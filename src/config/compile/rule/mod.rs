@@ -2,6 +2,7 @@
 
 mod answer;
 mod cookie;
+mod rate_limit;
 mod replace;
 mod track;
 mod values;
@@ -22,6 +23,7 @@ use crate::plan::{Action, Normalizer, On, Rule, TargetPart};
 
 use answer::{redirect, returned, status};
 use cookie::cookie_attributes;
+use rate_limit::rate_limit;
 use replace::{replace, replace_field};
 use track::{incremented, tagged, track};
 use values::{fields, removed, variable_names, variables};
@@ -36,17 +38,25 @@ pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>
         false => format!("[[{}.rule]]", section.title.trim_matches(['[', ']'])),
     };
     let items = setting.list().into_iter();
-    let mut tracks = 0;
-    let rules = items.filter_map(|item| rule(item, title.clone(), known, &mut tracks, report));
+    let mut before = Before::default();
+    let rules = items.filter_map(|item| rule(item, title.clone(), known, &mut before, report));
     rules.collect()
 }
 
-/// `tracks` is the number of rules with `track` that were read before in the same list.
+/// How many rules of a kind were read before in the same list.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// With `track`.
+    tracks: usize,
+    /// With `rate_limit`.
+    limits: usize,
+}
+
 fn rule(
     item: Setting<'_>,
     title: String,
     of_requests: Known,
-    tracks: &mut usize,
+    before: &mut Before,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
     let section = Section::open(&keys::RULE, title, item, report)?;
@@ -55,8 +65,9 @@ fn rule(
     let when = section
         .setting("when")
         .map(|setting| expression::condition(setting, known, report));
-    let action = action(&section, on, of_requests, *tracks, report);
-    *tracks += usize::from(section.setting("track").is_some());
+    let action = action(&section, on, of_requests, *before, report);
+    before.tracks += usize::from(section.setting("track").is_some());
+    before.limits += usize::from(section.setting("rate_limit").is_some());
     let (action, action_at) = action?;
     Some(Rule {
         on,
@@ -75,7 +86,7 @@ fn action(
     section: &Section<'_>,
     on: On,
     of_requests: Known,
-    tracks: usize,
+    before: Before,
     report: &mut Report<'_>,
 ) -> Option<(Action, Position)> {
     let actions = keys::actions();
@@ -150,9 +161,12 @@ fn action(
             .text(report)
             .and_then(|text| server_name(text, setting, report))
             .map(Action::UseServer),
-        "track" => track(section, tracks, known, report)
+        "track" => track(section, before.tracks, known, report)
             .map(Box::new)
             .map(Action::Track),
+        "rate_limit" => rate_limit(section, before.limits, known, report)
+            .map(Box::new)
+            .map(Action::RateLimit),
         "sc_inc_gpc" => incremented(section, report).map(Action::ScIncGpc),
         "sc_set_gpt" => tagged(section, known, report)
             .map(Box::new)

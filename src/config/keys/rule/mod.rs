@@ -14,8 +14,8 @@ use super::words::{Word, Words};
 use super::{Keys, key};
 
 pub(in crate::config) use tables::{
-    COOKIE_ATTRIBUTES, NAME_PART, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, SC_INC_GPC, SC_SET_GPT,
-    TRACK,
+    COOKIE_ATTRIBUTES, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, SC_INC_GPC,
+    SC_SET_GPT, TRACK,
 };
 
 const REQUEST: &[On] = &[On::Request];
@@ -399,6 +399,20 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             )
             .compiled(Shape::Table(&SC_SET_GPT), |rule| match &rule.action {
                 Action::ScSetGpt(tag) => Some(SC_SET_GPT.whole().inline(tag)),
+                _ => None,
+            }),
+        key("rate_limit")
+            .means("Bound the requests of each client, or of any other key.")
+            .also("limit_req limit ratelimit rate_limits throttle")
+            .action(
+                REQUEST,
+                &[(
+                    "rate_limit = { key, rate, burst, on_exceed, status, retry_after }",
+                    "Bounds the requests of each key: see below. Reason `rule.rate_limited`.",
+                )],
+            )
+            .compiled(Shape::Table(&RATE_LIMIT), |rule| match &rule.action {
+                Action::RateLimit(limit) => Some(RATE_LIMIT.whole().inline(limit)),
                 _ => None,
             }),
     ],

@@ -1,12 +1,13 @@
 //! The keys of the tables that are actions.
 
+use crate::base::units::show_duration;
 use crate::config::keys::kind::Shape;
-use crate::config::keys::words::Word;
+use crate::config::keys::words::{Word, Words};
 use crate::config::keys::{Keys, key};
 use crate::config::page::{fields, string, strings, template};
 use crate::plan::{
-    CookieAttributes, Element, LAST_COUNTER, MOST_ELEMENTS, NamePart, Redirect, RedirectTo,
-    Replace, ReplaceField, Return, SetTag, Track,
+    CookieAttributes, Element, LAST_COUNTER, MOST_ELEMENTS, NamePart, OnExceed, RateLimit,
+    Redirect, RedirectTo, Replace, ReplaceField, Return, SetTag, Track,
 };
 
 use super::{FIELDS, STATUS};
@@ -224,5 +225,50 @@ pub(in crate::config) static SC_SET_GPT: Keys<SetTag> = Keys {
             |tag| Some(string(&tag.value.to_string())),
         ),
     ],
+    ..Keys::EMPTY
+};
+
+/// The most keys of a rate limit.
+const MOST_KEYS: i64 = 100_000_000;
+
+pub(in crate::config) static RATE_LIMIT: Keys<RateLimit> = Keys {
+    keys: &[
+        key("name")
+            .means("The name in metrics and `/status`; else `frontend.NAME.1`, by its position.")
+            .compiled(Shape::Text, |limit| Some(string(&limit.name))),
+        key("key")
+            .means("The expression by whose value requests are counted.")
+            .also("by")
+            .compiled(Shape::Text, |limit| Some(string(&limit.key.to_string()))),
+        key("rate")
+            .means("Requests in a period: \"3/10s\".")
+            .compiled(Shape::Text, |limit| {
+                let period = show_duration(limit.rate.period);
+                Some(string(&format!("{}/{period}", limit.rate.requests)))
+            }),
+        key("burst")
+            .means("Requests that may come at once; else those of one period.")
+            .number(1, u32::MAX as i64, |limit| &mut limit.burst),
+        key("on_exceed")
+            .means("\"deny\", \"delay\", or \"dry_run\": only count and log.")
+            .word(OnExceed::words, |limit| &mut limit.on_exceed),
+        key("status")
+            .means("The status of a refusal.")
+            .also("deny_status")
+            .compiled(Shape::Number(400, 599), |limit| {
+                Some(limit.status.as_u16().to_string())
+            }),
+        key("retry_after")
+            .means("Whether a refusal has the field `Retry-After`.")
+            .switch(|limit| &mut limit.retry_after),
+        key("size")
+            .means("The most keys.")
+            .number(1, MOST_KEYS, |limit| &mut limit.size),
+        key("ipv6_mask")
+            .means("The bits of an IPv6 address that count.")
+            .number(1, 128, |limit| &mut limit.ipv6_mask),
+    ],
+    hints: "nodelay: leave it out: requests within the `burst` pass at once\n\
+        period window interval: write it with the rate: `rate = \"3/10s\"`",
     ..Keys::EMPTY
 };

@@ -25,7 +25,8 @@ use crate::observe::metrics::process_wide::ProcessMetrics;
 use family::{Family, Seconds, family, single};
 
 pub use rows::{
-    BackendRow, CertificateRow, FrontendRow, QueueAppeared, RouteRow, ServerConnections, ServerRow,
+    BackendRow, CertificateRow, FrontendRow, QueueAppeared, RateLimitRow, RouteRow,
+    ServerConnections, ServerRow, TableRow,
 };
 
 /// The data of one scrape.
@@ -43,6 +44,10 @@ pub struct Scrape<'a> {
     pub backends: &'a [BackendRow<'a>],
     /// In the order of the plan.
     pub servers: &'a [ServerRow<'a>],
+    /// By name.
+    pub tables: &'a [TableRow<'a>],
+    /// By name.
+    pub rate_limits: &'a [RateLimitRow<'a>],
     /// By name.
     pub certificates: &'a [CertificateRow<'a>],
     /// Files and directories that cannot be used at present.
@@ -64,6 +69,8 @@ impl Scrape<'_> {
         frontends(&mut text, self.frontends);
         routes(&mut text, self.routes);
         handshakes(&mut text, self.frontends);
+        tables(&mut text, self.tables);
+        rate_limits(&mut text, self.rate_limits);
         certificates(&mut text, self);
         server_connections(&mut text, &self.server_connections);
         backends(&mut text, self.backends);
@@ -180,6 +187,35 @@ fn handshakes(text: &mut String, rows: &[FrontendRow<'_>]) {
         for failure in HandshakeFailure::ALL {
             family.unless_zero(failure.code(), row.metrics.handshake_failures(failure));
         }
+    });
+}
+
+fn tables(text: &mut String, rows: &[TableRow<'_>]) {
+    family(text, &names::TABLE_ENTRIES, rows, |family, row| {
+        family.sample(row.entries);
+    });
+    family(text, &names::TABLE_BYTES, rows, |family, row| {
+        family.sample(row.bytes);
+    });
+    family(text, &names::TABLE_EVICTIONS, rows, |family, row| {
+        family.sample(row.evictions);
+    });
+    family(text, &names::TABLE_REFUSALS, rows, |family, row| {
+        family.sample(row.refusals);
+    });
+}
+
+fn rate_limits(text: &mut String, rows: &[RateLimitRow<'_>]) {
+    family(text, &names::RATE_LIMIT_REQUESTS, rows, |family, row| {
+        for (outcome, count) in row.over {
+            family.sample_with(&outcome, count);
+        }
+    });
+    family(text, &names::RATE_LIMIT_KEYS, rows, |family, row| {
+        family.sample(row.keys);
+    });
+    family(text, &names::RATE_LIMIT_EVICTIONS, rows, |family, row| {
+        family.sample(row.evictions);
     });
 }
 

@@ -56,6 +56,34 @@ pub struct BackendRow<'a> {
 #[derive(Debug, Default)]
 pub struct QueueAppeared(pub(super) Appeared);
 
+/// A table as a scrape sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct TableRow<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its entries.
+    pub entries: u64,
+    /// The bytes that they occupy.
+    pub bytes: u64,
+    /// Entries that made room for others.
+    pub evictions: u64,
+    /// Keys that found no room.
+    pub refusals: u64,
+}
+
+/// A rate limit as a scrape sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimitRow<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its keys.
+    pub keys: u64,
+    /// Keys that made room for others.
+    pub evictions: u64,
+    /// Requests over the limit, by outcome.
+    pub over: [(&'static str, u64); 3],
+}
+
 /// A server as a scrape sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerRow<'a> {
@@ -111,5 +139,17 @@ impl Row for CertificateRow<'_> {
 impl Row for ServerRow<'_> {
     fn values(&self) -> (&str, Option<&str>) {
         (self.backend, Some(self.server))
+    }
+}
+
+impl Row for TableRow<'_> {
+    fn values(&self) -> (&str, Option<&str>) {
+        (self.name, None)
+    }
+}
+
+impl Row for RateLimitRow<'_> {
+    fn values(&self) -> (&str, Option<&str>) {
+        (self.name, None)
     }
 }

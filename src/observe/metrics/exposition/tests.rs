@@ -121,6 +121,19 @@ impl Busy {
             routes: &self.routes(),
             backends: &[backend],
             servers: &self.servers(),
+            tables: &[TableRow {
+                name: "clients",
+                entries: 1,
+                bytes: 2,
+                evictions: 3,
+                refusals: 4,
+            }],
+            rate_limits: &[RateLimitRow {
+                name: "login",
+                keys: 5,
+                evictions: 6,
+                over: [("delayed", 7), ("denied", 8), ("dry_run", 9)],
+            }],
             certificates: &[CertificateRow {
                 name: "*.example.com",
                 expires: 1_800_000_000,

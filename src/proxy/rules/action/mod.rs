@@ -13,6 +13,7 @@ mod fields;
 mod host;
 mod normalize_uri;
 mod pause;
+mod rate_limit;
 mod redirect;
 mod replace;
 mod replace_header;
@@ -48,6 +49,7 @@ use deny::Deny;
 use early_hint::EarlyHint;
 use normalize_uri::NormalizeUri;
 use pause::Pause;
+use rate_limit::RateLimit;
 use redirect::Redirect;
 use replace_header::ReplaceHeader;
 use replace_target::ReplaceTarget;
@@ -91,6 +93,7 @@ pub(super) enum Action {
     Track(Box<Track>),
     ScIncGpc(ScIncGpc),
     ScSetGpt(Box<ScSetGpt>),
+    RateLimit(Box<RateLimit>),
 }
 
 /// `$call` for the action in `$self`, whichever it is.
@@ -119,6 +122,7 @@ macro_rules! of_each {
             Action::Track($action) => $call,
             Action::ScIncGpc($action) => $call,
             Action::ScSetGpt($action) => $call,
+            Action::RateLimit($action) => $call,
         }
     };
 }
@@ -183,6 +187,7 @@ impl Action {
             plan::Action::Track(track) => Self::Track(Box::new(Track::compile(track))),
             plan::Action::ScIncGpc(element) => Self::ScIncGpc(ScIncGpc(*element)),
             plan::Action::ScSetGpt(tag) => Self::ScSetGpt(Box::new(ScSetGpt::compile(tag))),
+            plan::Action::RateLimit(limit) => Self::RateLimit(Box::new(RateLimit::compile(limit))),
         }
     }
 
