@@ -16,7 +16,8 @@ const HEAD: &str = r#"# Formats of log lines
 
 | `format` | a line |
 |---|---|
-| `"json"` | a JSON object with all facts: see [access log](access-log.md). The default. |
+| `"json"` | a JSON object with all facts: see [access log](access-log.md). The default. `fields = ["time", "status"]` chooses. |
+| `"ecs"` | a JSON object in the Elastic Common Schema 8, with dotted names (`"http.request.method"`); facts that do not apply are left out |
 "#;
 
 const TEMPLATES: &str = r#"| any text with a `%` | a template |
@@ -62,6 +63,13 @@ the lines: `"1:100"` the first of each 100, `"1,3-5:10"` four of each ten, as HA
   end its quotes, begin a line or move the cursor of a terminal.
 - Texts are cut as in [JSON](access-log.md).
 - Times are whole milliseconds; -1 is a step that was not reached. Dates are in UTC.
+
+## Privacy
+
+`mask_query = ["token"]` writes the values of these parameters of the query as `***`, in targets and in `Referer`; `"*"` those of
+all. Names are compared decoded and without case. `mask = ["client"]` shortens the client's address to its network (/24, /48)
+and leaves out its port; `"user_agent"`, `"referer"`, `"host"` and `"sni"` are written as `***`. Both hold for one log, in any
+format. Variables are not masked: what a rule keeps with `set_var` is written as it is.
 
 ## Variables
 

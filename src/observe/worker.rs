@@ -432,7 +432,7 @@ mod tests {
     use crate::observe::access_log::FIELDS;
     use crate::observe::fixture;
     use crate::plan::LogTarget;
-    use crate::plan::log::LineFormat;
+    use crate::plan::log::{JsonField, LineFormat};
 
     struct Bench {
         observer: WorkerObserver,
@@ -544,6 +544,27 @@ mod tests {
         assert_eq!(keys(&line), expected, "{line}");
         // With every text that a client can make long.
         assert!(line.len() < 12_000, "{}", line.len());
+    }
+
+    #[test]
+    fn the_line_with_every_field_chosen_is_the_whole_line() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let record = bench.record();
+        for _ in 0..2 {
+            record.attempts.begin(fixture::attempt(&bench.servers[0]));
+        }
+        bench.finish(&record);
+        let chosen = |fields: &[JsonField]| {
+            let log = fixture::log(&LogTarget::Stdout, LineFormat::JsonOf(fields.to_vec()));
+            let observer = WorkerObserver::new(1, &log);
+            let (variables, open) = (SetVariables::default(), OpenConnections::default);
+            observer.finish(&record, &bench.frontend, variables, open);
+            observer.flush();
+            fixture::lines(&log)
+        };
+        assert_eq!(chosen(JsonField::ALL), bench.lines());
+        let two = "{\"status\":499,\"method\":\"GET\"}\n";
+        assert_eq!(chosen(&[JsonField::Status, JsonField::Method]), two);
     }
 
     #[test]

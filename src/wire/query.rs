@@ -25,9 +25,12 @@ pub struct Decoded<'a> {
 
 impl<'a> Decoded<'a> {
     fn of(text: &'a str) -> Self {
-        Self {
-            rest: text.as_bytes(),
-        }
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// The bytes that `text` stands for.
+    pub fn of_bytes(text: &'a [u8]) -> Self {
+        Self { rest: text }
     }
 
     /// Whether the bytes are `text`.

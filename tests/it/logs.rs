@@ -268,3 +268,28 @@ fn errors_have_a_log_of_their_own_and_a_sample_has_a_part_of_the_lines() {
     assert_eq!(lines(&proxy, ".errors", 1), ["/deny 403 me#22#09x"]);
     assert_eq!(lines(&proxy, ".some", 2), ["/2", "/probe"]);
 }
+
+#[test]
+fn a_log_does_not_contain_what_is_masked_and_another_one_does() {
+    let origin = Origin::named("a");
+    let tables = "[[log.access]]\nto = \"{log}\"\nfields = [\"client\", \"target\", \"user_agent\", \"referer\", \"failed\"]\n\
+                  mask = [\"client\", \"user_agent\"]\nmask_query = [\"token\"]\n\
+                  [[log.access]]\nto = \"{log}.ecs\"\nformat = \"ecs\"\nmask_query = \"*\"\n\
+                  [[log.access]]\nto = \"{log}.whole\"\nformat = \"%HU %agent %[src]\"\n\
+                  [[log.access]]\nto = \"{log}.masked\"\nformat = \"%HU %[src]\"\nmask = \"client\"\n";
+    let proxy = Setup::of(&[&origin]).access_logs(tables).start();
+    let fields = "user-agent: me\r\nreferer: http://a/?token=s&b\r\n";
+    proxy.client().ask(format!(
+        "GET /a?token=s&b=c HTTP/1.1\r\nhost: a\r\n{fields}\r\n"
+    ));
+    assert_eq!(
+        lines(&proxy, "", 1),
+        [
+            r#"{"client":"127.0.0.0:0","target":"/a?token=***&b=c","user_agent":"***","referer":"http://a/?token=***&b"}"#
+        ]
+    );
+    assert_eq!(lines(&proxy, ".whole", 1), ["/a?token=s&b=c me 127.0.0.1"]);
+    assert_eq!(lines(&proxy, ".masked", 1), ["/a?token=s&b=c 127.0.0.0"]);
+    let ecs = lines(&proxy, ".ecs", 1).remove(0);
+    assert!(ecs.contains(r#""url.query":"token=***&b=***""#), "{ecs}");
+}

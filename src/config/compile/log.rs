@@ -13,7 +13,9 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
-use crate::plan::log::{LineFormat, LogServer, Preset, Sample};
+use crate::plan::log::{
+    JsonField, LineFormat, LogServer, Mask, MaskedFact, MaskedQuery, Preset, Sample,
+};
 use crate::plan::{AccessLog, Log, LogTarget};
 
 /// The usual port of syslog servers.
@@ -72,9 +74,22 @@ fn access_log(section: &Section<'_>, report: &mut Report<'_>) -> AccessLog {
         sample: section
             .setting("sample")
             .and_then(|sample| sampled(sample, report)),
+        mask: mask(section, report),
         syslog: default.syslog,
         at,
     };
+    if let Some(fields) = section.setting("fields") {
+        let chosen = json_fields(fields, report);
+        match log.format {
+            LineFormat::Json if !chosen.is_empty() => log.format = LineFormat::JsonOf(chosen),
+            LineFormat::Json => {}
+            _ => report.error(
+                fields.span(),
+                "`fields` are those of `format = \"json\"`, and this format has its own",
+                "leave it out",
+            ),
+        }
+    }
     if let Some(syslog) = section.section("syslog", &keys::SYSLOG, report) {
         keys::SYSLOG.whole().read(&syslog, &mut log.syslog, report);
         if !log.to.is_syslog() {
@@ -86,6 +101,65 @@ fn access_log(section: &Section<'_>, report: &mut Report<'_>) -> AccessLog {
         }
     }
     log
+}
+
+fn json_fields(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<JsonField> {
+    let mut fields = Vec::new();
+    let items = setting.list();
+    if items.is_empty() {
+        let help = "write the fields that a line shall have, or leave it out";
+        report.error(setting.span(), "the list of fields is empty", help);
+    }
+    for item in items {
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        let names = || JsonField::ALL.iter().map(|field| field.name());
+        let (message, help) = match JsonField::named(&text.value) {
+            Some(field) if !fields.contains(&field) => {
+                fields.push(field);
+                continue;
+            }
+            Some(_) => (
+                format!("the field {} is written twice", text.quoted()),
+                "keep one of the two".to_owned(),
+            ),
+            None => (
+                format!("a line has no field {}", text.quoted()),
+                match suggest::nearest(&text.value, names()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("known are {}", suggest::list(names())),
+                },
+            ),
+        };
+        report.error(item.span(), message, help);
+    }
+    fields
+}
+
+/// What lines do not contain.
+fn mask(section: &Section<'_>, report: &mut Report<'_>) -> Mask {
+    let mut facts = Vec::new();
+    for item in section.list("mask").unwrap_or_default() {
+        if let Some(fact) = item.choice(&MaskedFact::WORDS, &[], report)
+            && !facts.contains(&fact)
+        {
+            facts.push(fact);
+        }
+    }
+    let mut names = Vec::new();
+    let mut query = None;
+    for item in section.list("mask_query").unwrap_or_default() {
+        match item.text(report) {
+            Some(text) if text.value == "*" => query = Some(MaskedQuery::All),
+            Some(text) => names.push(text.value.clone()),
+            None => {}
+        }
+    }
+    Mask {
+        query: query.unwrap_or(MaskedQuery::Named(names)),
+        facts,
+    }
 }
 
 fn sampled(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Sample> {
@@ -188,8 +262,10 @@ fn unix(path: &str) -> Result<PathBuf, String> {
 fn line_format(setting: Setting<'_>, report: &mut Report<'_>) -> Option<LineFormat> {
     let text = setting.text(report)?;
     let written = text.value.as_str();
-    if written == keys::JSON {
-        return Some(LineFormat::Json);
+    match written {
+        keys::JSON => return Some(LineFormat::Json),
+        keys::ECS => return Some(LineFormat::Ecs),
+        _ => {}
     }
     if let Some(preset) = Preset::ALL.into_iter().find(|one| one.name() == written) {
         let template = expression::preset(preset);
@@ -200,7 +276,7 @@ fn line_format(setting: Setting<'_>, report: &mut Report<'_>) -> Option<LineForm
         return expression::line_template(setting, report).map(LineFormat::Template);
     }
     let names = || {
-        [keys::JSON]
+        [keys::JSON, keys::ECS]
             .into_iter()
             .chain(Preset::ALL.map(Preset::name))
     };

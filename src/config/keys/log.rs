@@ -1,10 +1,10 @@
 //! `[log]` and `[[log.access]]`.
 
-use crate::config::page::{Page, file, string};
+use crate::config::page::{Page, file, list, list_of_any, string};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::log::{Facility, LineFormat, Preset, Syslog, SyslogFormat};
+use crate::plan::log::{Facility, LineFormat, MaskedQuery, Preset, Syslog, SyslogFormat};
 use crate::plan::{AccessLog, Log, LogFormat, LogLevel, LogTarget};
 
 use super::kind::Shape;
@@ -13,6 +13,8 @@ use super::{Keys, key};
 
 /// Names of formats that are no templates.
 pub(in crate::config) const JSON: &str = "json";
+/// The other one.
+pub(in crate::config) const ECS: &str = "ecs";
 
 pub(super) static LOG: Keys<Log> = Keys {
     keys: &[
@@ -50,9 +52,30 @@ pub(in crate::config) static LOG_ACCESS: Keys<AccessLog> = Keys {
             .also("output target")
             .compiled(Shape::Text, |log| Some(target(&log.to))),
         key("format")
-            .means("\"json\", \"haproxy-http\", \"haproxy-tcp\", \"clf\", \"combined\", or a template.")
+            .means("\"json\", \"ecs\", \"haproxy-http\", \"haproxy-tcp\", \"clf\", \"combined\", or a template.")
             .also("log_format template")
             .compiled(Shape::Text, |log| Some(format(&log.format))),
+        key("fields")
+            .means("Of JSON: these fields alone, in this order.")
+            .compiled(Shape::List(&Shape::Text), |log| match &log.format {
+                LineFormat::JsonOf(fields) => {
+                    Some(list(fields.iter().map(|field| string(field.name()))))
+                }
+                _ => None,
+            }),
+        key("mask")
+            .means("Facts that are written as `***`; an address is shortened to its network.")
+            .also("redact hide anonymize")
+            .compiled(Shape::List(&Shape::Text), |log| {
+                let facts = log.mask.facts.iter();
+                list_of_any(facts.map(|fact| string(fact.word())))
+            }),
+        key("mask_query")
+            .means("Parameters of the query whose values are written as `***`; \"*\" for all.")
+            .compiled(Shape::List(&Shape::Text), |log| match &log.mask.query {
+                MaskedQuery::All => Some(string("*")),
+                MaskedQuery::Named(names) => list_of_any(names.iter().map(|name| string(name))),
+            }),
         key("when")
             .means("The condition; without it each exchange has a line.")
             .also("if condition")
@@ -145,7 +168,8 @@ fn target(to: &LogTarget) -> String {
 
 fn format(format: &LineFormat) -> String {
     match format {
-        LineFormat::Json => string(JSON),
+        LineFormat::Json | LineFormat::JsonOf(_) => string(JSON),
+        LineFormat::Ecs => string(ECS),
         LineFormat::Preset(preset, _) => string(Preset::name(*preset)),
         LineFormat::Template(template) => string(&template.to_string()),
     }

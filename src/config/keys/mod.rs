@@ -59,7 +59,7 @@ pub(super) use forwarding::is_of_the_protocol;
 pub(super) use frontend::FRONTEND;
 pub(super) use health::HEALTH;
 pub(super) use kind::{About, Described, Shape};
-pub(super) use log::{JSON, LOG_ACCESS, SYSLOG};
+pub(super) use log::{ECS, JSON, LOG_ACCESS, SYSLOG};
 pub(super) use peers::proxy_protocol;
 pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use retry::{MOST_ATTEMPTS, RETRY};

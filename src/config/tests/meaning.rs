@@ -146,7 +146,8 @@ fn several_access_logs_are_a_list_and_each_has_its_format() {
     let formats: Vec<String> = logs
         .iter()
         .map(|log| match &log.format {
-            LineFormat::Json => "json".to_owned(),
+            LineFormat::Json | LineFormat::JsonOf(_) => "json".to_owned(),
+            LineFormat::Ecs => "ecs".to_owned(),
             LineFormat::Preset(preset, _) => preset.name().to_owned(),
             LineFormat::Template(template) => template.to_string(),
         })

@@ -2062,6 +2062,17 @@ fn a_log_target_that_cannot_be_is_told_what_to_write() {
             "to = 'udp://a'\nsyslog = { facility = 'local9' }",
             "`facility` cannot be \"local9\"",
         ),
+        ("fields = ['statsu']", "did you mean \"status\"?"),
+        (
+            "fields = ['time', 'time']",
+            "the field \"time\" is written twice",
+        ),
+        ("fields = []", "the list of fields is empty"),
+        (
+            "format = 'clf'\nfields = ['time']",
+            "this format has its own",
+        ),
+        ("mask = ['cookie']", "`mask` cannot be \"cookie\""),
         ("sample = '1:0'", "write which lines of how many: \"1:100\""),
         (
             "when = 'path == \"/\"'",

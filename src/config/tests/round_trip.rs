@@ -19,7 +19,10 @@ use crate::base::{
 };
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
-use crate::plan::log::{Facility, LineFormat, LogServer, Preset, Sample, Syslog, SyslogFormat};
+use crate::plan::log::{
+    Facility, JsonField, LineFormat, LogServer, Mask, MaskedFact, MaskedQuery, Preset, Sample,
+    Syslog, SyslogFormat,
+};
 use crate::plan::{
     AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
@@ -1008,6 +1011,9 @@ fn log() -> impl Strategy<Value = Log> {
     ];
     let line = prop_oneof![
         Just(LineFormat::Json),
+        Just(LineFormat::Ecs),
+        proptest::sample::subsequence(JsonField::ALL.to_vec(), 1..=JsonField::ALL.len())
+            .prop_map(LineFormat::JsonOf),
         select(Preset::ALL.to_vec()).prop_map(|preset| LineFormat::Preset(
             preset,
             written::line_template(preset.template())
@@ -1032,10 +1038,18 @@ fn log() -> impl Strategy<Value = Log> {
         "src in [\"10.0.0.0/8\"] and be_name == \"a\"",
     ];
     let when = option::of(select(conditions.to_vec()).prop_map(written::condition));
-    let which = (when, option::of(select(samples)));
+    let query = prop_oneof![
+        Just(MaskedQuery::All),
+        vec(text(), 0..3).prop_map(MaskedQuery::Named),
+    ];
+    let facts = vec![MaskedFact::Client, MaskedFact::UserAgent, MaskedFact::Sni];
+    let mask = (query, proptest::sample::subsequence(facts, 0..=3))
+        .prop_map(|(query, facts)| Mask { query, facts });
+    let which = (when, option::of(select(samples)), mask);
     let access = (to, line, syslog, which).prop_map(|(to, format, syslog, which)| AccessLog {
         when: which.0,
         sample: which.1.flatten(),
+        mask: which.2,
         syslog: match to.is_syslog() {
             true => syslog,
             false => Syslog::default(),

@@ -14,7 +14,7 @@ use crate::exchange::{
 use crate::expr::{ConnectionFacts, Facts, ResponseFacts, Scratch, Variables};
 
 /// The content of a line.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
     /// When the head was complete.
     pub(crate) wall: SystemTime,
@@ -50,7 +50,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// The time of each step; `None`: not reached.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     /// To receive the head.
     pub(crate) head: Option<Duration>,

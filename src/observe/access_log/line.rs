@@ -14,9 +14,10 @@ use crate::base::Peer;
 use crate::base::address::Dotted;
 use crate::base::clock::Duration;
 use crate::exchange::{AttemptIndex, AttemptList, ClientTls, LoggedField, LoggedRequest, Reason};
-use crate::observe::access_log::entry::Entry;
+use crate::observe::access_log::entry::{Entry, Times};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
+use crate::plan::log::JsonField;
 
 /// The most bytes of the name that a client asks for by TLS. A DNS name has up to 253 bytes; in TCP
 /// mode it may be as long as all that is read of the client.
@@ -51,17 +52,93 @@ pub(crate) fn write_line(out: &mut Vec<u8>, calendar: &mut Calendar, entry: &Ent
     }
     number(out, b",\"bytes_in\":", entry.body_bytes_in);
     number(out, b",\"bytes_out\":", entry.body_bytes_out);
-    millis(out, b",\"times_ms\":{\"head\":", entry.times.head);
-    millis(out, b",\"queue\":", entry.times.queue);
-    millis(out, b",\"connect\":", entry.times.connect);
-    millis(out, b",\"response\":", entry.times.response);
-    millis(out, b",\"total\":", Some(entry.times.total));
+    times(out, &entry.times);
     out.extend_from_slice(b"}}\n");
+}
+
+/// Without the brace at the end.
+fn times(out: &mut Vec<u8>, times: &Times) {
+    millis(out, b",\"times_ms\":{\"head\":", times.head);
+    millis(out, b",\"queue\":", times.queue);
+    millis(out, b",\"connect\":", times.connect);
+    millis(out, b",\"response\":", times.response);
+    millis(out, b",\"total\":", Some(times.total));
+}
+
+/// Appends the object with these fields of `entry` alone, its end included.
+pub(super) fn write_fields(
+    out: &mut Vec<u8>,
+    calendar: &mut Calendar,
+    entry: &Entry<'_>,
+    fields: &[JsonField],
+) {
+    let start = out.len();
+    for field in fields {
+        write_field(out, calendar, entry, *field);
+    }
+    // Each field begins with a comma; where there is none, `failed` was the only one.
+    match out.get_mut(start) {
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn write_field(out: &mut Vec<u8>, calendar: &mut Calendar, entry: &Entry<'_>, field: JsonField) {
+    use JsonField as F;
+    let tls = entry.tls;
+    match field {
+        F::Time => {
+            out.extend_from_slice(b",\"time\":\"");
+            calendar.write(entry.wall, out);
+            out.push(b'"');
+        }
+        F::Frontend => name(out, b",\"frontend\":", entry.frontend),
+        F::Route => name(out, b",\"route\":", entry.route),
+        F::Backend => name(out, b",\"backend\":", entry.backend),
+        F::Server => name(out, b",\"server\":", entry.server),
+        F::Client => client(out, entry.client),
+        F::Method => method(out, entry.request),
+        F::Host => host(out, entry.request),
+        F::Target => target(out, entry.request),
+        F::Version => version(out, entry.request),
+        F::UserAgent => user_agent(out, entry.request),
+        F::Referer => referer(out, entry.request),
+        F::TlsVersion => name(out, b",\"tls_version\":", tls.map(|tls| tls.version.code())),
+        F::TlsCipher => name(out, b",\"tls_cipher\":", tls.map(|tls| tls.cipher)),
+        F::Sni => server_name(out, tls, entry.sni),
+        F::Status => match entry.status {
+            Some(status) => number(out, b",\"status\":", u64::from(status)),
+            None => out.extend_from_slice(b",\"status\":null"),
+        },
+        F::Reason => name(out, b",\"reason\":", entry.reason.map(Reason::code)),
+        F::RequestId => {
+            out.extend_from_slice(b",\"request_id\":");
+            match entry.id {
+                Some(id) => json::string(id.as_bytes(), out),
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+        F::Generation => number(out, b",\"generation\":", entry.generation),
+        F::Attempts => number(out, b",\"attempts\":", entry.attempts.len() as u64),
+        F::Failed if entry.attempts.len() > 1 => others(out, entry.attempts, entry.decisive),
+        F::Failed => {}
+        F::BytesIn => number(out, b",\"bytes_in\":", entry.body_bytes_in),
+        F::BytesOut => number(out, b",\"bytes_out\":", entry.body_bytes_out),
+        F::TimesMs => {
+            times(out, &entry.times);
+            out.push(b'}');
+        }
+    }
 }
 
 fn tls(out: &mut Vec<u8>, tls: Option<&ClientTls>, sni: Option<&str>) {
     name(out, b",\"tls_version\":", tls.map(|tls| tls.version.code()));
     name(out, b",\"tls_cipher\":", tls.map(|tls| tls.cipher));
+    server_name(out, tls, sni);
+}
+
+fn server_name(out: &mut Vec<u8>, tls: Option<&ClientTls>, sni: Option<&str>) {
     out.extend_from_slice(b",\"sni\":");
     match tls.and_then(|tls| tls.server_name.as_deref()).or(sni) {
         Some(name) => {
@@ -128,30 +205,65 @@ fn client(out: &mut Vec<u8>, client: Peer) {
 }
 
 fn request(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
-    let text = |out: &mut Vec<u8>, key, length_key, field| {
-        let text = request.and_then(|request| request.text(field));
-        out.extend_from_slice(key);
-        let Some(text) = text else {
-            return out.extend_from_slice(b"null");
-        };
-        json::string(text.bytes, out);
-        if text.bytes.len() < text.whole_bytes {
-            number(out, length_key, text.whole_bytes as u64);
-        }
-    };
-    use LoggedField::{Host, Method, Referer, Target, UserAgent};
-    text(out, b",\"method\":", b",\"method_bytes\":", Method);
-    text(out, b",\"host\":", b",\"host_bytes\":", Host);
-    text(out, b",\"target\":", b",\"target_bytes\":", Target);
+    method(out, request);
+    host(out, request);
+    target(out, request);
+    version(out, request);
+    user_agent(out, request);
+    referer(out, request);
+}
+
+fn method(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
+    let keys = (b",\"method\":".as_slice(), b",\"method_bytes\":".as_slice());
+    text(out, keys, request, LoggedField::Method);
+}
+
+fn host(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
+    let keys = (b",\"host\":".as_slice(), b",\"host_bytes\":".as_slice());
+    text(out, keys, request, LoggedField::Host);
+}
+
+fn target(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
+    let keys = (b",\"target\":".as_slice(), b",\"target_bytes\":".as_slice());
+    text(out, keys, request, LoggedField::Target);
+}
+
+fn version(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
     let version = request.and_then(LoggedRequest::version);
     name(out, b",\"version\":", version.map(version_text));
-    text(
-        out,
-        b",\"user_agent\":",
-        b",\"user_agent_bytes\":",
-        UserAgent,
+}
+
+fn user_agent(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
+    let keys = (
+        b",\"user_agent\":".as_slice(),
+        b",\"user_agent_bytes\":".as_slice(),
     );
-    text(out, b",\"referer\":", b",\"referer_bytes\":", Referer);
+    text(out, keys, request, LoggedField::UserAgent);
+}
+
+fn referer(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
+    let keys = (
+        b",\"referer\":".as_slice(),
+        b",\"referer_bytes\":".as_slice(),
+    );
+    text(out, keys, request, LoggedField::Referer);
+}
+
+/// A text of the request, and its length if it was cut, under these keys.
+fn text(
+    out: &mut Vec<u8>,
+    (key, length_key): (&[u8], &[u8]),
+    request: Option<&LoggedRequest>,
+    field: LoggedField,
+) {
+    out.extend_from_slice(key);
+    let Some(text) = request.and_then(|request| request.text(field)) else {
+        return out.extend_from_slice(b"null");
+    };
+    json::string(text.bytes, out);
+    if text.bytes.len() < text.whole_bytes {
+        number(out, length_key, text.whole_bytes as u64);
+    }
 }
 
 fn version_text(version: Version) -> &'static str {

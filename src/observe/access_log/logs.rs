@@ -11,15 +11,17 @@ use std::sync::{Arc, Mutex};
 
 use crate::base::clock::Instant;
 use crate::expr::Condition;
+use crate::observe::access_log::ecs::write_ecs;
 use crate::observe::access_log::entry::{Entry, Evaluation};
-use crate::observe::access_log::line::write_line;
+use crate::observe::access_log::line::{write_fields, write_line};
+use crate::observe::access_log::masked;
 use crate::observe::access_log::output::Output;
 use crate::observe::access_log::queue::Queue;
 use crate::observe::access_log::syslog::Head;
 use crate::observe::access_log::template::Template;
 use crate::observe::access_log::writer::LogWriter;
 use crate::observe::calendar::Calendar;
-use crate::plan::log::{LineFormat, Sample};
+use crate::plan::log::{JsonField, LineFormat, Mask, Sample};
 use crate::plan::{AccessLog, LogTarget};
 
 /// The access logs of one configuration.
@@ -40,6 +42,8 @@ pub(crate) struct Log {
     when: Option<Condition>,
     /// `None`: each line is written.
     sample: Option<Sample>,
+    /// `None`: lines contain everything.
+    mask: Option<Mask>,
     /// What comes before a line, for a syslog.
     head: Option<Head>,
     /// The index of its target.
@@ -50,6 +54,8 @@ pub(crate) struct Log {
 #[derive(Debug)]
 pub(crate) enum Format {
     Json,
+    JsonOf(Box<[JsonField]>),
+    Ecs,
     Template(Template),
 }
 
@@ -117,6 +123,7 @@ impl Logs {
                 format: Format::compile(&log.format),
                 when: log.when.as_ref().map(Condition::compile),
                 sample: log.sample.clone(),
+                mask: (!log.mask.is_empty()).then(|| log.mask.clone()),
                 head: Head::of(&log.syslog, &log.to),
                 target,
             });
@@ -162,7 +169,26 @@ impl Log {
         if let Some(head) = &self.head {
             head.write(out, calendar, entry);
         }
-        self.format.write(out, calendar, entry, evaluation);
+        let Some(mask) = &self.mask else {
+            return self.format.write(out, calendar, entry, evaluation);
+        };
+        let request = entry.request.map(|request| masked::request(mask, request));
+        let tls = entry.tls.map(|tls| masked::tls(mask, tls));
+        let entry = Entry {
+            client: masked::client(mask, entry.client),
+            request: request.as_ref(),
+            tls: tls.as_ref(),
+            sni: masked::sni(mask, entry.sni),
+            ..*entry
+        };
+        let mut facts = evaluation.facts;
+        facts.connection.client = entry.client;
+        facts.connection.tls = entry.tls;
+        let mut evaluation = Evaluation {
+            facts,
+            scratch: evaluation.scratch,
+        };
+        self.format.write(out, calendar, &entry, &mut evaluation);
     }
 }
 
@@ -170,6 +196,8 @@ impl Format {
     fn compile(format: &LineFormat) -> Self {
         match format {
             LineFormat::Json => Self::Json,
+            LineFormat::JsonOf(fields) => Self::JsonOf(fields.as_slice().into()),
+            LineFormat::Ecs => Self::Ecs,
             LineFormat::Preset(_, template) | LineFormat::Template(template) => {
                 Self::Template(Template::compile(template))
             }
@@ -186,13 +214,15 @@ impl Format {
     ) {
         match self {
             Self::Json => write_line(out, calendar, entry),
+            Self::JsonOf(fields) => write_fields(out, calendar, entry, fields),
+            Self::Ecs => write_ecs(out, calendar, entry),
             Self::Template(template) => template.write(out, calendar, entry, evaluation),
         }
     }
 
     fn wants_load(&self) -> bool {
         match self {
-            Self::Json => false,
+            Self::Json | Self::JsonOf(_) | Self::Ecs => false,
             Self::Template(template) => template.wants_load(),
         }
     }

@@ -8,6 +8,7 @@
 //! Prior art: the log workers of Envoy (buffer a thread, one flusher) and of ztunnel, which left
 //! `tracing-appender` for the same reason: one message a line costs more than the line.
 
+mod ecs;
 mod entry;
 #[cfg(test)]
 mod fields;
@@ -15,6 +16,7 @@ mod handle;
 mod line;
 mod logs;
 mod lost;
+mod masked;
 mod output;
 mod queue;
 mod server;

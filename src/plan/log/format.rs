@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use crate::plan::expr::Expr;
 
-use super::{Preset, Variable};
+use super::{JsonField, Preset, Variable};
 
 /// The format of a line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,6 +12,10 @@ pub enum LineFormat {
     /// One JSON object with all fields.
     #[default]
     Json,
+    /// One JSON object with these fields, in this order. Never empty, none twice.
+    JsonOf(Vec<JsonField>),
+    /// One JSON object in the Elastic Common Schema.
+    Ecs,
     /// A template that has a name.
     Preset(Preset, LineTemplate),
     /// A template of the configuration.

@@ -1,6 +1,8 @@
 //! The log of events, and the access logs.
 
 mod format;
+mod json_field;
+mod mask;
 mod preset;
 mod sample;
 mod syslog;
@@ -11,6 +13,8 @@ use crate::base::Position;
 use crate::plan::expr::{Condition, Expr};
 
 pub use format::{Flags, LineFormat, LineTemplate, Piece};
+pub use json_field::JsonField;
+pub use mask::{Mask, MaskedFact, MaskedQuery};
 pub use preset::Preset;
 pub use sample::Sample;
 pub use syslog::{Facility, Syslog, SyslogFormat};
@@ -73,6 +77,8 @@ pub struct AccessLog {
     pub when: Option<Condition>,
     /// Which of these lines are written; `None`: all.
     pub sample: Option<Sample>,
+    /// What lines do not contain.
+    pub mask: Mask,
     /// What comes before a line if the target is a syslog.
     pub syslog: Syslog,
     /// Where `to` is written.
@@ -99,6 +105,7 @@ impl Default for AccessLog {
             format: LineFormat::default(),
             when: None,
             sample: None,
+            mask: Mask::default(),
             syslog: Syslog::default(),
             at: Position::built_in(),
         }
