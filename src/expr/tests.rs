@@ -10,6 +10,7 @@ use crate::base::rng::Rng;
 use crate::base::{Peer, TlsVersion};
 use crate::config::written as parse;
 use crate::exchange::{ClientTls, RequestId};
+use crate::plan::expr::{Converter, Fetch, Kind, Parameter, Type};
 
 /// A request from 192.0.2.7 to 10.0.0.1:8443.
 struct Asked {
@@ -339,6 +340,112 @@ fn hashes_and_encodings_have_the_values_of_their_standards() {
     }
 }
 
+/// Each as in HAProxy 2.6, but for lists with objects, whole parts of tokens, and numbers of more than
+/// six digits: there 2.6 has nothing, nothing, and a rounded number.
+#[test]
+fn json_is_queried() {
+    const JSON: &str = r#"{"a":{"b":[1, 2,{"c":"d"}],"n":-5,"f":1.50,"t":true,"s":"x\"y\u0041"},"e":"","z":null,"big":12345678,"u":"7"}"#;
+    const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwiaWF0IjoxNTE2MjM5MDIyfQ.c2ln";
+    let asked = Asked::get("/")
+        .with("j", JSON)
+        .with("t", TOKEN)
+        .with("two", "e30.e30");
+    for (query, wanted) in [
+        ("$.a.b[1]", Some("2")),
+        ("$.a.b[2].c", Some("d")),
+        ("$.a.b[3]", None),
+        ("$.a.b", Some(r#"[1, 2,{"c":"d"}]"#)),
+        ("$.a.n", Some("-5")),
+        ("$.a.n,int", Some("-5")),
+        ("$.a.f", Some("1.5")),
+        ("$.a.f,int", Some("1")),
+        ("$.a.t", Some("1")),
+        ("$.a.t,int", Some("1")),
+        ("$.a.s", Some("x\"yA")),
+        ("$.e", Some("")),
+        ("$.big", Some("12345678")),
+        ("$.u,int", Some("7")),
+        ("$.a", None),
+        ("$.z", None),
+        ("$.none", None),
+        ("$.e.none", None),
+        ("$[0]", None),
+    ] {
+        asked.gives(&format!("req.fhdr(j),json_query({query})"), wanted);
+    }
+    asked.gives("req.fhdr(t),json_query($.a)", None);
+    asked.gives("req.fhdr(t),jwt_header_query($.alg)", "HS256");
+    asked.gives("req.fhdr(t),jwt_payload_query($.sub)", "1234567890");
+    asked.gives(
+        "req.fhdr(t),jwt_payload_query($.iat,int),add(1)",
+        "1516239023",
+    );
+    asked.gives(
+        "req.fhdr(t),jwt_header_query",
+        r#"{"alg":"HS256","typ":"JWT"}"#,
+    );
+    asked.gives("req.fhdr(two),jwt_header_query", None);
+}
+
+/// Each as in HAProxy 2.6.
+#[test]
+fn the_language_that_a_client_prefers_is_found() {
+    let asked = Asked::get("/");
+    for (accepted, converter, wanted) in [
+        ("en", "language(en;fr)", Some("en")),
+        ("fr-ca", "language(en;fr)", Some("fr")),
+        ("fr-ca", "language(en;fr-ca;fr)", Some("fr-ca")),
+        ("de", "language(en;fr,xx)", Some("xx")),
+        ("de", "language(en;fr)", None),
+        ("fr;q=0.5, en;q=0.7, de", "language(en;fr)", Some("en")),
+        ("fr;q=0, en;q=0.0", "language(en;fr,x)", Some("x")),
+        ("FR", "language(en;fr)", None),
+    ] {
+        asked.gives(&format!("str('{accepted}'),{converter}"), wanted);
+    }
+}
+
+/// Each as in HAProxy 2.6, but for times without a date: there it has one of another year.
+#[test]
+fn a_time_is_a_date() {
+    let asked = Asked::get("/");
+    for (expression, wanted) in [
+        ("int(0),http_date", Some("Thu, 01 Jan 1970 00:00:00 GMT")),
+        (
+            "int(1000000000),http_date(3600)",
+            Some("Sun, 09 Sep 2001 02:46:40 GMT"),
+        ),
+        (
+            "int(1000000000123),http_date(0,ms)",
+            Some("Sun, 09 Sep 2001 01:46:40.123 GMT"),
+        ),
+        (
+            "int(1000000000123456),http_date(0,us)",
+            Some("Sun, 09 Sep 2001 01:46:40.123456 GMT"),
+        ),
+        ("int(-1),http_date", None),
+        ("int(9223372036854775807),http_date", None),
+        (
+            "int(1000000000),utime(%Y-%m-%dT%H:%M:%SZ)",
+            Some("2001-09-09T01:46:40Z"),
+        ),
+        (
+            "int(1000000000),utime('%a %b %j %y %e %F %T %D %R %s %Z %z %p %I %u %w %h')",
+            Some(
+                "Sun Sep 252 01  9 2001-09-09 01:46:40 09/09/01 01:46 1000000000 GMT +0000 AM 01 7 0 Sep",
+            ),
+        ),
+        ("int(-1),utime(%Y)", None),
+        // Leap years, by the calendar.
+        ("int(951782400),utime('%F %j')", Some("2000-02-29 060")),
+        ("int(1735689599),utime('%F %j')", Some("2024-12-31 366")),
+        ("int(1767225599),utime('%F %j')", Some("2025-12-31 365")),
+        ("int(4107542400),utime('%F %j')", Some("2100-03-01 060")),
+    ] {
+        asked.gives(expression, wanted);
+    }
+}
+
 #[test]
 fn addresses_are_masked() {
     let mut asked = Asked::get("/");
@@ -449,6 +556,107 @@ fn a_text_that_grows_without_end_is_absent() {
         .append("x", "a".repeat(60_000).parse().expect("a value"));
     let long = "b".repeat(1_000);
     asked.gives(&format!("req.hdr(x),regsub(a,{long},g)"), None);
+}
+
+/// Arguments of each kind, right ones and some that the parser refuses.
+fn argument(kind: Kind) -> BoxedStrategy<String> {
+    let of = |texts: &'static [&'static str]| prop::sample::select(texts).prop_map(str::to_owned);
+    match kind {
+        Kind::Int => of(&[
+            "0",
+            "1",
+            "-1",
+            "7",
+            "9223372036854775807",
+            "-9223372036854775808",
+        ])
+        .boxed(),
+        Kind::Number => of(&[
+            "0",
+            "3",
+            "-1",
+            "9223372036854775807",
+            "txn.number",
+            "txn.none",
+        ])
+        .boxed(),
+        Kind::Bool => of(&["true", "false"]).boxed(),
+        Kind::Key => of(&["a2V5", "txn.text"]).boxed(),
+        Kind::OneOf(words) => of(words).boxed(),
+        Kind::Field => of(&["host", "x", "cookie", "none"]).boxed(),
+        Kind::Mask4 => of(&["0", "24", "255.255.0.0"]).boxed(),
+        Kind::Mask6 => of(&["0", "64", "ffff::"]).boxed(),
+        Kind::Pattern => of(&["a*", "^/", "[0-9]+$", "\"(a)(b)?\""]).boxed(),
+        Kind::CaseFlag => of(&["i"]).boxed(),
+        Kind::SubstitutionFlags => of(&["g", "i", "gi"]).boxed(),
+        Kind::Hexadecimal => of(&["00", "616263"]).boxed(),
+        Kind::Ipv4 | Kind::Ip => of(&["192.0.2.1"]).boxed(),
+        Kind::Ipv6 => of(&["2001:db8::1"]).boxed(),
+        Kind::Variable => of(&["txn.number", "txn.text", "txn.addr", "sess.none"]).boxed(),
+        Kind::JsonPath => of(&["$", "$.a", "$.a[0].b", "$[9]"]).boxed(),
+        _ => of(&["a", "/", "1", "\"\"", "\" %,\"", "%Y%j%e", "é", ";,"]).boxed(),
+    }
+}
+
+fn call(name: &'static str, parameters: &'static [Parameter]) -> BoxedStrategy<String> {
+    let arguments: Vec<_> = parameters.iter().map(|each| argument(each.kind)).collect();
+    (arguments, 0..=parameters.len())
+        .prop_map(move |(arguments, count)| format!("{name}({})", arguments[..count].join(",")))
+        .boxed()
+}
+
+/// An expression of the tables' fetches and converters. Most of them have the right types: nearly
+/// every type is cast to every other one.
+fn any_expression() -> impl Strategy<Value = String> {
+    let fetch = prop::sample::select(Fetch::ALL).prop_flat_map(|fetch| {
+        let row = fetch.row();
+        call(row.name, row.parameters)
+    });
+    let converter = prop::sample::select(Converter::ALL).prop_flat_map(|converter| {
+        let row = converter.row();
+        call(row.name, row.parameters)
+    });
+    (fetch, prop::collection::vec(converter, 0..5))
+        .prop_map(|(fetch, converters)| [&[fetch][..], &converters].concat().join(","))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_expression_loads_back_and_has_a_value_or_none(text in any_expression(), x in "[ -~]{0,20}") {
+        let Some(expr) = parse::maybe_expression(&text) else {
+            return Ok(());
+        };
+        let written = expr.to_string();
+        let again = parse::maybe_expression(&written);
+        prop_assert_eq!(again.as_ref(), Some(&expr), "{}", written);
+
+        let mut asked = Asked::get("/a/b;c=1?d=%20e&f")
+            .with("host", "A.test:80")
+            .with("cookie", "a=1; b");
+        asked.headers.append("x", x.trim().parse().expect("a value"));
+        let set = |name: &str, value| {
+            let variable = parse::expression(&format!("var({name})"));
+            let variable = variable.variables().next().expect("one").clone();
+            asked.variables.set(&variable, value, &Scratch::default());
+        };
+        set("txn.number", Value::Int(-7));
+        set("txn.text", Value::Text(b"dGV4dA=="));
+        set("txn.addr", Value::Ip([192, 0, 2, 1].into()));
+        let program = Program::compile(&expr);
+        let mut scratch = Scratch::default();
+        let value = program.value(&asked.facts(), &mut scratch);
+        // Its type is the one that the table says.
+        let is_typed = match (expr.yields(), value) {
+            (_, Value::Absent) | (Type::Any, _) => true,
+            (Type::Bool, value) => matches!(value, Value::Bool(_)),
+            (Type::Int, value) => matches!(value, Value::Int(_)),
+            (Type::Ip, value) => matches!(value, Value::Ip(_)),
+            (Type::Text | Type::Bytes, value) => scratch.text(value).is_some(),
+        };
+        prop_assert!(is_typed, "{} is {:?}", text, value);
+    }
 }
 
 proptest! {

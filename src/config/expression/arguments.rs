@@ -15,7 +15,7 @@ use crate::base::quote::beginning;
 use crate::base::{Name, Position};
 use crate::config::suggest;
 use crate::plan::TableReference;
-use crate::plan::expr::{Argument, Key, Kind, Parameter, Pattern, Scope, Variable};
+use crate::plan::expr::{Argument, JsonPath, Key, Kind, Parameter, Pattern, Scope, Variable};
 
 use super::cursor::Cursor;
 use super::{Files, Mistake, map};
@@ -250,6 +250,9 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             let help = "write two digits for each byte: `616263`";
             wrong("pairs of hexadecimal digits", help)
         }),
+        Kind::JsonPath => JsonPath::new(text)
+            .map(Argument::JsonPath)
+            .ok_or_else(|| wrong("a path in a JSON text", "write a path such as `$.a.b[0]`")),
         Kind::Ip => text
             .parse()
             .map(Argument::Ip)

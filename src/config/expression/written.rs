@@ -42,3 +42,8 @@ pub(crate) fn line_template(text: &str) -> LineTemplate {
 pub(crate) fn template(text: &str) -> Template {
     parse_template(text, &Position::built_in(), Known::Everything, &mut NoFiles).expect(text)
 }
+
+/// Parses `text` as an expression, which may be none.
+pub(crate) fn maybe_expression(text: &str) -> Option<Expr> {
+    parse_expression(text, &Position::built_in(), Known::Everything, &mut NoFiles).ok()
+}

@@ -8,12 +8,15 @@ mod encode;
 mod functions;
 pub(super) mod hash;
 mod json;
+mod json_query;
+mod language;
 mod map;
 mod number;
 mod part;
 mod substitution;
 mod table;
 mod text;
+mod time;
 
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,6 +29,7 @@ use super::scratch::{Scratch, Value};
 use arguments::Arguments;
 use functions::{Arithmetic, Cut, Format, IsInt, Measure, OfInt, Rewrite};
 use hash::Hash;
+use json_query::{JsonQuery, JwtQuery};
 use part::{Part, PartKind};
 use substitution::Substitution;
 use text::{AddItem, Compare, Concat, Iif};
@@ -168,6 +172,14 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::UrlDec => Box::new(Rewrite(arguments.is_set(0), encode::url_dec)),
         Converter::UrlEnc => Box::new(Rewrite((), encode::url_enc)),
         Converter::Json => Box::new(Rewrite(json::Input::named(arguments.text(0)), json::escape)),
+        Converter::JsonQuery => Box::new(JsonQuery::of(arguments)),
+        Converter::JwtHeaderQuery => Box::new(JwtQuery::of(0, arguments)),
+        Converter::JwtPayloadQuery => Box::new(JwtQuery::of(1, arguments)),
+        Converter::Language => Box::new(language::Language::of(arguments)),
+        Converter::HttpDate => {
+            Box::new(Format(time::HttpDate::of(arguments), time::HttpDate::write))
+        }
+        Converter::Utime => Box::new(Format(time::Utc::of(arguments), time::Utc::write)),
         Converter::Sha1 => Box::new(Rewrite(hash::algorithm("sha1"), hash::digest)),
         Converter::Sha2 | Converter::Digest => {
             Box::new(Rewrite(hash::algorithm(arguments.text(0)), hash::digest))

@@ -205,6 +205,18 @@ converters! {
     UrlEnc = "url_enc", (? "kind" OneOf(&["query"])), Text -> Text;
     /// The text escaped for a string in JSON, as ASCII. `input` is its encoding: `ascii` (each byte is a character), `utf8` (absent if it is not valid), with `p`: characters in too many bytes are accepted, with `s`: mistakes are left out.
     Json = "json", (? "input" OneOf(JSON_INPUTS)), Text -> Text;
+    /// A value of a JSON text: `json_query($.a.b[0])`. A text is unescaped, `true` and `false` are booleans, a number is a text and with `int` a number, a list is its JSON. Absent for `null`, for an object, and if the text is no JSON.
+    JsonQuery = "json_query", (! "path" JsonPath, ? "type" OneOf(&["int"])), Text -> Any;
+    /// A value of the header of a JSON Web Token, which is not verified; see `json_query`. Without a path the whole header.
+    JwtHeaderQuery = "jwt_header_query", (? "path" JsonPath, ? "type" OneOf(&["int"])), Bytes -> Any;
+    /// A value of the payload of a JSON Web Token, which is not verified; see `json_query`. Without a path the whole payload.
+    JwtPayloadQuery = "jwt_payload_query", (? "path" JsonPath, ? "type" OneOf(&["int"])), Bytes -> Any;
+    /// Of the languages between semicolons the one that an `Accept-Language` prefers, else `default`: `req.fhdr(accept-language),language(en;fr,en)`. A variant (`fr-CA`) counts as its language unless it is in the list before it. Case counts.
+    Language = "language", (! "languages" Text, ? "default" Text), Text -> Text;
+    /// A time in seconds since 1970 as a date for a field, with `offset` added: `Sun, 09 Sep 2001 01:46:40 GMT`. In another unit (`ms`, `us`) both are in that unit, and the seconds have a fraction. Absent before 1970 and after the year 9999.
+    HttpDate = "http_date", (? "offset" Int, ? "unit" OneOf(&["s", "ms", "us"])), Int -> Text;
+    /// A time in seconds since 1970 in UTC, with `offset` added, in a format of `strftime` in the locale C: `date,utime(%Y-%m-%d)`. Absent before 1970 and after the year 9999.
+    Utime = "utime", (! "format" Text, ? "offset" Int), Int -> Text;
     /// The SHA-1 of the bytes, as bytes: write `,hex` after it.
     Sha1 = "sha1", (), Bytes -> Bytes;
     /// The SHA-2 of the bytes with 224, 256 (without an argument), 384 or 512 bits, as bytes.

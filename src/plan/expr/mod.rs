@@ -27,7 +27,7 @@ pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, V
 pub use converter::Converter;
 pub use fetch::Fetch;
 pub use map::{Map, MapKeys, MapValues, network as map_network, range as map_range};
-pub use parameter::{Key, Kind, Parameter, Pattern};
+pub use parameter::{JsonPath, JsonStep, Key, Kind, Parameter, Pattern};
 pub use template::{Piece, Template};
 pub use variable::{Scope, Variable};
 
@@ -165,6 +165,8 @@ pub enum Argument {
     Variable(Variable),
     /// A key.
     Key(Key),
+    /// A path in a JSON text.
+    JsonPath(JsonPath),
     /// A file of keys and values.
     Map(Map),
     /// The name of a table.

@@ -56,6 +56,8 @@ pub enum Kind {
     Variable,
     /// An address.
     Ip,
+    /// A path in a JSON text.
+    JsonPath,
     /// A file of keys and values.
     Map(MapKeys, MapValues),
     /// The name of a table.
@@ -108,6 +110,59 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
+    }
+}
+
+/// A path in a JSON text: `$.a.b[0]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonPath {
+    written: String,
+    steps: Vec<JsonStep>,
+}
+
+/// A step in a JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JsonStep {
+    /// To the value with this key.
+    Key(String),
+    /// To the element with this index, from 0.
+    Index(usize),
+}
+
+impl JsonPath {
+    /// `None`: `written` is no path.
+    pub fn new(written: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        let mut rest = written.strip_prefix('$')?;
+        while !rest.is_empty() {
+            if let Some(key) = rest.strip_prefix('.') {
+                let end = key.find(['.', '[']).unwrap_or(key.len());
+                let (key, after) = key.split_at(end);
+                if key.is_empty() {
+                    return None;
+                }
+                steps.push(JsonStep::Key(key.to_owned()));
+                rest = after;
+            } else {
+                let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
+                steps.push(JsonStep::Index(index.parse().ok()?));
+                rest = after;
+            }
+        }
+        Some(Self {
+            written: written.to_owned(),
+            steps,
+        })
+    }
+
+    /// As it is written.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// From the whole text on.
+    pub fn steps(&self) -> &[JsonStep] {
+        &self.steps
     }
 }
 

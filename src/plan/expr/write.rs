@@ -49,6 +49,7 @@ impl Display for Argument {
             Self::Pattern(pattern) => argument_text(f, &pattern.to_string()),
             Self::Variable(variable) => variable.fmt(f),
             Self::Key(key) => argument_text(f, key.written()),
+            Self::JsonPath(path) => argument_text(f, path.written()),
             Self::Map(map) => argument_text(f, &map.path.to_string_lossy()),
             Self::Table(table) => argument_text(f, &table.name),
         }
