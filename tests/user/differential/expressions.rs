@@ -49,6 +49,8 @@ const REQUESTS: &[(&str, &str)] = &[
 /// - `res.cook_cnt` without a name: HAProxy counts attributes of cookies as cookies.
 /// - `hdr_val` and `urlp_val` of more than 32 bits, and with `+` or `.` in the number: HAProxy has
 ///   another number.
+/// - `json_query` of a number of many digits: HAProxy rounds it to six. Of a list with an object in it,
+///   and a token's part without a path: HAProxy 2.6 has nothing, later versions and we have the JSON.
 /// - `url_param(c,;)`: for HAProxy the query is a part of the last value, for us it is not.
 const ON_REQUESTS: &[&str] = &[
     // Fetches.
@@ -271,6 +273,39 @@ const ON_REQUESTS: &[&str] = &[
     "str(8J+YgGE=),b64dec,json(utf8)",
     "str(8J+YgGE=),b64dec,json(utf8s)",
     "str(CQ==),b64dec,json(utf8)",
+    // JSON and its tokens.
+    "req.fhdr(x-json),json_query('$.a.b[1]')",
+    "req.fhdr(x-json),json_query('$.a.b[2].c')",
+    "req.fhdr(x-json),json_query('$.a.b[9]')",
+    "req.fhdr(x-json),json_query($.a)",
+    "req.fhdr(x-json),json_query($.a.n)",
+    "req.fhdr(x-json),json_query($.a.n,int)",
+    "req.fhdr(x-json),json_query($.a.f)",
+    "req.fhdr(x-json),json_query($.a.f,int)",
+    "req.fhdr(x-json),json_query($.a.t)",
+    "req.fhdr(x-json),json_query($.a.s)",
+    "req.fhdr(x-json),json_query($.e)",
+    "req.fhdr(x-json),json_query($.z)",
+    "req.fhdr(x-json),json_query($.none)",
+    "http_auth_bearer,jwt_header_query($.alg)",
+    "http_auth_bearer,jwt_payload_query($.sub)",
+    "http_auth_bearer,jwt_payload_query($.iat,int)",
+    "str(a.b),jwt_header_query($.alg)",
+    // Languages and times.
+    "req.fhdr(accept-language),language(en;fr)",
+    "req.fhdr(accept-language),language(fr;de,xx)",
+    "str(fr-ca),language(en;fr)",
+    "str(fr-ca),language(en;fr-ca;fr)",
+    "str('fr;q=0.5, en;q=0.7, de'),language(en;fr)",
+    "str('fr;q=0, en;q=0.0'),language(en;fr,x)",
+    "str(FR),language(en;fr)",
+    "int(0),http_date",
+    "int(1000000000),http_date(3600)",
+    "int(1000000000123),http_date(0,ms)",
+    "int(1000000000123456),http_date(1,us)",
+    "int(951782400),utime('%a %A %b %B %C %d %D %e %F %H %I %j %m %M %p %R %s %S %T %u %w %x %X %y %Y %Z %z %h %%')",
+    "int(1735689599),utime('%F %j %a %T %I%p')",
+    "int(1709164800),utime(%F,86400)",
     // Hashes.
     "path,sha1,hex",
     "path,sha2,hex",
