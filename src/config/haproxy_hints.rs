@@ -49,8 +49,8 @@ const ABSENT: &str = r#"
     error_page error_pages errorfile errorfiles errorloc errors handle_errors http_error http_errors
     maintenance monitor_uri:
         error pages of your own do not exist yet: an answer that Evenkeel makes has its reason and the request's id as its body
-    brotli compress compression encode gzip gzip_types zstd:
-        compression does not exist yet: bodies pass as the servers send them
+    brotli compress encode gzip gzip_types zstd:
+        write `compression = { algorithms = ["zstd", "br", "gzip"] }` in a frontend or a backend
     cache caching proxy_cache:
         a cache does not exist yet: every request goes to a server
     buffer buffering buffers client_max_body_size max_body_size max_request_body_bytes

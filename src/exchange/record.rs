@@ -35,6 +35,8 @@ pub struct Record {
     /// The same in the other direction. Written by the response body or `tunnel`; a client's
     /// session subtracts the bytes that its socket did not take.
     pub body_bytes_out: Cell<u64>,
+    /// Bytes of the response body before it was compressed; 0: it was not. Written by the response body.
+    pub body_bytes_compressed: Cell<u64>,
     /// Whether it became a tunnel: then its bytes are no bodies, and its duration does not measure
     /// a server. Written by `tunnel`.
     pub is_tunnel: Cell<bool>,
@@ -123,6 +125,7 @@ impl Record {
             attempts: Attempts::default(),
             body_bytes_in: Cell::new(0),
             body_bytes_out: Cell::new(0),
+            body_bytes_compressed: Cell::new(0),
             is_tunnel: Cell::new(false),
             status: Cell::new(0),
             reason: Cell::new(None),

@@ -217,6 +217,7 @@ impl WorkerObserver {
                 duration: (!record.is_tunnel.get()).then_some(total),
                 body_bytes_in: record.body_bytes_in.get(),
                 body_bytes_out: record.body_bytes_out.get(),
+                body_bytes_compressed: record.body_bytes_compressed.get(),
             },
         );
         let route = record.route.get();
@@ -284,6 +285,7 @@ impl WorkerObserver {
                 duration: Some(total),
                 body_bytes_in: 0,
                 body_bytes_out: 0,
+                body_bytes_compressed: 0,
             },
         );
         if !self.is_logging() {

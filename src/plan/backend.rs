@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::base::{ByteSize, Name, Position};
-use crate::plan::{HeaderCase, Health, OwnSettings, Retry, Rule, SendProxy, Server, ServerTls};
+use crate::plan::{
+    Compression, HeaderCase, Health, OwnSettings, Retry, Rule, SendProxy, Server, ServerTls,
+};
 
 /// `[backend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,8 @@ pub struct Backend {
     pub http2: BackendHttp2,
     /// How field names are written to servers.
     pub header_case: HeaderCase,
+    /// The compression of its answers; if it is off, that of the frontend.
+    pub compression: Compression,
 }
 
 impl Backend {
@@ -74,6 +78,7 @@ impl Backend {
             limits,
             http2,
             header_case,
+            compression,
         } = self;
         *name == other.name
             && *balance == other.balance
@@ -89,6 +94,7 @@ impl Backend {
             && *limits == other.limits
             && *http2 == other.http2
             && *header_case == other.header_case
+            && *compression == other.compression
     }
 
     /// TLS to the server that has the settings `own`; `None`: no TLS.
@@ -136,6 +142,7 @@ impl Backend {
             limits: BackendLimits::default(),
             http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
+            compression: Compression::default(),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, ListenAddress, Name, Position};
-use crate::plan::{BackendReference, Bind, ClientFields, Http2, Peers, Route, Rule, TcpRoute, Tls};
+use crate::plan::{
+    BackendReference, Bind, ClientFields, Compression, Http2, Peers, Route, Rule, TcpRoute, Tls,
+};
 use crate::wire::field_names::FieldNames;
 
 /// `[frontend.NAME]`.
@@ -55,6 +57,8 @@ pub struct Frontend {
     pub header_case: HeaderCase,
     /// Protocols to which a connection may be upgraded, by the tokens of `Upgrade` (RFC 9110 §7.8).
     pub upgrades: Vec<String>,
+    /// For the answers of backends that compress nothing themselves.
+    pub compression: Compression,
 }
 
 impl Frontend {
@@ -93,6 +97,7 @@ impl Frontend {
             field_names: OddNames::default(),
             header_case: HeaderCase::default(),
             upgrades: vec!["websocket".to_owned()],
+            compression: Compression::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod action;
 mod backend;
 mod bind;
+mod compression;
 pub mod expr;
 mod frontend;
 mod health;
@@ -34,6 +35,7 @@ pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };
 pub use bind::{Bind, ProxyProtocol};
+pub use compression::{Coding, Compression, TypePattern};
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Mode,
     OddNames, RequestIds,

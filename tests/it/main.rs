@@ -12,6 +12,7 @@ mod addresses;
 mod balancing;
 mod binds;
 mod cli;
+mod compression;
 mod connections;
 mod deadlines;
 mod descriptors;

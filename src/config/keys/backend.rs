@@ -9,6 +9,7 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{Backend, Balance, HeaderCase, Pool, Protocol, Queue};
 
+use super::compression::COMPRESSION;
 use super::health::HEALTH;
 use super::http2::BACKEND_HTTP2;
 use super::kind::{Inner, Shape};
@@ -68,6 +69,11 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         key("header_case")
             .means("How field names are written to servers.")
             .word(HeaderCase::words, |backend| &mut backend.header_case),
+        key("compression")
+            .means(
+                "Its responses are compressed for clients that accept it; else as in the frontend.",
+            )
+            .table(&Inner(&COMPRESSION, |backend| &mut backend.compression)),
         key("servers")
             .means("The servers: addresses, or tables with more keys.")
             .not_in_defaults(OF_EACH)

@@ -11,6 +11,7 @@ use crate::config::setting::Setting;
 use crate::plan::{ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds};
 
 use super::bind::{self, BIND, TLS_PASSES, socket_mode};
+use super::compression::COMPRESSION;
 use super::forwarding::{FORWARDING, request_id};
 use super::http2::FRONTEND_HTTP2;
 use super::kind::{Inner, Shape};
@@ -106,6 +107,10 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .own(Shape::List(&Shape::Text), upgrades, |frontend| {
                 Some(strings(&frontend.upgrades))
             }),
+        key("compression")
+            .means("Responses are compressed for clients that accept it.")
+            .not_in_tcp(NO_REQUESTS)
+            .table(&Inner(&COMPRESSION, |frontend| &mut frontend.compression)),
         key("rule")
             .means("What is done to its exchanges, in the order of the file.")
             .not_in_defaults(OF_EACH)

@@ -32,6 +32,7 @@
 
 mod backend;
 mod bind;
+mod compression;
 mod forwarding;
 mod frontend;
 mod health;

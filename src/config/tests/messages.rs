@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | colour = true
           | ^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `rule`, `timeout`, `limits`, `http2`, `forwarding`, `tls`, `passthrough` and 1 more
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `rule`, `timeout`, `limits`, `http2`, `forwarding`, `tls` and 2 more
     "##);
 }
 
@@ -1880,7 +1880,20 @@ fn keys_of_other_proxies_get_help() {
         ("middlewares = 1", "deny = 403 }]` in a frontend"),
         ("redirect = 1", "redirect = { scheme"),
         ("deny = 1", "deny = 403 }]`"),
-        ("gzip = 1", "compression does not exist yet"),
+        ("gzip = 1", "write `compression = { algorithms"),
+        (
+            "compression = { algorithms = ['brotli'] }",
+            "write `\"br\"`; known are",
+        ),
+        (
+            "compression = { algorithms = ['br', 'br'] }",
+            "keep one of the two",
+        ),
+        (
+            "compression = { types = 'html' }",
+            "write \"text/html\", \"text/*\"",
+        ),
+        ("compression = { br_level = 11 }", "from 0 to 9"),
         ("cache = 1", "a cache does not exist yet"),
         ("error_page = 1", "error pages of your own do not exist yet"),
         ("client_max_body_size = 1", "their size has no limit"),

@@ -26,14 +26,14 @@ use crate::plan::log::{
 use crate::plan::{
     AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
-    ClientCertificates, ClientField, ClientFields, DEFAULT_ALPN, Data, DefaultName, FileAt,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2,
-    HttpCheck, Identity, Initial, KeyType, Log, LogFormat, LogLevel, LogTarget, MOST_ELEMENTS,
-    Mode, NameRules, Need, OddNames, On, Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan,
-    Pool, Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload,
-    RequestIds, Retry, RetryOn, Route, Rule, SendProxy, Server, ServerTls, Shutdown, Sni,
-    StatusSet, Stored, Table, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
-    ValuePattern, WhenFull,
+    ClientCertificates, ClientField, ClientFields, Coding, Compression, DEFAULT_ALPN, Data,
+    DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase,
+    Health, HostPattern, Http2, HttpCheck, Identity, Initial, KeyType, Log, LogFormat, LogLevel,
+    LogTarget, MOST_ELEMENTS, Mode, NameRules, Need, OddNames, On, Own, OwnCheck, OwnSettings,
+    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol,
+    ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule, SendProxy, Server,
+    ServerTls, Shutdown, Sni, StatusSet, Stored, Table, Target, TcpRoute, Tls, TlsRules, Trust,
+    TypePattern, UnixPeers, UnknownNames, ValuePattern, WhenFull,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -538,14 +538,15 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             request_id,
             (header_case(), odd_names()),
             vec(tls(), 3),
-            (upgrades, rules()),
+            (upgrades, rules(), compression()),
         ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (mut binds, max_connections, half_close, identity, choices) = listening;
             let (trusted_proxies, client_field) = identity;
             let (timeout, limits, mut http2, forwarding) = settings;
-            let (request_id, (header_case, field_names), any_tls, (upgrades, rules)) = writing;
+            let (request_id, (header_case, field_names), any_tls, (upgrades, rules, compression)) =
+                writing;
             let mut routes = routes;
             // Each entry of `tls` belongs to an address; the entries are in the order of the
             // addresses.
@@ -593,6 +594,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 field_names,
                 header_case,
                 upgrades,
+                compression,
                 rules,
             }
         })
@@ -679,6 +681,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                 field_names: OddNames::default(),
                 header_case: HeaderCase::default(),
                 upgrades: vec!["websocket".to_owned()],
+                compression: Compression::default(),
                 rules: Vec::new(),
             }
         },
@@ -894,6 +897,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             header_case(),
             rules(),
             option::of(any::<prop::sample::Index>()),
+            compression(),
         ),
     )
         .prop_map(|(main, bounds, mut rest)| {
@@ -943,7 +947,28 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 tls: bounds.5,
                 header_case: rest.2,
                 rules: rest.3,
+                compression: rest.5,
             }
+        })
+}
+
+fn compression() -> impl Strategy<Value = Compression> {
+    let codings = vec![Coding::Gzip, Coding::Br, Coding::Zstd];
+    let types = vec!["text/*", "*/*", "application/*+json", "text/html"];
+    (
+        subsequence(codings, 0..=3).prop_shuffle(),
+        subsequence(types, 0..=4),
+        (0_u64..1 << 30, any::<bool>()),
+        (1_u32..=9, 0_u32..=9, 1_u32..=9),
+    )
+        .prop_map(|(algorithms, types, (size, offload), levels)| Compression {
+            algorithms,
+            types: types.into_iter().filter_map(TypePattern::new).collect(),
+            min_size: ByteSize(size),
+            offload,
+            gzip_level: levels.0,
+            br_level: levels.1,
+            zstd_level: levels.2,
         })
 }
 

@@ -177,6 +177,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         tls: None,
         http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
+        compression: plan::Compression::default(),
     };
     Arc::new(Backend::new(&plan, servers.to_vec(), None))
 }

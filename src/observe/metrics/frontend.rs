@@ -204,6 +204,8 @@ struct Shard {
     parked: Level,
     body_bytes_in: Counter,
     body_bytes_out: Counter,
+    compression_input: Counter,
+    compression_output: Counter,
 }
 
 /// A client connection that is parked, for as long as this lives.
@@ -220,6 +222,8 @@ pub(crate) struct Finished {
     pub(crate) duration: Option<Duration>,
     pub(crate) body_bytes_in: u64,
     pub(crate) body_bytes_out: u64,
+    /// Bytes of the response body before it was compressed; 0: it was not.
+    pub(crate) body_bytes_compressed: u64,
 }
 
 impl FrontendMetrics {
@@ -282,6 +286,10 @@ impl FrontendMetrics {
         }
         shard.body_bytes_in.add(finished.body_bytes_in);
         shard.body_bytes_out.add(finished.body_bytes_out);
+        if finished.body_bytes_compressed > 0 {
+            shard.compression_input.add(finished.body_bytes_compressed);
+            shard.compression_output.add(finished.body_bytes_out);
+        }
         if let Some(reason) = finished.reason {
             shard.replies.add(reason);
         }
@@ -313,6 +321,14 @@ impl FrontendMetrics {
 
     pub(crate) fn body_bytes_out(&self) -> u64 {
         self.shards.sum(|shard| shard.body_bytes_out.read())
+    }
+
+    pub(crate) fn compression_input(&self) -> u64 {
+        self.shards.sum(|shard| shard.compression_input.read())
+    }
+
+    pub(crate) fn compression_output(&self) -> u64 {
+        self.shards.sum(|shard| shard.compression_output.read())
     }
 
     pub(crate) fn headers(&self, why: NoHeader) -> u64 {

@@ -79,6 +79,10 @@ metrics! {
         "Bytes received in request bodies and tunnels.";
     FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],
         "Bytes sent in response bodies and tunnels.";
+    FRONTEND_COMPRESSION_INPUT = "evenkeel_frontend_compression_input_bytes_total", Counter, Bytes, ["frontend"],
+        "Bytes of response bodies before they were compressed.";
+    FRONTEND_COMPRESSION_OUTPUT = "evenkeel_frontend_compression_output_bytes_total", Counter, Bytes, ["frontend"],
+        "Bytes of the same bodies after that, as far as they were sent.";
     TLS_HANDSHAKES = "evenkeel_tls_handshakes_total", Counter, Count, ["frontend", "version", "resumed"],
         "Successful TLS handshakes with clients, by TLS version and whether a session was resumed.";
     TLS_HANDSHAKE_FAILURES = "evenkeel_tls_handshake_failures_total", Counter, Count, ["frontend", "reason"],

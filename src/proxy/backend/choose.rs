@@ -248,6 +248,7 @@ mod tests {
                 tls: None,
                 http2: plan::BackendHttp2::default(),
                 header_case: plan::HeaderCase::Lower,
+                compression: plan::Compression::default(),
             };
             let backend = Arc::new(Backend::new(&plan, live, None));
             Rc::new(Local::new(

@@ -32,6 +32,9 @@ pub(crate) struct ServerBody {
     /// Whether it was given back before the exchange was over: the last piece is on its way to the
     /// client.
     is_given_back: bool,
+    /// Whether the client gets another body, made of this one: that one counts the bytes and ends the
+    /// exchange.
+    is_part: bool,
     attempt: ActiveAttempt,
 }
 
@@ -60,6 +63,7 @@ impl ServerBody {
         Self {
             way: Some(Way { body, lease }),
             is_given_back: false,
+            is_part: false,
             attempt,
         }
     }
@@ -68,6 +72,11 @@ impl ServerBody {
     pub(crate) fn holds_connection(&self) -> bool {
         let way = self.way.as_ref();
         way.is_some_and(|way| way.body.holds_connection())
+    }
+
+    /// From here on another body, made of this one, counts the bytes and ends the exchange.
+    pub(crate) fn is_part_of_another(&mut self) {
+        self.is_part = true;
     }
 
     /// Gives back what the exchange occupies at the server, and continues without this body: the
@@ -84,7 +93,9 @@ impl ServerBody {
     fn finish(&mut self) {
         let now = clock::now();
         self.give_back(now);
-        self.attempt.exchange().end_at(now);
+        if !self.is_part {
+            self.attempt.exchange().end_at(now);
+        }
     }
 
     /// The server has sent everything: its connection can serve another exchange, unless it has not
@@ -166,7 +177,7 @@ impl Body for ServerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let Some(way) = &mut this.way else {
-            if this.is_given_back {
+            if this.is_given_back && !this.is_part {
                 this.attempt.exchange().end();
             }
             return Poll::Ready(None);
@@ -190,7 +201,9 @@ impl Body for ServerBody {
             Poll::Ready(Some(Ok(frame))) => {
                 turn::spend_on_piece(cx, frame.data_ref().map_or(0, Bytes::len));
                 deadlines.server_came();
-                if let Some(data) = frame.data_ref() {
+                if let Some(data) = frame.data_ref()
+                    && !this.is_part
+                {
                     let bytes = &this.attempt.exchange().record.body_bytes_out;
                     bytes.set(bytes.get() + data.len() as u64);
                 }
@@ -232,7 +245,7 @@ impl Body for ServerBody {
 impl Drop for ServerBody {
     fn drop(&mut self) {
         if self.way.is_none() {
-            if self.is_given_back {
+            if self.is_given_back && !self.is_part {
                 self.attempt.exchange().end();
             }
         } else if self.is_end_stream() {

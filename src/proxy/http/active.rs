@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::exchange::{Fault, Reason};
-use crate::plan;
+use crate::plan::{self, Compression};
 use crate::proxy::backend::Local;
 use crate::proxy::io::{Exchange, FieldRules};
 use crate::proxy::reply::LocalAnswer;
 use crate::proxy::snapshot::{Frontend, View};
 
 use super::client::Client;
+use super::compress::Offer;
 use super::dialect::Dialect;
 use super::seen::Seen;
 
@@ -25,6 +26,8 @@ pub(super) struct ActiveRequest {
     pub(super) frontend_index: Option<u32>,
     /// Its route and backend, as indices into the view. Written by [`ActiveRequest::find_route`].
     pub(super) chosen: Cell<Chosen>,
+    /// The codings that the client may get. Written by [`ActiveRequest::outbound`].
+    pub(super) offer: Cell<Offer>,
     pub(super) dialect: Dialect,
     /// Whether the client asked with HEAD.
     pub(super) is_head: bool,
@@ -68,6 +71,18 @@ impl ActiveRequest {
     pub(super) fn backend(&self) -> Option<&Rc<Local>> {
         let index = self.chosen.get().backend?;
         self.view.backends.get(index as usize)
+    }
+
+    /// How answers are compressed: as the backend says, or else the frontend.
+    pub(super) fn compression(&self) -> Option<&Compression> {
+        let of_backend = self
+            .backend()
+            .map(|backend| &backend.shared.plan.compression);
+        let is_on = |compression: &&Compression| !compression.algorithms.is_empty();
+        let of_frontend = || self.frontend().ok().map(|(plan, _)| &plan.compression);
+        of_backend
+            .filter(is_on)
+            .or_else(|| of_frontend().filter(is_on))
     }
 
     pub(super) fn field_rules(&self) -> &Rc<FieldRules> {

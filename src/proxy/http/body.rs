@@ -1,4 +1,4 @@
-//! The one type of response body: a server's, a few bytes of our own, or a tunnel in its place.
+//! The one type of response body: a server's, the same compressed, a few bytes of our own, or a tunnel in its place.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,12 +10,15 @@ use http_body::{Body, Frame, SizeHint};
 use crate::proxy::forward::{BodyError, ServerBody};
 use crate::proxy::io::Exchange;
 
+use super::compress::{CompressedBody, Encoder};
 use super::upgrade::OpenTunnel;
 
 /// The body of an answer to a client.
 pub(super) enum ResponseBody {
     /// Streams from the server; ends the exchange when it ends.
     Server(ServerBody),
+    /// The same, compressed. Boxed: the others would be larger for it.
+    Compressed(Box<CompressedBody>),
     /// Our own.
     Own(Own),
     /// None: this tunnel follows the head. Ends nothing.
@@ -33,6 +36,7 @@ impl ResponseBody {
     pub(super) fn holds_connection(&self) -> bool {
         match self {
             Self::Server(body) => body.holds_connection(),
+            Self::Compressed(body) => body.holds_connection(),
             Self::Own(_) | Self::Tunnel(_) => false,
         }
     }
@@ -40,8 +44,20 @@ impl ResponseBody {
     /// How many bytes it has, if it is our own.
     pub(super) fn own_length(&self) -> Option<u64> {
         match self {
-            Self::Server(_) | Self::Tunnel(_) => None,
+            Self::Server(_) | Self::Compressed(_) | Self::Tunnel(_) => None,
             Self::Own(own) => Some(own.bytes.len() as u64),
+        }
+    }
+}
+
+impl ResponseBody {
+    /// A server's body, compressed; others stay as they are.
+    pub(super) fn compressed(self, exchange: Rc<Exchange>, encoder: Encoder) -> Self {
+        match self {
+            Self::Server(body) => {
+                Self::Compressed(Box::new(CompressedBody::new(body, exchange, encoder)))
+            }
+            other => other,
         }
     }
 }
@@ -62,6 +78,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Server(body) => Pin::new(body).poll_frame(cx),
+            Self::Compressed(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Tunnel(_) => Poll::Ready(None),
             Self::Own(own) if own.bytes.is_empty() => Poll::Ready(None),
             Self::Own(own) => {
@@ -76,6 +93,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Server(body) => body.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
             Self::Own(own) => own.bytes.is_empty(),
             Self::Tunnel(_) => true,
         }
@@ -84,6 +102,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Server(body) => body.size_hint(),
+            Self::Compressed(body) => body.size_hint(),
             Self::Own(own) => SizeHint::with_exact(own.bytes.len() as u64),
             Self::Tunnel(_) => SizeHint::with_exact(0),
         }

@@ -26,6 +26,7 @@ use super::active::{ActiveRequest, Stop};
 use super::admit::{admit, settle_length};
 use super::body::{Own, ResponseBody};
 use super::client::Client;
+use super::compress::{self, Decision, Encoder, Offer};
 use super::dialect::Dialect;
 use super::hop::{self, BodyKind};
 use super::identity;
@@ -67,6 +68,7 @@ impl ActiveRequest {
             view,
             frontend_index: index,
             chosen: Default::default(),
+            offer: Default::default(),
             dialect: Dialect::of(request),
             is_head: *request.method() == Method::HEAD,
             seen,
@@ -291,6 +293,11 @@ impl ActiveRequest {
             Ok(_) => {}
             Err(stop) => response = self.reply(stop),
         }
+        // After the rules: they may have written the type, or a length.
+        let mut response = match self.offer.get() {
+            Offer::Off => response,
+            offer => self.compressed(offer, response),
+        };
         self.exchange.record.status.set(response.status().as_u16());
         if !matches!(response.body(), ResponseBody::Tunnel(_)) {
             let is_leaving = self.client.is_leaving.get();
@@ -299,6 +306,33 @@ impl ActiveRequest {
             hop::say_close(&mut response, version, is_leaving || !is_complete);
         }
         response
+    }
+
+    /// The answer in a coding that the client accepts, if it is one of a server that may be compressed.
+    #[cold]
+    fn compressed(&self, offer: Offer, response: Response<ResponseBody>) -> Response<ResponseBody> {
+        let (mut head, body) = response.into_parts();
+        let (ResponseBody::Server(server), Some(compression)) = (&body, self.compression()) else {
+            return Response::from_parts(head, body);
+        };
+        let length = match self.is_head {
+            true => None,
+            false => server.size_hint().exact(),
+        };
+        match offer.decide(compression, head.status, &head.headers, length) {
+            Decision::Leave => Response::from_parts(head, body),
+            Decision::Compress(coding) if !self.is_head => {
+                compress::rewrite(coding, &mut head.headers);
+                let encoder = Encoder::new(coding, compression);
+                let exchange = Rc::clone(&self.exchange);
+                Response::from_parts(head, body.compressed(exchange, encoder))
+            }
+            // The answer to HEAD has no body, and the rest of its head is the server's.
+            Decision::Vary | Decision::Compress(_) => {
+                compress::add_vary(&mut head.headers);
+                Response::from_parts(head, body)
+            }
+        }
     }
 
     /// Our own answer.

@@ -9,6 +9,7 @@ mod active;
 pub mod admit;
 mod body;
 mod client;
+mod compress;
 mod dialect;
 mod h1;
 mod h2;

@@ -13,6 +13,7 @@ use crate::proxy::rules::UsedServers;
 use crate::wire::forwarded::Proto;
 
 use super::active::{ActiveRequest, Stop};
+use super::compress::Offer;
 use super::hop::{self, BodyKind, Sender};
 use super::pipeline::Progress;
 use super::seen::Seen;
@@ -61,6 +62,15 @@ impl ActiveRequest {
             (false, true) => SentAs::Head,
             _ => SentAs::Asked,
         };
+        // After the rules, which may remove the field.
+        if let Some(compression) = self.compression() {
+            let version = exchange.record.opening.version;
+            self.offer
+                .set(Offer::of(compression, version, &head.headers));
+            if compression.offload {
+                head.headers.remove(header::ACCEPT_ENCODING);
+            }
+        }
         // After the rules, so that no rule can forge the client's address for the server.
         let sender = Sender {
             peer: client.peer,

@@ -161,6 +161,14 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
             family.sample(row.metrics.body_bytes_out());
         },
     );
+    let compression = &names::FRONTEND_COMPRESSION_INPUT;
+    family(text, compression, rows, |family, row| {
+        family.sample(row.metrics.compression_input());
+    });
+    let compression = &names::FRONTEND_COMPRESSION_OUTPUT;
+    family(text, compression, rows, |family, row| {
+        family.sample(row.metrics.compression_output());
+    });
 }
 
 /// Routes that no exchange has taken are left out: there may be tens of thousands.

@@ -41,6 +41,7 @@ impl Busy {
                     duration: Some(Duration::from_micros(700)),
                     body_bytes_in: 1,
                     body_bytes_out: 10,
+                    body_bytes_compressed: 0,
                 },
             );
         }
@@ -204,6 +205,12 @@ fn a_frontend_is_written_so() {
         # HELP evenkeel_frontend_response_body_bytes_total Bytes sent in response bodies and tunnels.
         # TYPE evenkeel_frontend_response_body_bytes_total counter
         evenkeel_frontend_response_body_bytes_total{frontend="web"} 30
+        # HELP evenkeel_frontend_compression_input_bytes_total Bytes of response bodies before they were compressed.
+        # TYPE evenkeel_frontend_compression_input_bytes_total counter
+        evenkeel_frontend_compression_input_bytes_total{frontend="web"} 0
+        # HELP evenkeel_frontend_compression_output_bytes_total Bytes of the same bodies after that, as far as they were sent.
+        # TYPE evenkeel_frontend_compression_output_bytes_total counter
+        evenkeel_frontend_compression_output_bytes_total{frontend="web"} 0
     "##);
 }
 
