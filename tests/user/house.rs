@@ -85,11 +85,18 @@ fn no_test_is_left_out_of_the_list() {
     // What is only marked so is not even compiled here.
     let mark = ["#[", "test]"].concat();
     let mut files = 0;
-    for entry in fs::read_dir(root().join("tests/user")).expect("this folder") {
-        let path = entry.expect("a file").path();
-        let text = fs::read_to_string(&path).expect("a file");
-        assert!(!text.contains(&mark), "{path:?}: add it to `cases`");
-        files += 1;
+    let mut folders = vec![root().join("tests/user")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of tests") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a file");
+            assert!(!text.contains(&mark), "{path:?}: add it to `cases`");
+            files += 1;
+        }
     }
     assert!(files > 5);
 }

@@ -118,7 +118,7 @@ fn every_configuration_loads_without_a_warning() {
         let loaded = loaded.expect("a configuration without mistakes");
         assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     }
-    assert_eq!(count, 8);
+    assert_eq!(count, 9);
     assert!(configuration().lines().count() <= 10);
 }
 
