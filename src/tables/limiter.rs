@@ -36,7 +36,7 @@ pub struct Limiter {
     /// Keyed at random: a client cannot choose keys that share a part or a place.
     hashers: [RandomState; 2],
     began: Instant,
-    /// The keys. Written under the lock of a part by whoever adds or removes one; `Relaxed`: it
+    /// The keys. Written under the lock of a part when one is added or removed; `Relaxed`: it
     /// orders nothing.
     used: AtomicUsize,
     /// Keys that made room for others, since the start. The same.

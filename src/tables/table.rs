@@ -48,7 +48,7 @@ pub struct Table {
     /// How long an entry stays after its last change, in milliseconds; `u64::MAX`: for ever.
     expire: AtomicU64,
     refuses: AtomicBool,
-    /// The entries. Written under the lock of a part by whoever adds or removes one; `Relaxed`: it
+    /// The entries. Written under the lock of a part when one is added or removed; `Relaxed`: it
     /// orders nothing.
     used: AtomicUsize,
     /// Entries that made room for others, since the start. The same.

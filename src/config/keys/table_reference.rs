@@ -56,7 +56,8 @@ exchange is over, what happens to it is counted there too.
   begun at 0 too.
 - The first entry that is tracked as a counter stays: a later rule with the same counter does nothing.
 - A key whose value is absent, or cannot be a key of the table, is not tracked, and neither is a new key in a full table with
-  `nopurge`.
+  `nopurge`, or in one whose entries are all tracked: they make no room. A condition on its counter is then false, so give a table
+  more room than clients can hold open at once (`evenkeel_table_refusals_total` counts these keys).
 - `sc_http_req_rate(0)` reads the entry that is tracked as counter 0; it is absent where nothing is tracked. `sc_http_req_rate(0,other)`
   reads the entry with the same key in another table, and is 0 if it has none.
 - As in HAProxy, `sc0_http_req_rate` is short for `sc_http_req_rate(0)`, and so for the counters 1 and 2.
