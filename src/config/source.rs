@@ -320,11 +320,17 @@ impl std::fmt::Display for ReadError {
     }
 }
 
-fn read_bounded(path: &Path, limit: u64) -> Result<String, ReadError> {
+/// The content of a file of at most `limit` bytes.
+pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let bytes = regular_file::read(path, limit + 1).map_err(ReadError::Io)?;
-    if bytes.len() as u64 > limit {
-        return Err(ReadError::TooLarge(limit));
+    match bytes.len() as u64 > limit {
+        true => Err(ReadError::TooLarge(limit)),
+        false => Ok(bytes),
     }
+}
+
+fn read_bounded(path: &Path, limit: u64) -> Result<String, ReadError> {
+    let bytes = read_bytes(path, limit)?;
     String::from_utf8(bytes).map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))
 }
 

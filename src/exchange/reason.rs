@@ -153,6 +153,10 @@ reasons! {
     RuleRateLimited = "rule.rate_limited", 429, Client, Never;
     /// A rule answered in place of a server (`return`). The status is the rule's.
     RuleReturned = "rule.returned", 200, Proxy, Never;
+    /// A rule refused the exchange after a while (`tarpit`). The status is the rule's.
+    RuleTarpitted = "rule.tarpitted", 500, Client, Never;
+    /// A rule said whether Evenkeel serves (`monitor`): 200, or 503 while its condition holds. Not logged.
+    RuleMonitor = "rule.monitor", 200, Proxy, Never;
     /// A rule redirected the client (`redirect`). The status is the rule's.
     RuleRedirected = "rule.redirected", 302, Proxy, Never;
     /// A rule wrote what no request may have: a field or a target with a control character, an invalid method. In a rule for servers' answers the status is 502. The log has the rule.

@@ -45,6 +45,8 @@ pub struct Record {
     /// Why we answered ourselves, or why it ended early. The first writer wins: see
     /// [`Record::blame`].
     pub reason: Cell<Option<Reason>>,
+    /// Whether it is left out of the access log. Written by `handle`, for rules.
+    pub is_unlogged: Cell<bool>,
     /// When it was over; `None` before. Written by whichever of the two bodies and the connection
     /// ends it.
     pub ended: Cell<Option<Instant>>,
@@ -129,6 +131,7 @@ impl Record {
             is_tunnel: Cell::new(false),
             status: Cell::new(0),
             reason: Cell::new(None),
+            is_unlogged: Cell::new(false),
             ended: Cell::new(None),
         }
     }

@@ -19,6 +19,8 @@ pub enum Step {
     Headers,
     /// The response was passed on.
     Data,
+    /// A rule lets the client wait for a refusal.
+    Tarpit,
 }
 
 /// The termination state that a reason stands for.
@@ -39,6 +41,7 @@ impl Step {
             Self::Connect => b'C',
             Self::Headers => b'H',
             Self::Data => b'D',
+            Self::Tarpit => b'T',
         }
     }
 }
@@ -47,7 +50,7 @@ impl Termination {
     /// The row of `reason`.
     pub fn of(reason: Reason) -> Self {
         use Reason as R;
-        use Step::{Connect, Data, Headers, Queue, Request};
+        use Step::{Connect, Data, Headers, Queue, Request, Tarpit};
         let (cause, step) = match reason {
             R::RequestHeadTimeout | R::HelloTimeout => (b'c', Some(Request)),
             R::RequestHeadMalformed
@@ -77,7 +80,8 @@ impl Termination {
             | R::RuleDenied
             | R::RuleRateLimited
             | R::RuleInvalidValue => (b'P', Some(Request)),
-            R::RuleReturned | R::RuleRedirected => (b'L', Some(Request)),
+            R::RuleTarpitted => (b'P', Some(Tarpit)),
+            R::RuleReturned | R::RuleRedirected | R::RuleMonitor => (b'L', Some(Request)),
             R::RequestBodyTimeout => (b'c', None),
             R::ClientStalled => (b'c', Some(Data)),
             R::ClientLeft => (b'C', None),

@@ -160,7 +160,7 @@ fn every_reason_has_a_state_of_haproxy() {
         for reached in steps {
             let [cause, step] = Termination::of(*reason).letters(reached);
             assert!(b"CcSsPLRIK".contains(&cause), "{}", reason.code());
-            assert!(b"RQCHD".contains(&step), "{}", reason.code());
+            assert!(b"RQCHDT".contains(&step), "{}", reason.code());
         }
     }
 }

@@ -224,7 +224,7 @@ impl WorkerObserver {
         if let Some(route) = route {
             route.metrics.finished(self.worker);
         }
-        if !self.is_logging() {
+        if record.is_unlogged.get() || !self.is_logging() {
             return;
         }
 

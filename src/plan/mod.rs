@@ -28,8 +28,9 @@ mod tls;
 
 pub use action::{
     Action, CookieAttributes, DelHeader, Element, Field, FieldName, Frequency, LAST_COUNTER,
-    MOST_METHOD_BYTES, NamePart, Normalizer, OnExceed, RateLimit, Redirect, RedirectTo, Replace,
-    ReplaceField, Return, SameSite, SetTag, TargetPart, Track,
+    MOST_METHOD_BYTES, Monitor, NamePart, Normalizer, OnExceed, RateLimit, Redirect,
+    RedirectCookie, RedirectTo, Replace, ReplaceField, Reply, ReplyBody, SameSite, SetTag,
+    TargetPart, Tarpit, Track,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
@@ -48,7 +49,7 @@ pub use process::{Admin, Process, Reload, Shutdown};
 pub use reference::{BackendReference, TableReference};
 pub use retry::{Retry, RetryOn};
 pub use route::{
-    ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
+    Among, ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
 };
 pub use rule::{On, Rule};
 pub use table::{Data, DataKind, KeyType, MOST_ELEMENTS, Reading, Stored, Table, WhenFull};

@@ -45,22 +45,32 @@ pub enum Target {
     Backend(BackendReference),
     /// `split = { stable = 95, canary = 5 }`: by weight, for each request anew. Sorted by name.
     Split(Vec<(BackendReference, u32)>),
-    /// `backend = "%[…]"`: the backend with this name, or the frontend's own if there is none.
-    Named(Template),
+    /// `backend = "%[…]"`: the backend with this name if it is among these, or the frontend's own.
+    Named(Template, Among),
     /// None: a rule without a condition answers each request.
     Answered,
 }
 
+/// `among` of a route: the backends that a template may name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Among {
+    /// Every backend.
+    All,
+    /// These. Sorted by name.
+    These(Vec<BackendReference>),
+}
+
 impl Target {
-    /// The backends that it names. Those of [`Target::Named`] are known only with a request.
+    /// The backends that it may lead to, but for all of [`Among::All`].
     pub fn backends(&self) -> impl Iterator<Item = &BackendReference> {
-        let (one, parts): (_, &[_]) = match self {
-            Self::Backend(backend) => (Some(backend), &[]),
-            Self::Split(parts) => (None, parts),
-            Self::Named(_) | Self::Answered => (None, &[]),
+        let (one, parts, among): (_, &[_], &[_]) = match self {
+            Self::Backend(backend) => (Some(backend), &[], &[]),
+            Self::Split(parts) => (None, parts, &[]),
+            Self::Named(_, Among::These(among)) => (None, &[], among),
+            Self::Named(_, Among::All) | Self::Answered => (None, &[], &[]),
         };
-        one.into_iter()
-            .chain(parts.iter().map(|(backend, _)| backend))
+        let parts = parts.iter().map(|(backend, _)| backend);
+        one.into_iter().chain(parts).chain(among)
     }
 }
 

@@ -24,8 +24,11 @@ pub struct LocalAnswer {
     status: StatusCode,
     /// For the field `Retry-After` of a refusal.
     retry_after: Option<Duration>,
-    /// `None`: the content of [`reply`] for `reason`.
-    content: Option<(HeaderMap, Bytes)>,
+    /// Whether the exchange is left out of the access log.
+    pub is_unlogged: bool,
+    headers: HeaderMap,
+    /// `None`: the content of [`reply`] for `reason`, with its fields.
+    body: Option<Bytes>,
 }
 
 impl LocalAnswer {
@@ -35,7 +38,22 @@ impl LocalAnswer {
             reason,
             status: status.unwrap_or(status_of(reason)),
             retry_after: None,
-            content: None,
+            is_unlogged: false,
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+
+    /// The same with these fields too, in place of those that it has.
+    pub fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The same, left out of the access log.
+    pub fn unlogged(self) -> Self {
+        Self {
+            is_unlogged: true,
+            ..self
         }
     }
 
@@ -53,14 +71,17 @@ impl LocalAnswer {
             reason,
             status,
             retry_after: None,
-            content: Some((headers, body)),
+            is_unlogged: false,
+            headers,
+            body: Some(body),
         }
     }
 
     /// The response to the request with the id `id`.
     pub fn into_response(self, id: &RequestId) -> Response<Bytes> {
-        let Some((headers, body)) = self.content else {
+        let Some(body) = self.body else {
             let mut response = reply_with(self.status, self.reason, id);
+            replace_fields(response.headers_mut(), self.headers);
             if let Some(time) = self.retry_after {
                 // Whole seconds (RFC 9110 §10.2.3), and never too early.
                 let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
@@ -71,16 +92,28 @@ impl LocalAnswer {
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
-        *response.headers_mut() = headers;
+        *response.headers_mut() = self.headers;
         response
     }
 
     /// The same for a gRPC client; a rule's own content stays as it is.
     pub fn into_grpc_response(self, id: &RequestId) -> Response<Bytes> {
-        match self.content {
-            None => grpc_reply_with(self.status, self.reason, id),
-            Some(_) => self.into_response(id),
+        if self.body.is_some() {
+            return self.into_response(id);
         }
+        let mut response = grpc_reply_with(self.status, self.reason, id);
+        let mut headers = self.headers;
+        // What makes it an answer of gRPC stays.
+        headers.remove(header::CONTENT_TYPE);
+        replace_fields(response.headers_mut(), headers);
+        response
+    }
+}
+
+/// Gives `headers` the fields `new`, in place of their own lines.
+fn replace_fields(headers: &mut HeaderMap, new: HeaderMap) {
+    for (name, value) in &new {
+        headers.insert(name.clone(), value.clone());
     }
 }
 

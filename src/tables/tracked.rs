@@ -252,6 +252,7 @@ fn of_status(status: u16) -> Outcome {
 fn of_reason(reason: Reason) -> Outcome {
     match reason {
         Reason::RuleDenied
+        | Reason::RuleTarpitted
         | Reason::RuleRateLimited
         | Reason::RequestBodyMalformed
         | Reason::RequestBodyTimeout => Outcome::ClientError,

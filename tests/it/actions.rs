@@ -1,6 +1,6 @@
 //! What actions of rules do to whole exchanges: framing, interim answers, trailers.
 
-use crate::rig::{Http2, OK, Origin, Proxy, Setup};
+use crate::rig::{Client, Folder, Http2, OK, Origin, Proxy, Setup};
 
 /// A proxy for `origin` whose frontend has these rules.
 fn ruled(origin: &Origin, rules: &str) -> Proxy {
@@ -124,4 +124,111 @@ fn a_request_that_a_rule_makes_invalid_is_answered_and_logged_and_reaches_no_ser
     let answer = client.ask("GET / HTTP/1.1\r\nhost: test\r\nx-method: PURGE\r\n\r\n");
     assert_eq!(answer.status(), 200);
     assert_eq!(origin.request().method(), "PURGE");
+}
+
+#[test]
+fn a_client_waits_for_a_refusal_and_may_leave_before() {
+    let origin = Origin::answering(OK);
+    let rules = "rule = [{ when = 'path == \"/bot\"', tarpit = { time = '10s', status = 429 } }]";
+    let setup = Setup::of(&[&origin]).frontend(rules).workers(1);
+    let proxy = setup.start_paused();
+    let mut client = proxy.client();
+    client.send("GET /bot HTTP/1.1\r\nhost: test\r\n\r\n");
+    let mut leaving = proxy.client();
+    leaving.send("GET /bot HTTP/1.1\r\nhost: test\r\n\r\n");
+    // Others are served meanwhile.
+    assert_eq!(proxy.client().get("/").status(), 200);
+    drop(leaving);
+    let left = proxy.wait_for_lines(2);
+    assert_eq!(left[1].text("reason"), "client.left");
+    assert_eq!(client.unread_bytes(), 0);
+    client.hears_in_time(&proxy);
+    let answer = client.response();
+    assert_eq!(
+        (answer.status(), answer.reason().as_str()),
+        (429, "rule.tarpitted")
+    );
+    assert_eq!(origin.requests().len(), 1);
+}
+
+#[test]
+fn a_monitor_is_answered_before_rules_that_follow_and_not_logged() {
+    let origin = Origin::answering(OK);
+    let rules = "{ monitor = { path = '/up', fail = 'req.hdr(x-drill)' } }, { when = 'path == \"/quiet\"', set_log_level = 'silent' },
+                 { when = 'path == \"/up\"', deny = 403 }";
+    let proxy = ruled(&origin, rules);
+    let mut client = proxy.client();
+    let up = client.get("/up");
+    assert_eq!((up.status(), up.text().as_str()), (200, "ok\n"));
+    let down = client.ask("GET /up HTTP/1.1\r\nhost: test\r\nx-drill: 1\r\n\r\n");
+    assert_eq!(down.status(), 503);
+    assert_eq!(client.get("/quiet").status(), 200);
+    assert_eq!(client.get("/logged").status(), 200);
+    proxy.wait_for_metric("evenkeel_replies_total", &[("reason", "rule.monitor")], 2.0);
+    let lines = proxy.end();
+    let paths: Vec<&str> = lines.iter().map(|line| line.text("target")).collect();
+    assert_eq!(paths, ["/logged"]);
+}
+
+/// The recipe `text`, with ports of the system's choice, before `origin`.
+fn recipe(text: &str, origin: &Origin) -> Proxy {
+    let folder = Folder::new();
+    let text = text
+        .replace("127.0.0.1:8080", "127.0.0.1:0")
+        .replace("127.0.0.1:8443", "127.0.0.1:0")
+        .replace("127.0.0.1:8001", &origin.address().to_string());
+    let log = folder.path("access.log");
+    let text = format!(
+        "{text}\n[admin]\nlisten = '127.0.0.1:0'\n[log.access]\nto = '{}'\n",
+        log.display()
+    );
+    let path = folder.write("evenkeel.toml", &text);
+    Proxy::start(folder, path)
+}
+
+#[test]
+fn the_recipe_of_a_maintenance_page_works() {
+    let origin = Origin::answering(OK);
+    let text = include_str!("../../conf/recipes/maintenance-page.toml");
+    let proxy = recipe(text, &origin);
+    let page = proxy.get("/");
+    assert_eq!(page.status(), 503);
+    assert_eq!(page.field("retry-after"), Some("600"));
+    assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
+    assert!(
+        page.text().contains("<h1>Back soon</h1>"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(proxy.get("/healthz").status(), 200);
+    assert!(origin.has_seen_nothing());
+    let operators = recipe(&text.replace("10.0.0.0/8", "127.0.0.0/8"), &origin);
+    assert_eq!(operators.get("/").text(), "ok");
+}
+
+#[test]
+fn the_recipe_of_redirects_works() {
+    let origin = Origin::answering(OK);
+    let proxy = recipe(include_str!("../../conf/recipes/redirects.toml"), &origin);
+    let ask = |client: &mut Client, host: &str, target: &str| {
+        let answer = client.ask(format!("GET {target} HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+        let location = answer.field("location").map(str::to_owned);
+        (answer.status(), location)
+    };
+    let to = |status, location: &str| (status, Some(location.to_owned()));
+    let plain = proxy.addresses("plain")[0];
+    assert_eq!(
+        ask(&mut Client::connect(plain), "a.test", "/x?y"),
+        to(308, "https://a.test/x?y")
+    );
+    let mut web = proxy.client();
+    for (host, target, location) in [
+        ("example.com", "/a?b", "https://www.example.com/a?b"),
+        ("www.example.com", "/docs?x", "/docs/"),
+        ("www.example.com", "/search.cgi?q=1", "/search?q=1"),
+        ("www.example.com", "/old/a/b", "/new/a/b"),
+    ] {
+        assert_eq!(ask(&mut web, host, target), to(301, location), "{target}");
+    }
+    assert_eq!(ask(&mut web, "www.example.com", "/docs/"), (200, None));
 }

@@ -447,6 +447,24 @@ fn a_request_may_name_its_backend() {
 }
 
 #[test]
+fn a_request_names_only_a_backend_of_the_list() {
+    let (app, other, secret) = (
+        Origin::named("app"),
+        Origin::named("other"),
+        Origin::named("secret"),
+    );
+    let setup = Setup::of(&[&app])
+        .also("other", &other)
+        .also("secret", &secret)
+        .route("backend = '%[req.hdr(x-backend)]'\namong = ['other']");
+    let proxy = setup.start();
+    for (named, answers) in [("other", "other"), ("secret", "app"), ("app", "app")] {
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\nx-backend: {named}\r\n\r\n");
+        assert_eq!(proxy.ask(request).text(), answers, "{named}");
+    }
+}
+
+#[test]
 fn a_connect_for_a_websocket_is_the_get_that_it_stands_for() {
     let origin = Origin::answering(OK);
     let rules = "{ when = 'method == \"GET\" and path starts_with \"/admin\"', deny = 403 },

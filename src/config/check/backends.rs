@@ -4,7 +4,7 @@ use crate::base::{FoldSet, Name};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
-use crate::plan::{BackendReference, Frontend, Mode, Plan, Target};
+use crate::plan::{Among, BackendReference, Frontend, Mode, Plan, Target};
 
 /// Only so many unknown names get a "did you mean", because each is compared with all names. More
 /// unknown names than that have one cause.
@@ -42,7 +42,7 @@ pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
 pub(super) fn warn_of_unused(plan: &Plan, report: &mut Report<'_>) {
     let mut routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
     // The request may name any backend.
-    if routes.any(|route| matches!(route.target, Target::Named(_))) {
+    if routes.any(|route| matches!(route.target, Target::Named(_, Among::All))) {
         return;
     }
     let used = used_by(plan, |_| true);

@@ -120,7 +120,7 @@ pub(super) fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
     let routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
     for route in routes {
         match &route.target {
-            Target::Named(name) => name.each_expr(see),
+            Target::Named(name, _) => name.each_expr(see),
             Target::Backend(_) | Target::Split(_) | Target::Answered => {}
         }
     }

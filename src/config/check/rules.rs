@@ -8,7 +8,8 @@ use crate::config::keys::{Word, parts_of};
 use crate::config::report::Report;
 use crate::plan::expr::{Piece, Template};
 use crate::plan::{
-    Action, Field, FieldName, Frontend, MOST_METHOD_BYTES, On, Plan, Return, Rule, TargetPart,
+    Action, Field, FieldName, Frontend, MOST_METHOD_BYTES, On, Plan, Reply, ReplyBody, Rule,
+    TargetPart,
 };
 
 /// Fields of the connection or of the framing, which rules must not write. HTTP/2 has none of them
@@ -52,7 +53,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
                 let FieldName { name, at } = &replaced.field;
                 refuse_field(name, at, key, rule.on, report);
             }
-            Action::Return(answer) => refuse_answer(answer, report),
+            Action::Deny(reply) | Action::Return(reply) => refuse_reply(reply, report),
             Action::SetTarget(part, value) => refuse_target(*part, value, &rule.action_at, report),
             Action::SetMethod(method) => refuse_method(method, &rule.action_at, report),
             Action::SetStatus(status) if is_bodyless(*status) => {
@@ -61,7 +62,9 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
                 let help = "`set_status` keeps the body; write `return` or another status";
                 report.add(Diagnostic::at(&rule.action_at, message, help));
             }
-            Action::Deny(_)
+            Action::Tarpit(_)
+            | Action::Monitor(_)
+            | Action::Unlogged
             | Action::Redirect(_)
             | Action::ReplaceTarget(..)
             | Action::NormalizeUri(_)
@@ -114,14 +117,19 @@ fn refuse_field(name: &HeaderName, at: &Position, key: &str, on: On, report: &mu
     }
 }
 
-fn refuse_answer(answer: &Return, report: &mut Report<'_>) {
+fn refuse_reply(reply: &Reply, report: &mut Report<'_>) {
     // In a rule for requests, too, these are fields of a response.
-    refuse_fields(&answer.headers, "headers", On::Response, report);
-    if is_bodyless(answer.status) && !answer.body.pieces.is_empty() {
-        let status = answer.status.as_u16();
+    refuse_fields(&reply.headers, "headers", On::Response, report);
+    let has_body = match &reply.body {
+        ReplyBody::Usual => false,
+        ReplyBody::Template(body) => !body.pieces.is_empty(),
+        ReplyBody::File { content, .. } => !content.is_empty(),
+    };
+    if is_bodyless(reply.status) && has_body {
+        let status = reply.status.as_u16();
         let message = format!("an answer with the status {status} has no body");
         let help = "leave `body` out, or write another `status`";
-        report.add(Diagnostic::at(&answer.body_at, message, help));
+        report.add(Diagnostic::at(&reply.body_at, message, help));
     }
 }
 

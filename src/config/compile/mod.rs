@@ -9,6 +9,7 @@ mod backend;
 mod bind;
 mod defaults;
 mod expression;
+mod files;
 mod frontend;
 mod health;
 mod log;

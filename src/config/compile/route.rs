@@ -13,7 +13,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::expr::{Condition, Expr, Fetch, Known, Pattern};
-use crate::plan::{BackendReference, ClientCertificate, Route, Rule, Target};
+use crate::plan::{Among, BackendReference, ClientCertificate, Route, Rule, Target};
 
 /// The highest weight in a split: far finer than percent.
 const MOST_WEIGHT: i64 = 1_000_000;
@@ -115,11 +115,21 @@ fn target(section: &Section<'_>, rules: &[Rule], report: &mut Report<'_>) -> Opt
         (Some(backend), None) => match &backend.value.kind {
             Kind::String(text) if text.value.contains("%[") => {
                 let template = expression::template(backend, Known::Request, report)?;
-                Some(Target::Named(template))
+                let among = match section.setting("among") {
+                    None => Among::All,
+                    Some(setting) => Among::These(among(setting, report)?),
+                };
+                Some(Target::Named(template, among))
             }
-            _ => backend_name(backend, report).map(Target::Backend),
+            _ => {
+                refuse_among(section, report);
+                backend_name(backend, report).map(Target::Backend)
+            }
         },
-        (None, Some(split)) => self::split(split, report).map(Target::Split),
+        (None, Some(split)) => {
+            refuse_among(section, report);
+            self::split(split, report).map(Target::Split)
+        }
         (Some(_), Some(split)) => {
             let message = "`backend` and `split` exclude each other";
             report.error(split.span(), message, "leave one of them out");
@@ -137,6 +147,32 @@ fn target(section: &Section<'_>, rules: &[Rule], report: &mut Report<'_>) -> Opt
             None
         }
     }
+}
+
+/// Reports `among` where no template names a backend.
+fn refuse_among(section: &Section<'_>, report: &mut Report<'_>) {
+    if let Some(setting) = section.setting("among") {
+        let message = "`among` is for a `backend` with an expression";
+        let help = "leave it out, or write `backend = \"%[…]\"`";
+        report.error(setting.span(), message, help);
+    }
+}
+
+/// The backends of a list, by name.
+fn among(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<BackendReference>> {
+    let items = setting.list();
+    if items.is_empty() {
+        let help = "write `among = [\"app\", \"shop\"]`";
+        report.error(setting.span(), "`among` has no backend", help);
+        return None;
+    }
+    let names = items.into_iter().map(|item| backend_name(item, report));
+    // All mistakes are reported.
+    let names: Vec<Option<BackendReference>> = names.collect();
+    let mut names: Vec<BackendReference> = names.into_iter().collect::<Option<_>>()?;
+    names.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+    names.dedup_by(|one, other| one.name == other.name);
+    Some(names)
 }
 
 /// Backends with weights, by name: their order means nothing.

@@ -2,7 +2,7 @@
 
 use crate::config::page::{self, host, list_of_any, string};
 use crate::plan::{
-    ClientCertificate, PathPattern, Predicate, Route, Target, TcpRoute, ValuePattern,
+    Among, ClientCertificate, PathPattern, Predicate, Route, Target, TcpRoute, ValuePattern,
 };
 
 use super::kind::Shape;
@@ -63,8 +63,19 @@ pub(in crate::config) static ROUTE: Keys<Route> = Keys {
             .also("use_backend default_backend service upstream to proxy_pass")
             .compiled(Shape::Text, |route| match &route.target {
                 Target::Backend(backend) => Some(string(&backend.name)),
-                Target::Named(template) => Some(page::template(template)),
+                Target::Named(template, _) => Some(page::template(template)),
                 Target::Split(_) | Target::Answered => None,
+            }),
+        key("among")
+            .means(
+                "The backends that the expression in `backend` may name; all if it is not written.",
+            )
+            .also("allowed_backends")
+            .compiled(Shape::List(&Shape::Text), |route| match &route.target {
+                Target::Named(_, Among::These(among)) => {
+                    Some(page::list(among.iter().map(|one| string(&one.name))))
+                }
+                _ => None,
             }),
         key("split")
             .means("Several backends by weight, each request by itself.")

@@ -24,7 +24,7 @@ use crate::plan::log::{
     Syslog, SyslogFormat,
 };
 use crate::plan::{
-    AccessLog, Action, Admin, Backend, BackendHttp2, BackendLimits, BackendReference,
+    AccessLog, Action, Admin, Among, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
     ClientCertificates, ClientField, ClientFields, Coding, Compression, DEFAULT_ALPN, Data,
     DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase,
@@ -255,13 +255,12 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
 
 /// Whether `rule` answers every request: a route with it needs no backend.
 fn answers_all(rule: &Rule) -> bool {
-    use crate::plan::Action::{Deny, Redirect, Return};
-    let answers = matches!(rule.action, Deny(_) | Return(_) | Redirect(_));
-    rule.on == On::Request && rule.when.is_none() && answers
+    rule.on == On::Request && rule.when.is_none() && rule.action.answers()
 }
 
 fn target(backends: Vec<Name>) -> impl Strategy<Value = Target> {
     let split = btree_map(one_of(backends.clone()), 1_u32..1_000_000, 1..4);
+    let among = btree_map(one_of(backends.clone()), Just(()), 1..4);
     prop_oneof![
         one_of(backends).prop_map(|name| Target::Backend(BackendReference::built_in(name))),
         split.prop_map(|parts| {
@@ -273,9 +272,17 @@ fn target(backends: Vec<Name>) -> impl Strategy<Value = Target> {
                 .collect();
             Target::Split(parts)
         }),
-        Just(Target::Named(written::template(
-            "app-%[req.hdr(x-b),lower]"
-        ))),
+        among.prop_map(|names| {
+            let mut names: Vec<_> = names.into_keys().collect();
+            names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+            let template = written::template("app-%[req.hdr(x-b),lower]");
+            let names = names.into_iter().map(BackendReference::built_in);
+            Target::Named(template, Among::These(names.collect()))
+        }),
+        Just(Target::Named(
+            written::template("app-%[req.hdr(x-b),lower]"),
+            Among::All
+        )),
     ]
 }
 
@@ -286,6 +293,16 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ deny = true, on = 'response', when = 'status == 500' }",
         "{ return = { status = 503, content_type = 'text/html', body = \"<p>%[src]\\n100%%\" } }",
         "{ return = { status = 204, headers = { x-b = '', X-Set-By-A-Rule = '%%[a]' } } }",
+        "{ deny = { status = 429, headers = { x-a = '%[src]' }, body = '' } }",
+        "{ on = 'response', deny = { content_type = 'text/html', body = '<p>%[status]' } }",
+        "{ tarpit = '10s' }",
+        "{ tarpit = { time = '1s', status = 429 } }",
+        "{ monitor = '/healthz' }",
+        "{ monitor = { path = '/healthz', fail = 'ssl_fc or src == \"::1\"' } }",
+        "{ set_log_level = 'silent' }",
+        "{ redirect = { scheme = 'https', drop_query = true, append_slash = true } }",
+        "{ redirect = { location = '/a', keep_query = true, set_cookie = 'a=b' } }",
+        "{ redirect = { prefix = '/a', clear_cookie = 'a' } }",
         "{ redirect = { scheme = 'https', status = 308 } }",
         "{ redirect = { prefix = 'https://b.example' } }",
         "{ redirect = { location = '/a?%[query]' } }",

@@ -190,3 +190,77 @@ fn the_value_of_a_variable_is_not_in_a_warning_about_a_condition() {
     );
     assert!(!said.to_ascii_lowercase().contains("s3cret"), "{said}");
 }
+
+#[test]
+fn keys_of_a_redirect_that_mean_nothing_together_are_refused() {
+    for (redirect, expected) in [
+        (
+            "location = '/a', drop_query = true",
+            "`drop_query` means nothing with a `location`",
+        ),
+        (
+            "prefix = '/a', append_slash = true",
+            "`append_slash` needs `drop_query`",
+        ),
+        (
+            "scheme = 'https', keep_query = true",
+            "`keep_query` is for a `location`",
+        ),
+        (
+            "location = '/a', set_cookie = 'a', clear_cookie = 'a'",
+            "`set_cookie` and `clear_cookie` exclude each other",
+        ),
+        (
+            "location = '/a', set_cookie = 'a=b; Secure'",
+            "is not a cookie",
+        ),
+    ] {
+        let said = refused(&format!("redirect = {{ {redirect} }}"));
+        assert!(said.contains(expected), "{redirect}\n{said}");
+    }
+}
+
+#[test]
+fn an_answer_has_one_body_and_its_file_is_readable() {
+    let said = refused("return = { body = 'a', file = 'b' }");
+    assert!(
+        said.contains("`body` and `file` exclude each other"),
+        "{said}"
+    );
+    let said = refused("deny = { file = 'not-there.html' }");
+    assert!(
+        said.contains("cannot read not-there.html: there is no such file"),
+        "{said}"
+    );
+    let said = refused("deny = { file = '/dev/null' }");
+    assert!(said.contains("it is not a regular file"), "{said}");
+    let said = refused("deny = { status = 200 }");
+    assert!(said.contains("a whole number from 400 to 599"), "{said}");
+}
+
+#[test]
+fn a_tarpit_has_a_time_and_a_monitor_a_path() {
+    let said = refused("tarpit = { status = 500 }");
+    assert!(said.contains("`tarpit` has no `time`"), "{said}");
+    let said = refused("monitor = { fail = 'ssl_fc' }");
+    assert!(said.contains("`monitor` has no `path`"), "{said}");
+    let said = refused("monitor = 'healthz'");
+    assert!(said.contains("a path begins with `/`"), "{said}");
+    let said = refused("set_log_level = 'debug'");
+    assert!(said.contains("`set_log_level` cannot be"), "{said}");
+}
+
+#[test]
+fn among_lists_backends_for_a_template_alone() {
+    let route = |lines: &str| errors(&format!("{BASE}\n[[frontend.web.route]]\n{lines}\n"));
+    let said = route("backend = 'app'\namong = ['app']");
+    assert!(
+        said.contains("`among` is for a `backend` with an expression"),
+        "{said}"
+    );
+    let said = route("backend = '%[method]'\namong = []");
+    assert!(said.contains("`among` has no backend"), "{said}");
+    let said = route("backend = '%[method]'\namong = ['ap']");
+    assert!(said.contains("backend `ap` is not defined"), "{said}");
+    assert!(said.contains("did you mean `app`?"), "{said}");
+}

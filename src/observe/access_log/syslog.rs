@@ -78,6 +78,7 @@ fn severity(entry: &Entry<'_>) -> Severity {
         | Some(
             Reason::RuleReturned
             | Reason::RuleRedirected
+            | Reason::RuleMonitor
             | Reason::TunnelIdle
             | Reason::TunnelDrained,
         ) => Severity::Info,

@@ -1,4 +1,6 @@
-//! `return`: an answer in place of a server's.
+//! `deny` and `return`: answers in place of a server's.
+
+use std::sync::Arc;
 
 use http::StatusCode;
 
@@ -7,15 +9,43 @@ use crate::plan::expr::Template;
 
 use super::Field;
 
-/// `return = { … }`.
+/// The table of `deny` and of `return`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Return {
+pub struct Reply {
     /// The status of the answer.
     pub status: StatusCode,
     /// The fields of the answer, with `Content-Type`.
     pub headers: Vec<Field>,
     /// The body of the answer.
-    pub body: Template,
+    pub body: ReplyBody,
     /// Where the body is written, or the whole answer if it has none.
     pub body_at: Position,
+}
+
+impl Reply {
+    /// An answer with `status` and nothing else, written at `at`.
+    pub fn of(status: StatusCode, at: Position) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: ReplyBody::Usual,
+            body_at: at,
+        }
+    }
+}
+
+/// The body of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReplyBody {
+    /// Of `deny`, the text with status, reason and request id; of `return`, none.
+    Usual,
+    /// `body = "…"`
+    Template(Template),
+    /// `file = "…"`: its content as it is.
+    File {
+        /// As it is written.
+        path: String,
+        /// Read when the configuration was loaded.
+        content: Arc<[u8]>,
+    },
 }

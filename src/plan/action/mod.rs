@@ -3,6 +3,7 @@
 mod answer;
 mod cookie;
 mod field;
+mod hold;
 mod rate_limit;
 mod redirect;
 mod replace;
@@ -16,11 +17,12 @@ use http::StatusCode;
 use crate::base::Name;
 use crate::plan::expr::{Expr, Template, Variable};
 
-pub use answer::Return;
+pub use answer::{Reply, ReplyBody};
 pub use cookie::{CookieAttributes, SameSite};
 pub use field::{DelHeader, Field, FieldName, NamePart};
+pub use hold::{Monitor, Tarpit};
 pub use rate_limit::{Frequency, OnExceed, RateLimit};
-pub use redirect::{Redirect, RedirectTo};
+pub use redirect::{Redirect, RedirectCookie, RedirectTo};
 pub use replace::{Replace, ReplaceField};
 pub use target::{Normalizer, TargetPart};
 pub use track::{Element, LAST_COUNTER, SetTag, Track};
@@ -31,10 +33,16 @@ pub const MOST_METHOD_BYTES: usize = 32;
 /// The action of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Refuses the exchange with this status.
-    Deny(StatusCode),
+    /// Refuses the exchange.
+    Deny(Box<Reply>),
+    /// Refuses the exchange after a while.
+    Tarpit(Tarpit),
     /// Answers in place of a server.
-    Return(Box<Return>),
+    Return(Box<Reply>),
+    /// Answers whether we serve.
+    Monitor(Box<Monitor>),
+    /// Leaves the exchange out of the access log.
+    Unlogged,
     /// Redirects the client.
     Redirect(Box<Redirect>),
     /// Sets fields to this one value, in place of all values that they had.
@@ -84,7 +92,10 @@ impl Action {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Deny(_) => "deny",
+            Self::Tarpit(_) => "tarpit",
             Self::Return(_) => "return",
+            Self::Monitor(_) => "monitor",
+            Self::Unlogged => "set_log_level",
             Self::Redirect(_) => "redirect",
             Self::SetHeader(_) => "set_header",
             Self::AddHeader(_) => "add_header",
@@ -118,7 +129,10 @@ impl Action {
 
     /// Whether it answers every exchange that it runs in, so that no later rule does.
     pub fn answers(&self) -> bool {
-        matches!(self, Self::Deny(_) | Self::Return(_) | Self::Redirect(_))
+        matches!(
+            self,
+            Self::Deny(_) | Self::Tarpit(_) | Self::Return(_) | Self::Redirect(_)
+        )
     }
 
     /// Hands each of its expressions to `see`, also those of its templates.
@@ -127,10 +141,17 @@ impl Action {
             Self::SetHeader(fields) | Self::AddHeader(fields) | Self::EarlyHint(fields) => {
                 fields.iter().for_each(|field| field.value.each_expr(see));
             }
-            Self::Return(answer) => {
-                let fields = answer.headers.iter();
+            Self::Deny(reply) | Self::Return(reply) => {
+                let fields = reply.headers.iter();
                 fields.for_each(|field| field.value.each_expr(see));
-                answer.body.each_expr(see);
+                if let ReplyBody::Template(body) = &reply.body {
+                    body.each_expr(see);
+                }
+            }
+            Self::Monitor(monitor) => {
+                if let Some(fail) = &monitor.fail {
+                    fail.each_expr(see);
+                }
             }
             Self::Redirect(redirect) => match &redirect.to {
                 RedirectTo::Location(to) | RedirectTo::Prefix(to) | RedirectTo::Scheme(to) => {
@@ -146,7 +167,8 @@ impl Action {
             Self::Track(track) => see(&track.key),
             Self::ScSetGpt(tag) => see(&tag.value),
             Self::RateLimit(limit) => see(&limit.key),
-            Self::Deny(_)
+            Self::Tarpit(_)
+            | Self::Unlogged
             | Self::ScIncGpc(_)
             | Self::DelHeader(_)
             | Self::NormalizeUri(_)

@@ -11,6 +11,23 @@ pub struct Redirect {
     pub status: StatusCode,
     /// The new location.
     pub to: RedirectTo,
+    /// Whether the query of the request is left out, with a prefix or a scheme.
+    pub drop_query: bool,
+    /// Whether the location gets a `/` at its end; only without a query.
+    pub append_slash: bool,
+    /// Whether the query of the request follows a location.
+    pub keep_query: bool,
+    /// A cookie that the client sets or removes.
+    pub cookie: Option<RedirectCookie>,
+}
+
+/// The cookie of a redirect, for every path of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedirectCookie {
+    /// `set_cookie = "name=value"`, until the browser is closed.
+    Set(String),
+    /// `clear_cookie = "name"`
+    Clear(String),
 }
 
 /// The new location of a redirect.

@@ -16,7 +16,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use hyper::ext::ReasonPhrase;
 
-use crate::base::clock::{Duration, Instant};
+use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::observe::event;
 use crate::proxy::forward::{ServerBody, forward};
@@ -32,7 +32,7 @@ use super::hop::{self, BodyKind};
 use super::identity;
 use super::opening::opening;
 use super::outbound::{Admitted, Outbound, SentAs};
-use super::pipeline::{Progress, Stage};
+use super::pipeline::{Progress, Stage, Waiting};
 use super::seen::Seen;
 use super::upgrade::{self, OpenTunnel, is_extended_connect, upgrade_of};
 
@@ -43,7 +43,7 @@ use super::upgrade::{self, OpenTunnel, is_extended_connect, upgrade_of};
 )]
 enum Step {
     Ready(Outbound),
-    Wait(Box<Admitted>, Duration),
+    Wait(Box<Admitted>, Waiting),
 }
 
 impl ActiveRequest {
@@ -102,8 +102,8 @@ impl ActiveRequest {
                         break outcome
                             .and_then(|response| self.returned(response, from_client, asked));
                     }
-                    Ok(Step::Wait(admitted, time)) => {
-                        step = Box::pin(self.waited(admitted, time)).await;
+                    Ok(Step::Wait(admitted, waiting)) => {
+                        step = Box::pin(self.waited(admitted, waiting)).await;
                     }
                     Err(stop) => break Err(stop),
                 }
@@ -175,14 +175,20 @@ impl ActiveRequest {
     fn prepared(&self, mut admitted: Admitted) -> Result<Step, Stop> {
         let wait = self.run_rules(&mut admitted.request, &mut admitted.progress)?;
         match wait {
-            Some(time) => Ok(Step::Wait(Box::new(admitted), time)),
+            Some(waiting) => Ok(Step::Wait(Box::new(admitted), waiting)),
             None => self.outbound(admitted).map(Step::Ready),
         }
     }
 
     /// The rest of the rules, once the wait of one of them is over.
-    async fn waited(&self, admitted: Box<Admitted>, time: Duration) -> Result<Step, Stop> {
-        self.exchange.deadlines.pause(time).await?;
+    async fn waited(&self, admitted: Box<Admitted>, waiting: Waiting) -> Result<Step, Stop> {
+        match waiting {
+            Waiting::Pause(time) => self.exchange.deadlines.pause(time).await?,
+            Waiting::Hold(time, answer) => {
+                self.exchange.deadlines.pause(time).await?;
+                return Err(Stop::Answer(answer));
+            }
+        }
         self.caught(|| self.prepared(*admitted))
     }
 
@@ -349,6 +355,9 @@ impl ActiveRequest {
             }
             Stop::Answer(answer) => {
                 record.blame(answer.reason);
+                if answer.is_unlogged {
+                    record.is_unlogged.set(true);
+                }
                 dialect.answer(*answer, id)
             }
         };

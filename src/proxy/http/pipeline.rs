@@ -9,8 +9,9 @@ use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::expr::ConnectionFacts;
 use crate::proxy::io::ReceivedBody;
+use crate::proxy::reply::LocalAnswer;
 use crate::proxy::route;
-use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Scope};
+use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Scope, Unlogged};
 use crate::proxy::snapshot::Target;
 
 use std::rc::Rc;
@@ -24,6 +25,15 @@ pub(super) struct Progress {
     stage: Stage,
     /// The index of the next rule of the stage.
     index: usize,
+}
+
+/// What a rule waits for.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// This time; then come the next rules.
+    Pause(Duration),
+    /// This time; then this answer is given.
+    Hold(Duration, Box<LocalAnswer>),
 }
 
 /// The owner of the rules that run.
@@ -43,7 +53,7 @@ impl Progress {
 }
 
 impl ActiveRequest {
-    /// Runs the remaining rules for `request`. `Some`: a rule waits for so long.
+    /// Runs the remaining rules for `request`. `Some`: a rule waits.
     ///
     /// # Errors
     ///
@@ -52,19 +62,20 @@ impl ActiveRequest {
         &self,
         request: &mut Request<ReceivedBody>,
         progress: &mut Progress,
-    ) -> Result<Option<Duration>, Stop> {
+    ) -> Result<Option<Waiting>, Stop> {
         while progress.stage != Stage::Done {
             if let Some(pipeline) = self.pipeline(progress.stage) {
                 let flow = pipeline.request(progress.index, request, &self.scope());
-                self.send_early_hints(request);
+                self.note_extensions(request);
                 match flow {
                     // A rule may have written another host or path.
                     Flow::Continue => self.check_again(request)?,
                     Flow::Answer(answer) => return Err(Stop::Answer(answer)),
                     Flow::Wait(index, time) => {
                         progress.index = index;
-                        return Ok(Some(time));
+                        return Ok(Some(Waiting::Pause(time)));
                     }
+                    Flow::Hold(time, answer) => return Ok(Some(Waiting::Hold(time, answer))),
                 }
             }
             *progress = Progress::at(match progress.stage {
@@ -108,10 +119,13 @@ impl ActiveRequest {
         Ok(status)
     }
 
-    /// Sends the client the fields that rules want to send before the answer.
-    fn send_early_hints(&self, request: &mut Request<ReceivedBody>) {
+    /// Does what rules asked for that is not in the head: early hints, no line in the log.
+    fn note_extensions(&self, request: &mut Request<ReceivedBody>) {
         if request.extensions().is_empty() {
             return;
+        }
+        if request.extensions_mut().remove::<Unlogged>().is_some() {
+            self.exchange.record.is_unlogged.set(true);
         }
         if let Some(EarlyHints(hints)) = request.extensions_mut().remove() {
             let mut interim = Response::new(());

@@ -40,7 +40,7 @@ use action::{Action, RequireCertificate};
 use encode::Invalid;
 use seldom::Seldom;
 
-pub(crate) use action::EarlyHints;
+pub(crate) use action::{EarlyHints, Unlogged};
 
 /// The rules of a frontend, a route or a backend, compiled.
 #[derive(Debug, Default)]
@@ -71,6 +71,8 @@ pub enum Flow {
     Answer(Box<LocalAnswer>),
     /// With the rule at this index, after this time.
     Wait(usize, Duration),
+    /// With this answer, after this time.
+    Hold(Duration, Box<LocalAnswer>),
 }
 
 /// The host that the client asked for, if a rule has replaced it: an extension of the request.
@@ -157,7 +159,7 @@ impl Pipeline {
             match rule.action.on_request(request, scope) {
                 Ok(Flow::Continue) => {}
                 Ok(Flow::Wait(_, time)) => return Flow::Wait(index + 1, time),
-                Ok(answer @ Flow::Answer(_)) => return answer,
+                Ok(answer @ (Flow::Answer(_) | Flow::Hold(..))) => return answer,
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_REQUEST, scope),
             }
         }
@@ -172,7 +174,8 @@ impl Pipeline {
             }
             match rule.action.on_answer(answer, scope) {
                 Ok(stop @ Flow::Answer(_)) => return stop,
-                Ok(Flow::Continue | Flow::Wait(..)) => {}
+                // Rules for answers never wait: the configuration forbids it.
+                Ok(Flow::Continue | Flow::Wait(..) | Flow::Hold(..)) => {}
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_GATEWAY, scope),
             }
         }
@@ -217,7 +220,8 @@ impl Rule {
 
     fn compile(rule: &plan::Rule) -> Self {
         let reads_path = |when: &plan::expr::Condition| when.reads(Fetch::reads_path);
-        let is_refusal = matches!(rule.action, plan::Action::Deny(_)) && rule.on == On::Request;
+        let refuses = matches!(rule.action, plan::Action::Deny(_) | plan::Action::Tarpit(_));
+        let is_refusal = refuses && rule.on == On::Request;
         let guarded = rule
             .when
             .as_ref()

@@ -47,7 +47,16 @@ impl Target {
                 });
                 Self::Split(Split(parts.collect()))
             }
-            plan::Target::Named(template) => Self::Named(Template::compile(template), names()),
+            plan::Target::Named(template, plan::Among::All) => {
+                Self::Named(Template::compile(template), names())
+            }
+            plan::Target::Named(template, plan::Among::These(among)) => {
+                let names = among.iter().filter_map(|backend| {
+                    let name = backend.name.as_str().as_bytes();
+                    Some((name.into(), index_of(&backend.name)?))
+                });
+                Self::Named(Template::compile(template), Arc::new(names.collect()))
+            }
             plan::Target::Answered => Self::Answered,
         }
     }

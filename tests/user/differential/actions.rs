@@ -56,6 +56,137 @@ const ACTIONS: &[Action] = &[
         requests: &["GET / HTTP/1.1\r\nhost: a"],
         client_fields: &["x-status", "server", "x-list", "set-cookie"],
     },
+    Action {
+        haproxy: "http-request del-header x-a -m beg\nhttp-request del-header -z -m end\n\
+                  http-request del-header bug -m sub\nhttp-request del-header ^x-[0-9]$ -m reg",
+        evenkeel: "{ del_header = [{ starts_with = 'x-a' }, { ends_with = '-z' }, { contains = 'bug' }, { matches = '^x-[0-9]$' }] }",
+        requests: &[
+            "GET / HTTP/1.1\r\nhost: a\r\nx-a: 1\r\nx-ab: 1\r\nxx-a: 1\r\nb-z: 1\r\nx-debug: 1\r\nx-1: 1\r\nx-12: 1",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request replace-header x-a (.*)b(.*) \\1X\\2",
+        evenkeel: r"{ replace_header = { name = 'x-a', match = '(.*)b(.*)', with = '\1X\2' } }",
+        requests: &[
+            "GET / HTTP/1.1\r\nhost: a\r\nx-a: abc\r\nx-a: b, b\r\nx-a: none",
+            "GET / HTTP/1.1\r\nhost: a",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request replace-header host ^a(.*) b\\1",
+        evenkeel: r"{ replace_header = { name = 'host', match = '^a(.*)', with = 'b\1' } }",
+        requests: &[
+            "GET / HTTP/1.1\r\nhost: a.test:81",
+            "GET / HTTP/1.1\r\nhost: c.test",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request replace-value x-a ^b$ X",
+        evenkeel: "{ replace_value = { name = 'x-a', match = '^b$', with = 'X' } }",
+        requests: &[
+            "GET / HTTP/1.1\r\nhost: a\r\nx-a: a, b ,b,c",
+            "GET / HTTP/1.1\r\nhost: a\r\nx-a: \"b,b\",b\r\nx-a: , b,",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request replace-path ^/old/(.*) /new/\\1",
+        evenkeel: r"{ replace_path = { match = '^/old/(.*)', with = '/new/\1' } }",
+        requests: &[
+            "GET /old/x?q HTTP/1.1\r\nhost: a",
+            "GET /a/old/x HTTP/1.1\r\nhost: a",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request replace-pathq (.*)\\?(.*) \\1?x=1&\\2",
+        evenkeel: r"{ replace_pathq = { match = '(.*)\?(.*)', with = '\1?x=1&\2' } }",
+        requests: &[
+            "GET /a?b HTTP/1.1\r\nhost: a",
+            "GET /a HTTP/1.1\r\nhost: a",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request set-query a=%[path]",
+        evenkeel: "{ set_query = 'a=%[path]' }",
+        requests: &[
+            "GET /a?b HTTP/1.1\r\nhost: a",
+            "GET /a HTTP/1.1\r\nhost: a",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request set-query %[req.hdr(none)]",
+        evenkeel: "{ set_query = '%[req.hdr(none)]' }",
+        requests: &[
+            "GET /a?b HTTP/1.1\r\nhost: a",
+            "GET /a HTTP/1.1\r\nhost: a",
+        ],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request set-pathq /x?%[query]\nhttp-request set-method PURGE",
+        evenkeel: "{ set_pathq = '/x?%[query]' }, { set_method = 'PURGE' }",
+        requests: &["GET /a?b HTTP/1.1\r\nhost: a"],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-request set-uri /y?z",
+        evenkeel: "{ set_uri = '/y?z' }",
+        requests: &["GET /a?b HTTP/1.1\r\nhost: a"],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "http-response set-status 418\nhttp-response replace-value x-list ^b$ X\n\
+                  http-response replace-header set-cookie (.*);.* \\1",
+        evenkeel: r"{ on = 'response', set_status = 418 }, { on = 'response', replace_value = { name = 'x-list', match = '^b$', with = 'X' } },
+                   { on = 'response', replace_header = { name = 'set-cookie', match = '(.*);.*', with = '\1' } }",
+        requests: &["GET / HTTP/1.1\r\nhost: a"],
+        client_fields: &["x-list", "set-cookie"],
+    },
+    Action {
+        haproxy: "http-request redirect prefix /p drop-query append-slash if { path_beg /a }\n\
+                  http-request redirect location /l set-cookie A=b if { path /l }\n\
+                  http-request redirect location /l clear-cookie A= if { path /m }\n\
+                  http-request redirect prefix / drop-query if { path_beg /b }",
+        evenkeel: "{ when = 'path starts_with \"/a\"', redirect = { prefix = '/p', drop_query = true, append_slash = true } },
+                   { when = 'path == \"/l\"', redirect = { location = '/l', set_cookie = 'A=b' } },
+                   { when = 'path == \"/m\"', redirect = { location = '/l', clear_cookie = 'A=' } },
+                   { when = 'path starts_with \"/b\"', redirect = { prefix = '/', drop_query = true } }",
+        requests: &[
+            "GET /a?b=c HTTP/1.1\r\nhost: a",
+            "GET /a/?b HTTP/1.1\r\nhost: a",
+            "GET /l HTTP/1.1\r\nhost: a",
+            "GET /m?x HTTP/1.1\r\nhost: a",
+            "GET /b/c?d HTTP/1.1\r\nhost: a",
+        ],
+        client_fields: &["location", "set-cookie"],
+    },
+    Action {
+        haproxy: "http-request deny deny_status 429 content-type text/plain string no hdr x-why %[path]\n",
+        evenkeel: "{ deny = { status = 429, content_type = 'text/plain', body = 'no', headers = { x-why = '%[path]' } } }",
+        requests: &["GET /a HTTP/1.1\r\nhost: a"],
+        client_fields: &["content-type", "content-length", "x-why"],
+    },
+    Action {
+        haproxy: "timeout tarpit 10\nhttp-request tarpit",
+        evenkeel: "{ tarpit = '10ms' }",
+        requests: &["GET /a HTTP/1.1\r\nhost: a"],
+        client_fields: &[],
+    },
+    Action {
+        haproxy: "monitor-uri /up\nacl drill path /up\nmonitor fail if { src 192.0.2.8 }",
+        evenkeel: "{ monitor = { path = '/up', fail = 'src == \"192.0.2.8\"' } }",
+        requests: &[
+            "GET /up HTTP/1.1\r\nhost: a",
+            "GET /UP HTTP/1.1\r\nhost: a",
+        ],
+        client_fields: &[],
+    },
 ];
 
 /// Fields that each proxy adds by its own defaults.

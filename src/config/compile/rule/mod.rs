@@ -21,7 +21,7 @@ use crate::config::suggest;
 use crate::plan::expr::Known;
 use crate::plan::{Action, Normalizer, On, Rule, TargetPart};
 
-use answer::{redirect, returned, status};
+use answer::{denied, monitor, redirect, returned, tarpit};
 use cookie::cookie_attributes;
 use rate_limit::rate_limit;
 use replace::{replace, replace_field};
@@ -119,7 +119,16 @@ fn action(
         false => of_requests,
     };
     let action = match setting.key {
-        "deny" => status(setting, 400..=599, StatusCode::FORBIDDEN, report).map(Action::Deny),
+        "deny" => denied(section, setting, known, report)
+            .map(Box::new)
+            .map(Action::Deny),
+        "tarpit" => tarpit(section, setting, report).map(Action::Tarpit),
+        "monitor" => monitor(section, setting, known, report)
+            .map(Box::new)
+            .map(Action::Monitor),
+        "set_log_level" => setting
+            .choice(&[("silent", ())], &[], report)
+            .map(|()| Action::Unlogged),
         "return" => returned(section, known, report)
             .map(Box::new)
             .map(Action::Return),

@@ -7,15 +7,15 @@ mod tables;
 use crate::config::page::{
     duration, fields, key as quoted_key, list, rows, string, table, template,
 };
-use crate::plan::{Action, On, Rule, TargetPart};
+use crate::plan::{Action, On, Reply, ReplyBody, Rule, TargetPart};
 
 use super::kind::Shape;
 use super::words::{Word, Words};
 use super::{Keys, key};
 
 pub(in crate::config) use tables::{
-    COOKIE_ATTRIBUTES, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE, REPLACE_FIELD, RETURN, SC_INC_GPC,
-    SC_SET_GPT, TRACK,
+    COOKIE_ATTRIBUTES, MONITOR, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE, REPLACE_FIELD, REPLY,
+    SC_INC_GPC, SC_SET_GPT, TARPIT, TRACK,
 };
 
 const REQUEST: &[On] = &[On::Request];
@@ -26,6 +26,9 @@ const ALL: &[On] = &[On::Request, On::Response, On::After];
 const FIELDS: Shape = Shape::Named(&Shape::Text);
 /// The name of a field, or a part of it.
 const REMOVED: Shape = Shape::AnyOf(&[Shape::Text, Shape::Table(&NAME_PART)]);
+/// The same, or a table.
+const REFUSAL: Shape =
+    Shape::AnyOf(&[Shape::Switch, Shape::Number(200, 599), Shape::Table(&REPLY)]);
 /// A status, or `true` for the usual one.
 const STATUS: Shape = Shape::AnyOf(&[Shape::Switch, Shape::Number(200, 599)]);
 
@@ -45,28 +48,66 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             .means("Refuse, with a status from 400 to 599.")
             .action(
                 REQUEST_OR_RESPONSE,
-                &[(
-                    "deny = 403",
-                    "Refuses: a status from 400 to 599, or `true` for 403. Reason `rule.denied`.",
-                )],
+                &[
+                    (
+                        "deny = 403",
+                        "Refuses: a status from 400 to 599, or `true` for 403. Reason `rule.denied`.",
+                    ),
+                    (
+                        "deny = { status, content_type, headers, body }",
+                        "The same with fields, and with a body in place of the usual text: a template in `body`, or a `file`.",
+                    ),
+                ],
             )
-            .compiled(STATUS, |rule| match &rule.action {
-                Action::Deny(status) => Some(status.as_u16().to_string()),
+            .compiled(REFUSAL, |rule| match &rule.action {
+                Action::Deny(reply) => Some(shown_refusal(reply)),
                 _ => None,
             }),
+        key("tarpit")
+            .means("Refuse after a while.")
+            .action(
+                REQUEST,
+                &[(
+                    "tarpit = { time, status }",
+                    "Refuses after this time, to slow a client down; `tarpit = \"10s\"` with 500. Reason `rule.tarpitted`.",
+                )],
+            )
+            .compiled(
+                Shape::AnyOf(&[Shape::Duration, Shape::Table(&TARPIT)]),
+                |rule| match &rule.action {
+                    Action::Tarpit(tarpit) => Some(TARPIT.whole().inline(tarpit)),
+                    _ => None,
+                },
+            ),
         key("return")
             .means("Answer in place of a server.")
             .action(
                 REQUEST_OR_RESPONSE,
                 &[(
                     "return = { status, content_type, headers, body }",
-                    "Answers in place of a server; `status` is 200 unless it is written. Reason `rule.returned`.",
+                    "Answers in place of a server; `status` is 200 unless it is written. In place of `body`, a template, `file` is sent as it is. Reason `rule.returned`.",
                 )],
             )
-            .compiled(Shape::Table(&RETURN), |rule| match &rule.action {
-                Action::Return(answer) => Some(RETURN.whole().inline(answer)),
+            .compiled(Shape::Table(&REPLY), |rule| match &rule.action {
+                Action::Return(answer) => Some(REPLY.whole().inline(answer)),
                 _ => None,
             }),
+        key("monitor")
+            .means("Answer whether Evenkeel serves, for a load balancer before it.")
+            .action(
+                REQUEST,
+                &[(
+                    "monitor = { path, fail }",
+                    "Answers this very path with 200, or with 503 while the condition `fail` holds; `monitor = \"/healthz\"` without one. Not logged. Reason `rule.monitor`.",
+                )],
+            )
+            .compiled(
+                Shape::AnyOf(&[Shape::Text, Shape::Table(&MONITOR)]),
+                |rule| match &rule.action {
+                    Action::Monitor(monitor) => Some(MONITOR.whole().inline(monitor)),
+                    _ => None,
+                },
+            ),
         key("redirect")
             .means("Send the client somewhere else.")
             .action(
@@ -83,6 +124,18 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                     (
                         "redirect = { scheme }",
                         "The same URL with another scheme.",
+                    ),
+                    (
+                        "redirect = { …, drop_query, append_slash }",
+                        "With a prefix or a scheme: without the query, and with `/` at the end.",
+                    ),
+                    (
+                        "redirect = { location, keep_query }",
+                        "With a location: the query of the request follows, after `?` or `&`.",
+                    ),
+                    (
+                        "redirect = { …, set_cookie = \"name=value\" }",
+                        "The client also sets a cookie for all paths of the host, or removes one: `clear_cookie = \"name\"`.",
                     ),
                 ],
             )
@@ -333,6 +386,19 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                 }
                 _ => None,
             }),
+        key("set_log_level")
+            .means("\"silent\": leave the exchange out of the access log.")
+            .action(
+                REQUEST,
+                &[(
+                    "set_log_level = \"silent\"",
+                    "Leaves the exchange out of the access log; it is still counted.",
+                )],
+            )
+            .compiled(Shape::Words(&["silent"]), |rule| match &rule.action {
+                Action::Unlogged => Some(string("silent")),
+                _ => None,
+            }),
         key("pause")
             .means("Wait before going on.")
             .action(
@@ -460,6 +526,14 @@ pub(in crate::config) fn parts_of(key: &str) -> &'static [On] {
     let mut keys = RULE.keys.iter().map(|key| &key.info);
     keys.find(|info| info.name == key)
         .map_or(&[], |info| info.parts)
+}
+
+/// `deny`: the status alone if there is nothing else.
+fn shown_refusal(reply: &Reply) -> String {
+    match reply.headers.is_empty() && reply.body == ReplyBody::Usual {
+        true => reply.status.as_u16().to_string(),
+        false => REPLY.whole().inline(reply),
+    }
 }
 
 fn set_target(rule: &Rule, part: TargetPart) -> Option<String> {

@@ -4,35 +4,80 @@ use crate::base::units::show_duration;
 use crate::config::keys::kind::Shape;
 use crate::config::keys::words::{Word, Words};
 use crate::config::keys::{Keys, key};
-use crate::config::page::{fields, string, strings, template};
+use crate::config::page::{duration, fields, string, strings, template};
 use crate::plan::{
-    CookieAttributes, Element, LAST_COUNTER, MOST_ELEMENTS, NamePart, OnExceed, RateLimit,
-    Redirect, RedirectTo, Replace, ReplaceField, Return, SetTag, Track,
+    CookieAttributes, Element, LAST_COUNTER, MOST_ELEMENTS, Monitor, NamePart, OnExceed, RateLimit,
+    Redirect, RedirectCookie, RedirectTo, Replace, ReplaceField, Reply, ReplyBody, SetTag, Tarpit,
+    Track,
 };
 
 use super::{FIELDS, STATUS};
 
-pub(in crate::config) static RETURN: Keys<Return> = Keys {
+/// The table of `return`, and of `deny` with other bounds of the status.
+pub(in crate::config) static REPLY: Keys<Reply> = Keys {
     keys: &[
         key("status")
-            .means("The status, from 200 to 599.")
-            .compiled(STATUS, |answer| Some(answer.status.as_u16().to_string())),
+            .means("The status: of `return` from 200 to 599, of `deny` from 400 to 599.")
+            .compiled(STATUS, |reply| Some(reply.status.as_u16().to_string())),
         key("content_type")
             .means("The field `content-type`.")
             .not_shown(Shape::Text),
         key("headers")
             .means("Other fields.")
-            .compiled(FIELDS, |answer| {
-                (!answer.headers.is_empty()).then(|| fields(&answer.headers))
+            .compiled(FIELDS, |reply| {
+                (!reply.headers.is_empty()).then(|| fields(&reply.headers))
             }),
         key("body")
             .means("The body.")
             .also("string lf_string text")
-            .compiled(Shape::Text, |answer| {
-                (!answer.body.pieces.is_empty()).then(|| template(&answer.body))
+            .compiled(Shape::Text, |reply| match &reply.body {
+                ReplyBody::Template(body) => Some(template(body)),
+                _ => None,
+            }),
+        key("file")
+            .means("A file with the body, which is sent as it is.")
+            .also("errorfile")
+            .compiled(Shape::Text, |reply| match &reply.body {
+                ReplyBody::File { path, .. } => Some(string(path)),
+                _ => None,
             }),
     ],
-    hints: "hdr header: write `headers = { x-name = \"value\" }`",
+    hints: r#"
+        hdr header: write `headers = { x-name = "value" }`
+        lf_file: write `body = "…"`, a template, or `file = "…"`, which is sent as it is
+    "#,
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static TARPIT: Keys<Tarpit> = Keys {
+    keys: &[
+        key("time")
+            .means("How long the client waits.")
+            .also("timeout delay")
+            .compiled(Shape::Duration, |tarpit| Some(duration(tarpit.time))),
+        key("status")
+            .means("The status of the answer, from 400 to 599.")
+            .also("deny_status")
+            .compiled(Shape::Number(400, 599), |tarpit| {
+                Some(tarpit.status.as_u16().to_string())
+            }),
+    ],
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static MONITOR: Keys<Monitor> = Keys {
+    keys: &[
+        key("path")
+            .means("The path that is answered.")
+            .also("uri")
+            .compiled(Shape::Text, |monitor| Some(string(&monitor.path))),
+        key("fail")
+            .means("A condition: while it holds, the answer is 503.")
+            .also("fail_if when")
+            .compiled(Shape::Text, |monitor| {
+                monitor.fail.as_ref().map(|fail| string(&fail.to_string()))
+            }),
+    ],
     ..Keys::EMPTY
 };
 
@@ -61,6 +106,27 @@ pub(in crate::config) static REDIRECT: Keys<Redirect> = Keys {
             .means("The same URL with another scheme.")
             .compiled(Shape::Text, |redirect| match &redirect.to {
                 RedirectTo::Scheme(to) => Some(template(to)),
+                _ => None,
+            }),
+        key("drop_query")
+            .means("With a prefix or a scheme: leave the query out.")
+            .switch(|redirect| &mut redirect.drop_query),
+        key("append_slash")
+            .means("With `drop_query`: the path ends with `/`.")
+            .switch(|redirect| &mut redirect.append_slash),
+        key("keep_query")
+            .means("With a location: the query of the request follows it.")
+            .switch(|redirect| &mut redirect.keep_query),
+        key("set_cookie")
+            .means("A cookie that the client sets: \"name=value\".")
+            .compiled(Shape::Text, |redirect| match &redirect.cookie {
+                Some(RedirectCookie::Set(cookie)) => Some(string(cookie)),
+                _ => None,
+            }),
+        key("clear_cookie")
+            .means("The name of a cookie that the client removes.")
+            .compiled(Shape::Text, |redirect| match &redirect.cookie {
+                Some(RedirectCookie::Clear(name)) => Some(string(name)),
                 _ => None,
             }),
     ],

@@ -1,29 +1,31 @@
-//! `deny`: refuses the exchange with a status.
+//! `deny`: refuses the exchange.
 
-use http::{Request, StatusCode};
+use http::Request;
 
 use crate::exchange::Reason;
-use crate::proxy::reply::LocalAnswer;
-use crate::proxy::rules::{Answer, Flow, Scope};
+use crate::plan;
+use crate::proxy::rules::{Answer, Scope};
 
-use super::{Act, Done};
+use super::reply::Reply;
+use super::{Act, Done, facts};
 
 #[derive(Debug)]
-pub(in crate::proxy::rules) struct Deny(pub(super) StatusCode);
+pub(in crate::proxy::rules) struct Deny(Reply);
 
-impl Act for Deny {
-    fn on_request<B>(&self, _: &mut Request<B>, _: &Scope<'_>) -> Done {
-        self.answer()
-    }
-
-    fn on_answer(&self, _: &mut Answer<'_>, _: &Scope<'_>) -> Done {
-        self.answer()
+impl Deny {
+    pub(super) fn compile(reply: &plan::Reply) -> Self {
+        Self(Reply::compile(reply))
     }
 }
 
-impl Deny {
-    fn answer(&self) -> Done {
-        let answer = LocalAnswer::refusal(Reason::RuleDenied, Some(self.0));
-        Ok(Flow::Answer(Box::new(answer)))
+impl Act for Deny {
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
+        self.0
+            .answer(Reason::RuleDenied, &facts(request, scope), scope)
+    }
+
+    fn on_answer(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
+        self.0
+            .answer(Reason::RuleDenied, &scope.of_answer(answer), scope)
     }
 }

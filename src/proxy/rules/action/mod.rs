@@ -11,6 +11,7 @@ mod deny;
 mod early_hint;
 mod fields;
 mod host;
+mod monitor;
 mod normalize_uri;
 mod pause;
 mod rate_limit;
@@ -18,15 +19,18 @@ mod redirect;
 mod replace;
 mod replace_header;
 mod replace_target;
+mod reply;
 mod require_certificate;
 mod returned;
 mod sc_inc_gpc;
 mod sc_set_gpt;
 mod set_header;
+mod set_log_level;
 mod set_method;
 mod set_status;
 mod set_target;
 mod set_var;
+mod tarpit;
 mod track;
 mod unset_var;
 mod use_server;
@@ -47,6 +51,7 @@ use cookie_attributes::CookieAttributes;
 use del_header::DelHeader;
 use deny::Deny;
 use early_hint::EarlyHint;
+use monitor::Monitor;
 use normalize_uri::NormalizeUri;
 use pause::Pause;
 use rate_limit::RateLimit;
@@ -58,20 +63,26 @@ use returned::Return;
 use sc_inc_gpc::ScIncGpc;
 use sc_set_gpt::ScSetGpt;
 use set_header::SetHeader;
+use set_log_level::SetLogLevel;
 use set_method::SetMethod;
 use set_status::SetStatus;
 use set_target::SetTarget;
 use set_var::SetVar;
+use tarpit::Tarpit;
 use track::Track;
 use unset_var::UnsetVar;
 use use_server::UseServer;
 
 pub(crate) use early_hint::EarlyHints;
+pub(crate) use set_log_level::Unlogged;
 
 /// An action, compiled.
 #[derive(Debug)]
 pub(super) enum Action {
-    Deny(Deny),
+    Deny(Box<Deny>),
+    Tarpit(Tarpit),
+    Monitor(Box<Monitor>),
+    SetLogLevel(SetLogLevel),
     RequireCertificate(RequireCertificate),
     Return(Box<Return>),
     Redirect(Box<Redirect>),
@@ -101,6 +112,9 @@ macro_rules! of_each {
     ($self:expr, $action:ident => $call:expr) => {
         match $self {
             Action::Deny($action) => $call,
+            Action::Tarpit($action) => $call,
+            Action::Monitor($action) => $call,
+            Action::SetLogLevel($action) => $call,
             Action::RequireCertificate($action) => $call,
             Action::Return($action) => $call,
             Action::Redirect($action) => $call,
@@ -147,7 +161,10 @@ trait Act {
 impl Action {
     pub(super) fn compile(action: &plan::Action) -> Self {
         match action {
-            plan::Action::Deny(status) => Self::Deny(Deny(*status)),
+            plan::Action::Deny(reply) => Self::Deny(Box::new(Deny::compile(reply))),
+            plan::Action::Tarpit(tarpit) => Self::Tarpit(Tarpit(*tarpit)),
+            plan::Action::Monitor(monitor) => Self::Monitor(Box::new(Monitor::compile(monitor))),
+            plan::Action::Unlogged => Self::SetLogLevel(SetLogLevel),
             plan::Action::Return(answer) => Self::Return(Box::new(Return::compile(answer))),
             plan::Action::Redirect(redirect) => {
                 Self::Redirect(Box::new(Redirect::compile(redirect)))

@@ -1,12 +1,12 @@
 //! `redirect`: sends the client somewhere else.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 
 use crate::exchange::Reason;
 use crate::expr::Template;
 use crate::plan::expr::Piece;
-use crate::plan::{self, RedirectTo};
+use crate::plan::{self, RedirectCookie, RedirectTo};
 use crate::proxy::reply::LocalAnswer;
 use crate::proxy::rules::encode::location;
 use crate::proxy::rules::{Flow, Scope};
@@ -21,6 +21,20 @@ pub(in crate::proxy::rules) struct Redirect {
     to: Template,
     /// Whether the written value begins with a host.
     may_name_host: bool,
+    query: Query,
+    append_slash: bool,
+    /// The value of `Set-Cookie`.
+    cookie: Option<HeaderValue>,
+}
+
+/// What happens to the query of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Query {
+    /// It stays, with the path.
+    WithPath,
+    Dropped,
+    /// It follows a location.
+    Added,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +59,39 @@ impl Redirect {
                 to.pieces.first(),
                 Some(Piece::Text(text)) if text.starts_with("//")
             ),
+            query: match (redirect.drop_query, redirect.keep_query) {
+                (true, _) => Query::Dropped,
+                (false, true) => Query::Added,
+                (false, false) => Query::WithPath,
+            },
+            append_slash: redirect.append_slash,
+            cookie: redirect.cookie.as_ref().and_then(cookie),
         }
     }
+
+    /// Appends the path and the query of the request to a scheme or a prefix.
+    fn append_target(&self, target: &Uri, to: &mut Vec<u8>) {
+        // `*` is no path.
+        let path = Some(target.path()).filter(|path| *path != "*");
+        to.extend_from_slice(path.unwrap_or("/").as_bytes());
+        if self.append_slash && !to.ends_with(b"/") {
+            to.push(b'/');
+        }
+        if let (Query::WithPath, Some(query)) = (self.query, target.query()) {
+            to.push(b'?');
+            to.extend_from_slice(query.as_bytes());
+        }
+    }
+}
+
+/// As HAProxy writes it.
+fn cookie(cookie: &RedirectCookie) -> Option<HeaderValue> {
+    let text = match cookie {
+        RedirectCookie::Set(cookie) => format!("{cookie}; path=/;"),
+        RedirectCookie::Clear(name) => format!("{name}; path=/; Max-Age=0;"),
+    };
+    // The configuration allows no other characters.
+    HeaderValue::try_from(text).ok()
 }
 
 impl Act for Redirect {
@@ -60,15 +105,21 @@ impl Act for Redirect {
             to.extend_from_slice(host);
         }
         if let RedirectKind::Scheme | RedirectKind::Prefix = self.kind {
-            let target = request.uri().path_and_query().map(|target| target.as_str());
-            // `*` is no path.
-            let target = target.filter(|target| *target != "*");
-            to.extend_from_slice(target.unwrap_or("/").as_bytes());
+            self.append_target(request.uri(), &mut to);
+        }
+        if let (Query::Added, Some(query)) = (self.query, request.uri().query())
+            && !query.is_empty()
+        {
+            to.push(if to.contains(&b'?') { b'&' } else { b'?' });
+            to.extend_from_slice(query.as_bytes());
         }
         if !self.may_name_host {
             stay_on_host(&mut to);
         }
-        let headers = HeaderMap::from_iter([(header::LOCATION, location(&to))]);
+        let mut headers = HeaderMap::from_iter([(header::LOCATION, location(&to))]);
+        if let Some(cookie) = &self.cookie {
+            headers.insert(header::SET_COOKIE, cookie.clone());
+        }
         let reason = Reason::RuleRedirected;
         let answer = LocalAnswer::own(reason, self.status, headers, Bytes::new());
         Ok(Flow::Answer(Box::new(answer)))

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 
+mod answering;
 mod changing;
 
 use super::*;

@@ -1,0 +1,25 @@
+//! `tarpit` and `monitor`.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::plan::expr::Condition;
+
+/// `tarpit = { … }`: a refusal that the client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tarpit {
+    /// How long it waits.
+    pub time: Duration,
+    /// The status of the answer.
+    pub status: StatusCode,
+}
+
+/// `monitor = { … }`: the answer for a load balancer before us.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Monitor {
+    /// The path that is answered.
+    pub path: String,
+    /// While it holds, the answer is 503; `None`: it is 200 in any case.
+    pub fail: Option<Condition>,
+}

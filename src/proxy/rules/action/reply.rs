@@ -1,0 +1,72 @@
+//! The answer of `deny` and of `return`, compiled.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use crate::exchange::Reason;
+use crate::expr::{Facts, Template};
+use crate::plan::{self, ReplyBody};
+use crate::proxy::reply::LocalAnswer;
+use crate::proxy::rules::encode::field_value;
+use crate::proxy::rules::{Flow, Scope};
+
+use super::Done;
+use super::fields::templates;
+
+#[derive(Debug)]
+pub(super) struct Reply {
+    status: StatusCode,
+    headers: Box<[(HeaderName, Template)]>,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// That of a refusal.
+    Usual,
+    Template(Template),
+    Content(Bytes),
+}
+
+impl Reply {
+    pub(super) fn compile(reply: &plan::Reply) -> Self {
+        Self {
+            status: reply.status,
+            headers: templates(&reply.headers),
+            body: match &reply.body {
+                ReplyBody::Usual => Body::Usual,
+                ReplyBody::Template(body) => Body::Template(Template::compile(body)),
+                ReplyBody::File { content, .. } => {
+                    Body::Content(Bytes::from_owner(content.clone()))
+                }
+            },
+        }
+    }
+
+    /// The same with an empty body in place of that of a refusal.
+    pub(super) fn with_body(self) -> Self {
+        let body = match self.body {
+            Body::Usual => Body::Content(Bytes::new()),
+            body => body,
+        };
+        Self { body, ..self }
+    }
+
+    /// The answer with `reason`.
+    pub(super) fn answer(&self, reason: Reason, facts: &Facts<'_>, scope: &Scope<'_>) -> Done {
+        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        for (name, template) in &self.headers {
+            headers.insert(name.clone(), field_value(scope.text(template, facts))?);
+        }
+        let body = match &self.body {
+            Body::Usual => {
+                let refusal = LocalAnswer::refusal(reason, Some(self.status));
+                return Ok(Flow::Answer(Box::new(refusal.with_headers(headers))));
+            }
+            Body::Template(body) => Bytes::from(scope.text(body, facts)),
+            Body::Content(content) => content.clone(),
+        };
+        let answer = LocalAnswer::own(reason, self.status, headers, body);
+        Ok(Flow::Answer(Box::new(answer)))
+    }
+}
