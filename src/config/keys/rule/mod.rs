@@ -1,16 +1,16 @@
 //! Rules: `rule` of a frontend, a route or a backend.
 
+mod answering;
+mod changing;
 #[cfg(test)]
 mod reference;
 mod tables;
 
-use crate::config::page::{
-    duration, fields, key as quoted_key, list, rows, string, table, template,
-};
-use crate::plan::{Action, On, Reply, ReplyBody, Rule, TargetPart};
+use crate::config::page::{duration, key as quoted_key, list, rows, string, table};
+use crate::plan::{Action, On, Rule};
 
 use super::kind::Shape;
-use super::words::{Word, Words};
+use super::words::Words;
 use super::{Keys, key};
 
 pub(in crate::config) use tables::{
@@ -24,11 +24,6 @@ const REQUEST_OR_RESPONSE: &[On] = &[On::Request, On::Response];
 const ALL: &[On] = &[On::Request, On::Response, On::After];
 
 const FIELDS: Shape = Shape::Named(&Shape::Text);
-/// The name of a field, or a part of it.
-const REMOVED: Shape = Shape::AnyOf(&[Shape::Text, Shape::Table(&NAME_PART)]);
-/// The same, or a table.
-const REFUSAL: Shape =
-    Shape::AnyOf(&[Shape::Switch, Shape::Number(200, 599), Shape::Table(&REPLY)]);
 /// A status, or `true` for the usual one.
 const STATUS: Shape = Shape::AnyOf(&[Shape::Switch, Shape::Number(200, 599)]);
 
@@ -44,316 +39,27 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             .compiled(Shape::Text, |rule| {
                 rule.when.as_ref().map(|when| string(&when.to_string()))
             }),
-        key("deny")
-            .means("Refuse, with a status from 400 to 599.")
-            .action(
-                REQUEST_OR_RESPONSE,
-                &[
-                    (
-                        "deny = 403",
-                        "Refuses: a status from 400 to 599, or `true` for 403. Reason `rule.denied`.",
-                    ),
-                    (
-                        "deny = { status, content_type, headers, body }",
-                        "The same with fields, and with a body in place of the usual text: a template in `body`, or a `file`.",
-                    ),
-                ],
-            )
-            .compiled(REFUSAL, |rule| match &rule.action {
-                Action::Deny(reply) => Some(shown_refusal(reply)),
-                _ => None,
-            }),
-        key("tarpit")
-            .means("Refuse after a while.")
-            .action(
-                REQUEST,
-                &[(
-                    "tarpit = { time, status }",
-                    "Refuses after this time, to slow a client down; `tarpit = \"10s\"` with 500. Reason `rule.tarpitted`.",
-                )],
-            )
-            .compiled(
-                Shape::AnyOf(&[Shape::Duration, Shape::Table(&TARPIT)]),
-                |rule| match &rule.action {
-                    Action::Tarpit(tarpit) => Some(TARPIT.whole().inline(tarpit)),
-                    _ => None,
-                },
-            ),
-        key("return")
-            .means("Answer in place of a server.")
-            .action(
-                REQUEST_OR_RESPONSE,
-                &[(
-                    "return = { status, content_type, headers, body }",
-                    "Answers in place of a server; `status` is 200 unless it is written. In place of `body`, a template, `file` is sent as it is. Reason `rule.returned`.",
-                )],
-            )
-            .compiled(Shape::Table(&REPLY), |rule| match &rule.action {
-                Action::Return(answer) => Some(REPLY.whole().inline(answer)),
-                _ => None,
-            }),
-        key("monitor")
-            .means("Answer whether Evenkeel serves, for a load balancer before it.")
-            .action(
-                REQUEST,
-                &[(
-                    "monitor = { path, fail }",
-                    "Answers this very path with 200, or with 503 while the condition `fail` holds; `monitor = \"/healthz\"` without one. Not logged. Reason `rule.monitor`.",
-                )],
-            )
-            .compiled(
-                Shape::AnyOf(&[Shape::Text, Shape::Table(&MONITOR)]),
-                |rule| match &rule.action {
-                    Action::Monitor(monitor) => Some(MONITOR.whole().inline(monitor)),
-                    _ => None,
-                },
-            ),
-        key("redirect")
-            .means("Send the client somewhere else.")
-            .action(
-                REQUEST,
-                &[
-                    (
-                        "redirect = { location }",
-                        "Sends the client there. Reason `rule.redirected`.",
-                    ),
-                    (
-                        "redirect = { prefix }",
-                        "The same, followed by the path and the query of the request.",
-                    ),
-                    (
-                        "redirect = { scheme }",
-                        "The same URL with another scheme.",
-                    ),
-                    (
-                        "redirect = { …, drop_query, append_slash }",
-                        "With a prefix or a scheme: without the query, and with `/` at the end.",
-                    ),
-                    (
-                        "redirect = { location, keep_query }",
-                        "With a location: the query of the request follows, after `?` or `&`.",
-                    ),
-                    (
-                        "redirect = { …, set_cookie = \"name=value\" }",
-                        "The client also sets a cookie for all paths of the host, or removes one: `clear_cookie = \"name\"`.",
-                    ),
-                ],
-            )
-            .compiled(Shape::Table(&REDIRECT), |rule| match &rule.action {
-                Action::Redirect(redirect) => Some(REDIRECT.whole().inline(redirect)),
-                _ => None,
-            }),
-        key("set_header")
-            .means("Set fields to one value.")
-            .action(
-                ALL,
-                &[(
-                    "set_header = { name = \"value\" }",
-                    "Gives the fields this value, in place of all lines that they had.",
-                )],
-            )
-            .compiled(FIELDS, |rule| match &rule.action {
-                Action::SetHeader(set) => Some(fields(set)),
-                _ => None,
-            }),
-        key("add_header")
-            .means("Add a line to fields.")
-            .action(
-                ALL,
-                &[(
-                    "add_header = { name = \"value\" }",
-                    "Adds a line to the fields.",
-                )],
-            )
-            .compiled(FIELDS, |rule| match &rule.action {
-                Action::AddHeader(added) => Some(fields(added)),
-                _ => None,
-            }),
-        key("del_header")
-            .means("Remove fields.")
-            .action(
-                ALL,
-                &[
-                    ("del_header = [\"name\"]", "Removes the fields."),
-                    (
-                        "del_header = { starts_with = \"x-\" }",
-                        "Removes the fields whose names begin so; `ends_with`, `contains` and `matches` (a regular expression) likewise. A list may have names and these.",
-                    ),
-                ],
-            )
-            .compiled(Shape::List(&REMOVED), |rule| match &rule.action {
-                Action::DelHeader(removed) => {
-                    let names = removed.names.iter();
-                    let names = names.map(|field| string(field.name.as_str()));
-                    let parts = removed.parts.iter();
-                    let parts = parts.map(|part| NAME_PART.whole().inline(part));
-                    Some(list(names.chain(parts)))
-                }
-                _ => None,
-            }),
-        key("replace_header")
-            .means("Replace the lines of a field that match a regular expression.")
-            .action(
-                ALL,
-                &[(
-                    "replace_header = { name, match, with }",
-                    "Replaces each line of the field that matches: the whole line by `with`, in which `\\\\0` to `\\\\9` are the match and its groups.",
-                )],
-            )
-            .compiled(Shape::Table(&REPLACE_FIELD), |rule| match &rule.action {
-                Action::ReplaceHeader(field) => Some(REPLACE_FIELD.whole().inline(field)),
-                _ => None,
-            }),
-        key("replace_value")
-            .means("Replace the elements of a list in a field that match a regular expression.")
-            .action(
-                ALL,
-                &[(
-                    "replace_value = { name, match, with }",
-                    "The same for each element of a list with commas, without the spaces around it.",
-                )],
-            )
-            .compiled(Shape::Table(&REPLACE_FIELD), |rule| match &rule.action {
-                Action::ReplaceValue(field) => Some(REPLACE_FIELD.whole().inline(field)),
-                _ => None,
-            }),
-        key("set_path")
-            .means("Replace the path; the query stays.")
-            .action(
-                REQUEST,
-                &[(
-                    "set_path = \"/path\"",
-                    "Replaces the path; the query stays.",
-                )],
-            )
-            .compiled(Shape::Text, |rule| set_target(rule, TargetPart::Path)),
-        key("set_pathq")
-            .means("Replace the path and the query.")
-            .action(
-                REQUEST,
-                &[(
-                    "set_pathq = \"/path?query\"",
-                    "Replaces the path and the query.",
-                )],
-            )
-            .compiled(Shape::Text, |rule| {
-                set_target(rule, TargetPart::PathAndQuery)
-            }),
-        key("set_query")
-            .means("Replace the query; the path stays.")
-            .action(
-                REQUEST,
-                &[(
-                    "set_query = \"a=b\"",
-                    "Replaces what follows the first `?`; the path stays. Without a value, an existing `?` stays and none is added.",
-                )],
-            )
-            .compiled(Shape::Text, |rule| set_target(rule, TargetPart::Query)),
-        key("set_uri")
-            .means("Replace the path and the query, and the host if the value has one.")
-            .action(
-                REQUEST,
-                &[(
-                    "set_uri = \"http://host/path?query\"",
-                    "Replaces the path and the query, and the host if the value begins with `http://` or `https://`.",
-                )],
-            )
-            .compiled(Shape::Text, |rule| set_target(rule, TargetPart::Uri)),
-        key("replace_path")
-            .means("Replace the path if it matches a regular expression; the query stays.")
-            .action(
-                REQUEST,
-                &[(
-                    "replace_path = { match, with }",
-                    "Replaces the path if it matches: the whole path by `with`. The query stays.",
-                )],
-            )
-            .compiled(Shape::Table(&REPLACE), |rule| {
-                replace_target(rule, TargetPart::Path)
-            }),
-        key("replace_pathq")
-            .means("Replace the path and the query if they match a regular expression.")
-            .action(
-                REQUEST,
-                &[(
-                    "replace_pathq = { match, with }",
-                    "The same for the path with the query.",
-                )],
-            )
-            .compiled(Shape::Table(&REPLACE), |rule| {
-                replace_target(rule, TargetPart::PathAndQuery)
-            }),
-        key("normalize_uri")
-            .means("Bring the path or the query to a normal form.")
-            .action(
-                REQUEST,
-                &[(
-                    "normalize_uri = [\"path-merge-slashes\"]",
-                    "Rewrites the path or the query, in the order of the list: see below.",
-                )],
-            )
-            .compiled(Shape::List(&Shape::Text), |rule| match &rule.action {
-                Action::NormalizeUri(normalizers) => {
-                    Some(list(normalizers.iter().map(|one| string(one.word()))))
-                }
-                _ => None,
-            }),
-        key("set_method")
-            .means("Replace the method.")
-            .action(
-                REQUEST,
-                &[(
-                    "set_method = \"POST\"",
-                    "Replaces the method. A client that asked with HEAD gets no body in any case.",
-                )],
-            )
-            .compiled(Shape::Text, |rule| match &rule.action {
-                Action::SetMethod(method) => Some(template(method)),
-                _ => None,
-            }),
-        key("set_status")
-            .means("Replace the status of an answer.")
-            .action(
-                RESPONSE,
-                &[(
-                    "set_status = 503",
-                    "Replaces the status of an answer that has content. The reason phrase becomes the usual one.",
-                )],
-            )
-            .compiled(Shape::Number(200, 599), |rule| match &rule.action {
-                Action::SetStatus(status) => Some(status.as_u16().to_string()),
-                _ => None,
-            }),
-        key("cookie_attributes")
-            .means("Write attributes of the cookies that an answer sets.")
-            .action(
-                RESPONSE,
-                &[(
-                    "cookie_attributes = { names, secure, http_only, same_site }",
-                    "Adds `Secure` and `HttpOnly` to the cookies that `Set-Cookie` sets, and replaces their `SameSite` (\"strict\", \"lax\" or \"none\"). Without `names`, to all cookies.",
-                )],
-            )
-            .compiled(Shape::Table(&COOKIE_ATTRIBUTES), |rule| {
-                match &rule.action {
-                    Action::CookieAttributes(attributes) => {
-                        Some(COOKIE_ATTRIBUTES.whole().inline(attributes))
-                    }
-                    _ => None,
-                }
-            }),
-        key("early_hint")
-            .means("Send the client these fields before the answer (103).")
-            .action(
-                REQUEST,
-                &[(
-                    "early_hint = { link = \"</a.css>; rel=preload\" }",
-                    "Sends the client an interim answer 103 with these fields; rules of one table share one. HTTP/1.0 clients get none.",
-                )],
-            )
-            .compiled(FIELDS, |rule| match &rule.action {
-                Action::EarlyHint(set) => Some(fields(set)),
-                _ => None,
-            }),
+        answering::DENY,
+        answering::TARPIT,
+        answering::RETURN,
+        answering::MONITOR,
+        answering::REDIRECT,
+        changing::SET_HEADER,
+        changing::ADD_HEADER,
+        changing::DEL_HEADER,
+        changing::REPLACE_HEADER,
+        changing::REPLACE_VALUE,
+        changing::SET_PATH,
+        changing::SET_PATHQ,
+        changing::SET_QUERY,
+        changing::SET_URI,
+        changing::REPLACE_PATH,
+        changing::REPLACE_PATHQ,
+        changing::NORMALIZE_URI,
+        changing::SET_METHOD,
+        changing::SET_STATUS,
+        changing::COOKIE_ATTRIBUTES,
+        changing::EARLY_HINT,
         key("set_var")
             .means("Variables, which later rules read as `var(txn.name)`.")
             .action(
@@ -526,28 +232,6 @@ pub(in crate::config) fn parts_of(key: &str) -> &'static [On] {
     let mut keys = RULE.keys.iter().map(|key| &key.info);
     keys.find(|info| info.name == key)
         .map_or(&[], |info| info.parts)
-}
-
-/// `deny`: the status alone if there is nothing else.
-fn shown_refusal(reply: &Reply) -> String {
-    match reply.headers.is_empty() && reply.body == ReplyBody::Usual {
-        true => reply.status.as_u16().to_string(),
-        false => REPLY.whole().inline(reply),
-    }
-}
-
-fn set_target(rule: &Rule, part: TargetPart) -> Option<String> {
-    match &rule.action {
-        Action::SetTarget(of, value) if *of == part => Some(template(value)),
-        _ => None,
-    }
-}
-
-fn replace_target(rule: &Rule, part: TargetPart) -> Option<String> {
-    match &rule.action {
-        Action::ReplaceTarget(of, replace) if *of == part => Some(REPLACE.whole().inline(replace)),
-        _ => None,
-    }
 }
 
 /// `rules`, each on a line of its own; `None`: there is none.
