@@ -43,6 +43,23 @@ impl Variables {
         }
     }
 
+    /// Keeps `text` for a later rule, under a name that no configuration can write.
+    pub fn keep(&self, variable: &Variable, text: &[u8]) {
+        let mut all = self.0.borrow_mut();
+        all.retain(|(known, _)| known != variable);
+        all.push((variable.clone(), Owned::Text(text.into())));
+    }
+
+    /// What was kept as `variable`.
+    pub fn kept(&self, variable: &Variable) -> Option<Box<[u8]>> {
+        let all = self.0.borrow();
+        let (_, owned) = all.iter().find(|(known, _)| known == variable)?;
+        match owned {
+            Owned::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// The value of `variable`. A text is copied: a rule may set the variable while it is read.
     pub(super) fn get<'a>(&self, variable: &Variable, scratch: &mut Scratch) -> Value<'a> {
         let all = self.0.borrow();

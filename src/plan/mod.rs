@@ -27,10 +27,11 @@ mod tcp_route;
 mod tls;
 
 pub use action::{
-    Action, CookieAttributes, DelHeader, Element, Field, FieldName, Frequency, LAST_COUNTER,
-    MOST_METHOD_BYTES, Monitor, NamePart, Normalizer, OnExceed, RateLimit, Redirect,
-    RedirectCookie, RedirectTo, Replace, ReplaceField, Reply, ReplyBody, SameSite, SetTag,
-    TargetPart, Tarpit, Track,
+    Action, AllowedFields, CookieAttributes, Cors, DelHeader, Element, Field, FieldName,
+    FrameOptions, Frequency, LAST_COUNTER, MOST_METHOD_BYTES, Monitor, NamePart, Normalizer,
+    OnExceed, Origin, Origins, RateLimit, Redirect, RedirectCookie, RedirectTo, ReferrerPolicy,
+    Replace, ReplaceField, Reply, ReplyBody, SameSite, SecurityHeaders, SetTag, TargetPart, Tarpit,
+    Track,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

@@ -14,6 +14,7 @@ mod binds;
 mod cli;
 mod compression;
 mod connections;
+mod cors;
 mod deadlines;
 mod descriptors;
 mod endings;

@@ -77,7 +77,9 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::Track(_)
             | Action::ScIncGpc(_)
             | Action::ScSetGpt(_)
-            | Action::RateLimit(_) => {}
+            | Action::RateLimit(_)
+            | Action::Cors(_)
+            | Action::SecurityHeaders(_) => {}
         }
     }
 }

@@ -33,6 +33,7 @@
 mod backend;
 mod bind;
 mod compression;
+mod cors;
 mod forwarding;
 mod frontend;
 mod health;
@@ -56,6 +57,7 @@ mod words;
 
 pub(super) use backend::BACKEND;
 pub(super) use bind::BIND;
+pub(super) use cors::{CORS, SECURITY_HEADERS};
 pub(super) use forwarding::is_of_the_protocol;
 pub(super) use frontend::FRONTEND;
 pub(super) use health::HEALTH;

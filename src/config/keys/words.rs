@@ -6,8 +6,9 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::log::{Facility, SyslogFormat};
 use crate::plan::{
-    Balance, ClientCertificate, ClientField, HeaderCase, Initial, LogFormat, LogLevel, Mode,
-    Normalizer, OddNames, On, OnExceed, Protocol, ProxyVersion, SameSite,
+    Balance, ClientCertificate, ClientField, FrameOptions, HeaderCase, Initial, LogFormat,
+    LogLevel, Mode, Normalizer, OddNames, On, OnExceed, Protocol, ProxyVersion, ReferrerPolicy,
+    SameSite,
 };
 
 /// A value that is written as a word.
@@ -126,6 +127,28 @@ impl Words for On {
         ("after", Self::After),
     ];
     const ALSO: &'static [(&'static str, &'static str)] = &[("log", "after")];
+}
+
+impl Words for FrameOptions {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("deny", Self::Deny),
+        ("same-origin", Self::SameOrigin),
+        ("off", Self::Off),
+    ];
+    const ALSO: &'static [(&'static str, &'static str)] = &[("sameorigin", "same-origin")];
+}
+
+impl Words for ReferrerPolicy {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("no-referrer", Self::NoReferrer),
+        ("same-origin", Self::SameOrigin),
+        ("strict-origin", Self::StrictOrigin),
+        (
+            "strict-origin-when-cross-origin",
+            Self::StrictOriginWhenCrossOrigin,
+        ),
+        ("off", Self::Off),
+    ];
 }
 
 impl Words for OnExceed {

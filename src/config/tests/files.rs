@@ -51,6 +51,8 @@ rule = [
     { when = 'path == "/robots.txt"', return = { headers = { cache-control = 'max-age=3600', content-type = 'text/plain' }, body = "User-agent: *\nDisallow: /\n" } },
     { when = 'req.hdr(host) == "old.example.com"', redirect = { prefix = 'https://www.example.com' } },
     { track = { table = 'clients', key = 'src' } },
+    { when = 'path starts_with "/v1/"', cors = { origins = 'https://app.example.com', headers = 'content-type', expose = 'x-total-count' } },
+    { on = 'after', security_headers = true },
 ]
 
 [[frontend.web.route]]

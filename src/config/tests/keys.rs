@@ -273,6 +273,12 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule", "tarpit", "'1s'"),
     ("frontend.NAME.rule", "monitor", "'/b'"),
     ("frontend.NAME.rule", "set_log_level", "'silent'"),
+    ("frontend.NAME.rule", "cors", "{ origins = '*' }"),
+    (
+        "frontend.NAME.rule",
+        "security_headers",
+        "true\non = 'after'",
+    ),
     ("frontend.NAME.route.rule", "on", "'response'"),
     ("frontend.NAME.route.rule", "when", "'ssl_fc'"),
     ("frontend.NAME.route.rule", "deny", "404"),
@@ -288,6 +294,12 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route.rule", "set_path", "'/b'"),
     ("frontend.NAME.route.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("frontend.NAME.route.rule", "pause", "'1s'"),
+    ("frontend.NAME.route.rule", "cors", "{ origins = '*' }"),
+    (
+        "frontend.NAME.route.rule",
+        "security_headers",
+        "true\non = 'after'",
+    ),
     ("backend.NAME.rule", "on", "'response'"),
     ("backend.NAME.rule", "when", "'ssl_fc'"),
     ("backend.NAME.rule", "deny", "404"),
@@ -299,6 +311,12 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.rule", "set_path", "'/b'"),
     ("backend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("backend.NAME.rule", "pause", "'1s'"),
+    ("backend.NAME.rule", "cors", "{ origins = '*' }"),
+    (
+        "backend.NAME.rule",
+        "security_headers",
+        "true\non = 'after'",
+    ),
     ("backend.NAME.rule", "use_server", "'10.0.0.1:80'"),
     ("table.NAME", "key", "'string(64)'"),
     ("table.NAME", "size", "7"),
@@ -401,6 +419,29 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.cookie_attributes", "secure", "true"),
     ("frontend.NAME.rule.cookie_attributes", "http_only", "false"),
     ("frontend.NAME.rule.cookie_attributes", "same_site", "'lax'"),
+    ("frontend.NAME.rule.cors", "origins", "'https://b.example'"),
+    ("frontend.NAME.rule.cors", "methods", "'PUT'"),
+    ("frontend.NAME.rule.cors", "headers", "'x-b'"),
+    ("frontend.NAME.rule.cors", "expose", "'x-b'"),
+    ("frontend.NAME.rule.cors", "credentials", "true"),
+    ("frontend.NAME.rule.cors", "max_age", "'1s'"),
+    ("frontend.NAME.rule.security_headers", "hsts", "'off'"),
+    (
+        "frontend.NAME.rule.security_headers",
+        "hsts_subdomains",
+        "true",
+    ),
+    ("frontend.NAME.rule.security_headers", "nosniff", "false"),
+    (
+        "frontend.NAME.rule.security_headers",
+        "frame_options",
+        "'deny'",
+    ),
+    (
+        "frontend.NAME.rule.security_headers",
+        "referrer_policy",
+        "'off'",
+    ),
 ];
 
 /// Keys that other tests cover.
@@ -557,6 +598,16 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "key = 'ip'\nsize = 10\nstore = 'conn_cnt'",
         ),
         ("", "[table.u]", "key = 'ip'\nsize = 10"),
+        (
+            "frontend.NAME.rule.cors",
+            "[[frontend.web.rule]]\n[frontend.web.rule.cors]",
+            "origins = 'https://a.example'",
+        ),
+        (
+            "frontend.NAME.rule.security_headers",
+            "[[frontend.web.rule]]\non = 'after'\n[frontend.web.rule.security_headers]",
+            "",
+        ),
         (
             "frontend.NAME.passthrough",
             "[[frontend.secured.passthrough]]",

@@ -328,6 +328,10 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ unset_var = ['txn.a', 'sess.b_2'] }",
         "{ set_var = { 'txn.a' = 'path,lower', 'sess.b_2' = 'int(3)', 'req.c' = 'src' } }",
         "{ pause = '1500ms' }",
+        "{ cors = { origins = '*', headers = '*', max_age = '0s' } }",
+        "{ cors = { origins = ['https://*.a.example:8443', 'http://[::1]'], methods = ['PUT'], headers = ['X-A'], expose = ['X-B', 'x-c'], credentials = true } }",
+        "{ on = 'response', security_headers = true }",
+        "{ on = 'after', security_headers = { hsts = 'off', nosniff = false, frame_options = 'off', referrer_policy = 'no-referrer' } }",
     ];
     let rules = |texts: Vec<&'static str>| {
         let text = format!(

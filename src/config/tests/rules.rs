@@ -264,3 +264,41 @@ fn among_lists_backends_for_a_template_alone() {
     assert!(said.contains("backend `ap` is not defined"), "{said}");
     assert!(said.contains("did you mean `app`?"), "{said}");
 }
+
+#[test]
+fn a_cors_rule_that_would_be_open_or_cannot_work_is_refused() {
+    for (rule, said) in [
+        (
+            "cors = { origins = '*', credentials = true }",
+            "every page of the internet could read answers with the cookies of its visitor",
+        ),
+        ("cors = { methods = 'PUT' }", "this `cors` allows no origin"),
+        (
+            "cors = { origins = 'app.example.com' }",
+            "`origins = \"app.example.com\"` is not an origin",
+        ),
+        (
+            "cors = { origins = 'https://app.example.com/' }",
+            "is not an origin: it needs a scheme and a host, and has no path",
+        ),
+        (
+            "cors = { origins = '*', headers = 'x y' }",
+            "is not a valid field name",
+        ),
+        (
+            "cors = { origin = '*' }",
+            "unknown key `origin` in `[frontend.web.rule.cors]`",
+        ),
+        (
+            "on = 'response', cors = { origins = '*' }",
+            "`cors` cannot run with `on = \"response\"`",
+        ),
+        (
+            "security_headers = true",
+            "`security_headers` cannot run with `on = \"request\"`",
+        ),
+    ] {
+        let found = refused(rule);
+        assert!(found.contains(said), "{rule}\n{found}");
+    }
+}

@@ -2,11 +2,13 @@
 
 mod answer;
 mod cookie;
+mod cors;
 mod field;
 mod hold;
 mod rate_limit;
 mod redirect;
 mod replace;
+mod security_headers;
 mod target;
 mod track;
 
@@ -19,11 +21,13 @@ use crate::plan::expr::{Expr, Template, Variable};
 
 pub use answer::{Reply, ReplyBody};
 pub use cookie::{CookieAttributes, SameSite};
+pub use cors::{AllowedFields, Cors, Origin, Origins};
 pub use field::{DelHeader, Field, FieldName, NamePart};
 pub use hold::{Monitor, Tarpit};
 pub use rate_limit::{Frequency, OnExceed, RateLimit};
 pub use redirect::{Redirect, RedirectCookie, RedirectTo};
 pub use replace::{Replace, ReplaceField};
+pub use security_headers::{FrameOptions, ReferrerPolicy, SecurityHeaders};
 pub use target::{Normalizer, TargetPart};
 pub use track::{Element, LAST_COUNTER, SetTag, Track};
 
@@ -85,6 +89,10 @@ pub enum Action {
     ScSetGpt(Box<SetTag>),
     /// Bounds the requests of each key in a time.
     RateLimit(Box<RateLimit>),
+    /// Answers preflights, and says which pages of other origins may read answers.
+    Cors(Box<Cors>),
+    /// Adds the fields that a security review asks for.
+    SecurityHeaders(SecurityHeaders),
 }
 
 impl Action {
@@ -124,6 +132,8 @@ impl Action {
             Self::ScIncGpc(_) => "sc_inc_gpc",
             Self::ScSetGpt(_) => "sc_set_gpt",
             Self::RateLimit(_) => "rate_limit",
+            Self::Cors(_) => "cors",
+            Self::SecurityHeaders(_) => "security_headers",
         }
     }
 
@@ -176,7 +186,9 @@ impl Action {
             | Self::CookieAttributes(_)
             | Self::UnsetVar(_)
             | Self::Pause(_)
-            | Self::UseServer(_) => {}
+            | Self::UseServer(_)
+            | Self::Cors(_)
+            | Self::SecurityHeaders(_) => {}
         }
     }
 

@@ -137,10 +137,14 @@ impl Pipeline {
             let rules = rules.iter().filter(move |rule| rule.on == on);
             rules.map(Rule::compile)
         };
+        let after = rules.iter().filter_map(|rule| match rule.on {
+            On::After => Some(Rule::compile(rule)),
+            _ => Action::compile_for_answers(&rule.action).map(Rule::always),
+        });
         Self {
             request: first.into_iter().chain(on(On::Request)).collect(),
             response: on(On::Response).collect(),
-            after: on(On::After).collect(),
+            after: after.collect(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod cookie;
+mod cors;
 mod rate_limit;
 mod replace;
 mod track;
@@ -166,6 +167,8 @@ fn action(
             .map(Action::CookieAttributes),
         "set_var" => variables(setting, known, report).map(Action::SetVar),
         "unset_var" => variable_names(setting, known, report).map(Action::UnsetVar),
+        "cors" => cors::cors(section, report).map(Box::new).map(Action::Cors),
+        "security_headers" => cors::security_headers(section, report).map(Action::SecurityHeaders),
         "use_server" => setting
             .text(report)
             .and_then(|text| server_name(text, setting, report))

@@ -9,6 +9,7 @@ mod tables;
 use crate::config::page::{duration, key as quoted_key, list, rows, string, table};
 use crate::plan::{Action, On, Rule};
 
+use super::cors::{CORS, SECURITY_HEADERS};
 use super::kind::Shape;
 use super::words::Words;
 use super::{Keys, key};
@@ -131,6 +132,35 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                 Action::UseServer(name) => Some(string(name)),
                 _ => None,
             }),
+        key("cors")
+            .means("Which pages of other origins may read answers.")
+            .action(
+                REQUEST,
+                &[(
+                    "cors = { origins, methods, headers, expose, credentials, max_age }",
+                    "Answers preflights, and lets pages of these origins read answers: see below.",
+                )],
+            )
+            .compiled(Shape::Table(&CORS), |rule| match &rule.action {
+                Action::Cors(cors) => Some(CORS.whole().inline(cors)),
+                _ => None,
+            }),
+        key("security_headers")
+            .means("Add the fields that a security review asks for: true, or a table.")
+            .action(
+                RESPONSE,
+                &[(
+                    "security_headers = true",
+                    "Adds `strict-transport-security` (TLS), `x-content-type-options`, `x-frame-options` and `referrer-policy` unless the answer has them; a table chooses.",
+                )],
+            )
+            .compiled(
+                Shape::AnyOf(&[Shape::Switch, Shape::Table(&SECURITY_HEADERS)]),
+                |rule| match &rule.action {
+                    Action::SecurityHeaders(fields) => Some(SECURITY_HEADERS.whole().inline(fields)),
+                    _ => None,
+                },
+            ),
         key("track")
             .means("Count the exchange in an entry of a table.")
             .also("track_sc track_sc0 track_sc1 track_sc2")

@@ -6,6 +6,7 @@
 
 mod add_header;
 mod cookie_attributes;
+mod cors;
 mod del_header;
 mod deny;
 mod early_hint;
@@ -24,6 +25,7 @@ mod require_certificate;
 mod returned;
 mod sc_inc_gpc;
 mod sc_set_gpt;
+mod security_headers;
 mod set_header;
 mod set_log_level;
 mod set_method;
@@ -48,6 +50,7 @@ use super::encode::Invalid;
 
 use add_header::AddHeader;
 use cookie_attributes::CookieAttributes;
+use cors::{Cors, CorsFields};
 use del_header::DelHeader;
 use deny::Deny;
 use early_hint::EarlyHint;
@@ -62,6 +65,7 @@ pub(super) use require_certificate::RequireCertificate;
 use returned::Return;
 use sc_inc_gpc::ScIncGpc;
 use sc_set_gpt::ScSetGpt;
+use security_headers::SecurityHeaders;
 use set_header::SetHeader;
 use set_log_level::SetLogLevel;
 use set_method::SetMethod;
@@ -105,6 +109,9 @@ pub(super) enum Action {
     ScIncGpc(ScIncGpc),
     ScSetGpt(Box<ScSetGpt>),
     RateLimit(Box<RateLimit>),
+    Cors(Box<Cors>),
+    CorsFields(Box<CorsFields>),
+    SecurityHeaders(SecurityHeaders),
 }
 
 /// `$call` for the action in `$self`, whichever it is.
@@ -137,6 +144,9 @@ macro_rules! of_each {
             Action::ScIncGpc($action) => $call,
             Action::ScSetGpt($action) => $call,
             Action::RateLimit($action) => $call,
+            Action::Cors($action) => $call,
+            Action::CorsFields($action) => $call,
+            Action::SecurityHeaders($action) => $call,
         }
     };
 }
@@ -205,6 +215,18 @@ impl Action {
             plan::Action::ScIncGpc(element) => Self::ScIncGpc(ScIncGpc(*element)),
             plan::Action::ScSetGpt(tag) => Self::ScSetGpt(Box::new(ScSetGpt::compile(tag))),
             plan::Action::RateLimit(limit) => Self::RateLimit(Box::new(RateLimit::compile(limit))),
+            plan::Action::Cors(cors) => Self::Cors(Box::new(Cors::compile(cors))),
+            plan::Action::SecurityHeaders(fields) => {
+                Self::SecurityHeaders(SecurityHeaders::compile(fields))
+            }
+        }
+    }
+
+    /// The part for answers of an action on requests; `None`: it has none.
+    pub(super) fn compile_for_answers(action: &plan::Action) -> Option<Self> {
+        match action {
+            plan::Action::Cors(cors) => Some(Self::CorsFields(Box::new(CorsFields::compile(cors)))),
+            _ => None,
         }
     }
 
