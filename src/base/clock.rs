@@ -50,12 +50,32 @@ impl Anchor {
 /// A time so far away that it never comes, for deadlines that are switched off.
 pub const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
-/// The CPU time of this thread. Elapsed time says little about the cost of something while other
-/// threads run.
+/// Checks that `work` of 32 times as much costs about 32 times as much, by the CPU time of this
+/// thread; `work` prepares something of a size and returns what is to be measured.
+///
+/// 1,024 times as much is what it costs when each part is compared with each. The limit lies between
+/// the two, more than five times from either, and the least of three runs counts: caches, page
+/// faults and neighbours make a single run two to three times as expensive.
 #[cfg(test)]
-pub(crate) fn computed() -> Duration {
-    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
+#[track_caller]
+pub(crate) fn assert_linear<R, W: FnOnce() -> R>(work: impl Fn(usize) -> W) {
+    let spent = || {
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
+    };
+    let cost = |size| {
+        let run = |()| {
+            let work = work(size);
+            let before = spent();
+            let result = work();
+            let cost = spent() - before;
+            drop(result);
+            cost
+        };
+        [(); 3].map(run).into_iter().min().expect("three runs")
+    };
+    let (few, many) = (cost(500), cost(16_000));
+    assert!(many < few * 181, "{few:?}, {many:?}");
 }
 
 /// The present moment, on a clock that never goes back. Within [`in_one_turn`] it does not go on.
