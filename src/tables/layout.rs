@@ -13,6 +13,9 @@ pub(super) struct Layout {
     columns: Vec<Column>,
     /// The words of an entry.
     words: usize,
+    /// Whether `conn_cur` is kept. It has no words: it is the number of those that track the entry, and
+    /// right also when a reload adds it while exchanges are open.
+    has_conn_cur: bool,
 }
 
 /// The elements of one kind of data.
@@ -47,6 +50,10 @@ impl Layout {
     pub(super) fn of(store: &[Stored]) -> Self {
         let mut layout = Self::default();
         for stored in store {
+            if stored.data == Data::ConnCur {
+                layout.has_conn_cur = true;
+                continue;
+            }
             let period = match stored.data.kind().is_rate() {
                 true => milliseconds(stored.period).max(1),
                 false => 0,
@@ -66,8 +73,8 @@ impl Layout {
     /// The layout of one number.
     pub(super) fn number() -> Self {
         Self {
-            columns: Vec::new(),
             words: 1,
+            ..Self::default()
         }
     }
 
@@ -76,7 +83,15 @@ impl Layout {
         self.words
     }
 
-    /// Where the element `index` of `data` is; `None`: it is not kept.
+    /// Whether `data` is kept.
+    pub(super) fn has(&self, data: Data) -> bool {
+        match data {
+            Data::ConnCur => self.has_conn_cur,
+            _ => self.place(data, 0).is_some(),
+        }
+    }
+
+    /// Where the element `index` of `data` is; `None`: it is not kept, or has no words.
     pub(super) fn place(&self, data: Data, index: usize) -> Option<Place> {
         let own = self.own_place(data, index);
         own.or_else(|| {
@@ -108,7 +123,7 @@ impl Layout {
 
     /// Whether an entry of `self` is one of `other`.
     pub(super) fn is(&self, other: &Self) -> bool {
-        self.columns == other.columns
+        self.columns == other.columns && self.has_conn_cur == other.has_conn_cur
     }
 }
 

@@ -86,6 +86,9 @@ impl Rate {
     /// Decides on a request of a key whose requests so far take until `until`, and moves that on if
     /// the request passes. `Ok`: it passes after this time. `Err`: it would after this time.
     pub(super) fn decide(self, until: &mut u64, now: u64) -> Result<u64, u64> {
+        // A reload may have loosened the rate: a key is never further ahead than this rate alone would
+        // have brought it.
+        *until = (*until).min(now.saturating_add(self.longest()));
         let next = (*until).max(now).saturating_add(self.interval);
         let over = (next - now).saturating_sub(self.burst);
         if over > self.wait {
@@ -95,10 +98,14 @@ impl Rate {
         Ok(over)
     }
 
+    /// How far ahead the time of a key is at most.
+    fn longest(self) -> u64 {
+        self.burst.saturating_add(self.wait)
+    }
+
     /// After this time in milliseconds without a request, a key is as a new one.
     fn forgets_after(self) -> u64 {
-        let longest = self.burst.saturating_add(self.wait);
-        (longest / 1_000_000).saturating_add(1)
+        (self.longest() / 1_000_000).saturating_add(1)
     }
 }
 
@@ -361,6 +368,32 @@ mod tests {
         let limiter = Limiter::new(&plan, now);
         assert!(ask(&plan, &limiter, "2001:db8::1"));
         assert!(ask(&plan, &limiter, "2001:db8::ffff:1"));
+    }
+
+    #[test]
+    fn a_busy_key_is_not_refused_by_the_rate_of_before_a_reload() {
+        let now = clock::now();
+        let strict = limit(1, 5, OnExceed::Deny);
+        let limiter = Limiter::new(&strict, now);
+        for _ in 0..5 {
+            assert_eq!(ask(&limiter, &strict, "a", now), Verdict::Passes);
+        }
+        assert_eq!(
+            ask(&limiter, &strict, "a", now),
+            Verdict::Refused(ms(10_000))
+        );
+        // Ten times the rate, and the key has no more to wait for than one of its requests.
+        let loose = limit(100, 5, OnExceed::Deny);
+        assert_eq!(ask(&limiter, &loose, "a", now), Verdict::Refused(ms(100)));
+        assert_eq!(ask(&limiter, &loose, "a", now + ms(100)), Verdict::Passes);
+        // The same where requests no longer wait.
+        let delayed = limit(10, 1, OnExceed::Delay);
+        let limiter = Limiter::new(&delayed, now);
+        for _ in 0..11 {
+            ask(&limiter, &delayed, "a", now);
+        }
+        let denied = limit(10, 1, OnExceed::Deny);
+        assert_eq!(ask(&limiter, &denied, "a", now), Verdict::Refused(ms(1000)));
     }
 
     #[test]

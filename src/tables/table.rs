@@ -286,7 +286,7 @@ impl Entry<'_> {
 
     /// Whether the table keeps `data`.
     pub(super) fn has(&self, data: Data) -> bool {
-        self.shard.layout.place(data, 0).is_some()
+        self.shard.layout.has(data)
     }
 
     /// Counts `events` in the element `index` of `data`, if the table keeps it.
@@ -321,6 +321,10 @@ impl Entry<'_> {
             })
         };
         match reading {
+            Reading::Data(Data::ConnCur) => {
+                let has_it = self.has(Data::ConnCur);
+                has_it.then(|| (*self.trackers()).into())
+            }
             Reading::Data(data) => number(data),
             Reading::Kilobytes(data) => number(data).map(|bytes| bytes >> 10),
             Reading::Trackers => Some((*self.trackers()).into()),

@@ -12,6 +12,7 @@ use crate::plan::{self, Data, KeyType, Reading, Stored, WhenFull};
 
 const HITS: Reading = Reading::Data(Data::Gpc0);
 const RATE: Reading = Reading::Data(Data::HttpReqRate);
+const OPEN: Reading = Reading::Data(Data::ConnCur);
 
 fn stored(data: Data, count: u8, period_ms: u64) -> Stored {
     Stored {
@@ -222,7 +223,7 @@ fn another_configuration_keeps_what_both_have() {
     assert_eq!(bench.hits(), [3, 2]);
     assert_eq!(bench.read(1, RATE), Some(3));
     assert_eq!(bench.read(1, Reading::Data(Data::HttpErrRate)), Some(0));
-    assert_eq!(bench.read(1, Reading::Data(Data::ConnCur)), None);
+    assert_eq!(bench.read(1, OPEN), None);
     // Entries go as new keys come, until the table has its new size.
     bench.release(&tracked);
     bench.hit(3);
@@ -231,6 +232,29 @@ fn another_configuration_keeps_what_both_have() {
     after.store[1].period = Duration::from_millis(200);
     bench.table.adapt(&after);
     assert_eq!(bench.read(3, RATE), Some(0));
+}
+
+#[test]
+fn exchanges_that_are_open_when_a_reload_adds_conn_cur_are_counted_in_it() {
+    let with = plan(10);
+    let mut without = plan(10);
+    without.store.retain(|stored| stored.data != Data::ConnCur);
+    let bench = Bench::of(&without);
+    let first = bench.track(1).expect("room");
+    bench.table.adapt(&with);
+    let second = bench.track(1).expect("room");
+    assert_eq!(bench.read(1, OPEN), Some(2));
+    bench.release(&first);
+    assert_eq!(bench.read(1, OPEN), Some(1));
+    // Removed, and added again, while one is open.
+    bench.table.adapt(&without);
+    assert_eq!(bench.read(1, OPEN), None);
+    bench.table.adapt(&with);
+    let third = bench.track(1).expect("room");
+    assert_eq!(bench.read(1, OPEN), Some(2));
+    bench.release(&second);
+    bench.release(&third);
+    assert_eq!(bench.read(1, OPEN), Some(0));
 }
 
 #[test]

@@ -62,7 +62,6 @@ impl Tracked {
         };
         let handle = live.track(key.bytes(), clock::now(), |entry| {
             for data in [
-                Data::ConnCur,
                 Data::ConnCnt,
                 Data::ConnRate,
                 Data::HttpReqCnt,
@@ -179,9 +178,6 @@ impl Drop for Tracked {
 }
 
 fn release(entry: &mut Entry<'_>) {
-    entry.change(Data::ConnCur, 0, |number| {
-        *number = number.saturating_sub(1);
-    });
     let trackers = entry.trackers();
     *trackers = trackers.saturating_sub(1);
     entry.touch();

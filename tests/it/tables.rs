@@ -250,6 +250,42 @@ fn requests_over_the_limit_wait_for_their_turn() {
 }
 
 #[test]
+fn a_busy_client_did_not_profit_from_a_reload_that_loosened_its_limit() {
+    let origin = Origin::answering(OK);
+    let proxy = limited(&origin, "rate = '1/1h'").start_paused();
+    assert_eq!([ask(&proxy, "/", "a"), ask(&proxy, "/", "a")], [200, 429]);
+    proxy.apply(&limited(&origin, "rate = '1/10s'"));
+    assert_eq!(ask(&proxy, "/", "a"), 429);
+    proxy.advance(Duration::from_secs(10));
+    assert_eq!([ask(&proxy, "/", "a"), ask(&proxy, "/", "a")], [200, 429]);
+}
+
+#[test]
+fn a_reload_that_adds_conn_cur_did_not_count_exchanges_that_were_open() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = tracking(&origin, "'conn_cnt'", "sc_conn_cnt(0)").start();
+    let mut clients: Vec<Client> = (0..2).map(|_| proxy.client()).collect();
+    clients[0].send("GET / HTTP/1.1\r\nhost: test\r\nx-name: a\r\n\r\n");
+    origin.wait_for_requests(1);
+    proxy.apply(&tracking(
+        &origin,
+        "'conn_cnt', 'conn_cur'",
+        "sc_conn_cur(0)",
+    ));
+    clients[1].send("GET / HTTP/1.1\r\nhost: test\r\nx-name: a\r\n\r\n");
+    origin.wait_for_requests(2);
+    assert_eq!(seen(&origin), "2");
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 200);
+    }
+    proxy.wait_for_lines(2);
+    ask(&proxy, "/", "a");
+    assert_eq!(seen(&origin), "1");
+}
+
+#[test]
 fn a_reload_keeps_what_a_limit_has_counted() {
     let origin = Origin::answering(OK);
     let proxy = limited(&origin, "rate = '1/1h'").start();
