@@ -247,13 +247,20 @@ impl Coming {
 
     /// The code with which the body is cut; its end must not have been announced.
     #[track_caller]
-    pub(crate) fn cut_with(mut self) -> Reason {
+    pub(crate) fn cut_with(self) -> Reason {
+        self.cut_after().1
+    }
+
+    /// The same, and the bytes of the body that came before.
+    #[track_caller]
+    pub(crate) fn cut_after(mut self) -> (Vec<u8>, Reason) {
+        let mut bytes = Vec::new();
         loop {
             match self.piece() {
-                Some(Ok(_)) => {}
+                Some(Ok(piece)) => bytes.extend_from_slice(&piece),
                 Some(Err(error)) => {
                     assert!(error.is_reset() && error.is_remote(), "{error:?}");
-                    return error.reason().expect("RST_STREAM has a code");
+                    return (bytes, error.reason().expect("RST_STREAM has a code"));
                 }
                 None => unreachable!("it looks whole"),
             }

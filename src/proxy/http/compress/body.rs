@@ -1,8 +1,8 @@
 //! A server's body on its way to the client, compressed.
 //!
 //! What is compressed goes out when a piece is full, and whenever the server has no more for now: a
-//! client waits for no byte that the server has sent, so event streams work. An early end of the
-//! server's body is one of this body, before its end could be written.
+//! client waits for no byte that the server has sent, so event streams work. If the server's body ends
+//! early, this one does too: the client gets what came before, and then no end.
 //!
 //! The exchange ends with the last compressed byte, not with the last one of the server.
 
@@ -43,6 +43,8 @@ pub(in crate::proxy::http) struct CompressedBody {
     output: Box<[u8; PIECE_BYTES]>,
     filled: usize,
     trailers: Option<HeaderMap>,
+    /// The server's body ended early: so does this one, once the client has what came before.
+    broken: Option<BodyError>,
 }
 
 /// What comes next.
@@ -52,7 +54,7 @@ enum Stage {
     Flushed,
     /// More of the server; some of it before this may be in the encoder.
     Unflushed,
-    /// The server has no more for now: what is in the encoder goes out.
+    /// The server has no more, for now or at all: what is in the encoder goes out.
     Flushing,
     /// The end of the compressed bytes.
     Finishing,
@@ -78,6 +80,7 @@ impl CompressedBody {
             output: Box::new([0; PIECE_BYTES]),
             filled: 0,
             trailers: None,
+            broken: None,
         }
     }
 
@@ -125,11 +128,18 @@ impl CompressedBody {
                 turn::spend(cx, STEPS);
                 self.compress().map_err(broken)?;
             }
+            Stage::Flushed if self.broken.is_some() => {
+                return Poll::Ready(self.broken.take().map_or(Ok(None), Err));
+            }
             Stage::Flushed | Stage::Unflushed => match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Pending if self.stage == Stage::Flushed => return Poll::Pending,
                 Poll::Pending => self.stage = Stage::Flushing,
                 Poll::Ready(None) => self.stage = Stage::Finishing,
-                Poll::Ready(Some(frame)) => match frame?.into_data() {
+                Poll::Ready(Some(Err(error))) => {
+                    self.broken = Some(error);
+                    self.stage = Stage::Flushing;
+                }
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => self.input = data,
                     Err(frame) => {
                         self.trailers = frame.into_trailers().ok();
