@@ -21,4 +21,5 @@ pub mod proxy_protocol;
 pub mod query;
 pub mod readings;
 pub(crate) mod target;
+pub mod trailers;
 pub mod websocket;

@@ -262,6 +262,72 @@ fn trailers_say_no_more_than_a_head_may() {
     }
 }
 
+/// Fields that a recipient would read as a part of the head.
+const OF_HEADS: [&str; 8] = [
+    "content-encoding",
+    "content_encoding",
+    "content-type",
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "cache-control",
+    "if-match",
+];
+
+#[test]
+fn a_server_that_merges_trailers_did_not_read_its_request_by_them() {
+    let names = [&OF_HEADS[..], &["x-sum", "content-digest"]].concat();
+    let kept = |name: &str| matches!(name, "x-sum" | "content-digest");
+    let by_http2 = trailers_seen("", &names);
+    assert_eq!(by_http2.len(), 2);
+    for trailers in by_http2 {
+        assert_eq!(trailers.len(), 2);
+        assert!(trailers.keys().all(|name| kept(name.as_str())));
+    }
+    let origin = Origin::answering(OK);
+    let proxy = Setup::of(&[&origin]).start();
+    let lines: String = names.iter().map(|name| format!("{name}: 6\r\n")).collect();
+    proxy.ask(format!(
+        "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{lines}\r\n"
+    ));
+    let trailers = origin.request().trailers;
+    assert_eq!(trailers.len(), 2, "{trailers:?}");
+    assert!(trailers.iter().all(|(name, _)| kept(name)));
+}
+
+#[test]
+fn a_client_that_merges_trailers_did_not_read_its_answer_by_them() {
+    let names = [&OF_HEADS[..], &["x-sum"]].concat();
+    let lines: String = names.iter().map(|name| format!("{name}: 6\r\n")).collect();
+    let by_http1 = Origin::answering(format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{lines}\r\n"
+    ));
+    let by_http2 = Good::answering(move |_| {
+        let named = |name: &&str| {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            (name, HeaderValue::from_static("6"))
+        };
+        Reply {
+            trailers: Some(names.iter().map(named).collect()),
+            ..Reply::of("hi")
+        }
+    });
+    for setup in [
+        Setup::of(&[&by_http1]),
+        Setup::at([by_http2.address()]).backend("protocol = 'h2'"),
+    ] {
+        let proxy = setup.start();
+        let answer =
+            proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nte: trailers\r\nconnection: te\r\n\r\n");
+        assert_eq!(answer.trailers, [("x-sum".to_owned(), "6".to_owned())]);
+        let mut client = Http2::connect(proxy.address());
+        let request = client.request("GET", "/").header("te", "trailers");
+        let trailers = client.ask(request).answer().trailers.expect("trailers");
+        let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-sum"]);
+    }
+}
+
 #[test]
 fn a_server_sees_a_request_aborted_whose_trailers_are_refused() {
     let origin = Origin::silent();

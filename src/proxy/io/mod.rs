@@ -43,7 +43,7 @@ pub use listener::{ContinueGate, Listener};
 pub use logged_line::logged_line;
 pub use parting::reset_when_taken;
 pub use progress_probe::ProgressProbe;
-pub use pump::{Pump, Stopped, presentable};
+pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
 pub use replay_buffer::KeptBodies;

@@ -9,27 +9,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::SendStream;
-use http::{HeaderMap, HeaderName, header};
 use http_body::Body;
+
+use crate::wire::trailers::presentable;
 
 use super::tracked_socket::SocketTracker;
 
 /// The room that is reserved at a time: one frame of the size that every peer accepts.
 const ROOM_BYTES: usize = 16 << 10;
-
-/// Fields that are not allowed in HTTP/2 trailers: those of a connection (RFC 9113 §8.2.2), and
-/// those that must not be in trailers (RFC 9110 §6.5.1).
-const NOT_IN_TRAILERS: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    header::CONTENT_LENGTH,
-    header::HOST,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
 
 /// Sends `body` on a stream whose head has been sent without END_STREAM.
 pub struct Pump<B> {
@@ -210,6 +197,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
                     return Poll::Ready(Ok(()));
                 };
                 self.stage = Stage::Over;
+                // h2 would refuse some of these fields, and the whole body with them.
                 let sent = self.stream.send_trailers(presentable(trailers));
                 Poll::Ready(sent.map_err(Stopped::Connection))
             }
@@ -266,15 +254,6 @@ fn stopped_by<E>(reset: Result<h2::Reason, h2::Error>) -> Stopped<E> {
     }
 }
 
-/// Removes fields that trailers must not contain: h2 would refuse them, and the whole body with
-/// them.
-pub fn presentable(mut trailers: HeaderMap) -> HeaderMap {
-    for name in NOT_IN_TRAILERS {
-        trailers.remove(name);
-    }
-    trailers
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::collections::VecDeque;
@@ -282,7 +261,7 @@ pub(super) mod tests {
     use std::future::poll_fn;
 
     use h2::{Reason, RecvStream, client, server};
-    use http::{HeaderValue, Request};
+    use http::{HeaderMap, HeaderValue, Request};
     use http_body::{Frame, SizeHint};
     use http_body_util::BodyExt;
     use tokio::io::duplex;
@@ -407,7 +386,7 @@ pub(super) mod tests {
             let (sending, received, _respond, _response) = stream().await;
             let mut trailers = HeaderMap::new();
             trailers.insert("grpc-status", HeaderValue::from_static("0"));
-            for name in NOT_IN_TRAILERS {
+            for name in ["connection", "content-length", "host", "content_type"] {
                 trailers.insert(name, HeaderValue::from_static("x"));
             }
             let frames = [data(3), Frame::trailers(trailers)];

@@ -11,11 +11,11 @@ use hyper::ext::ReasonPhrase;
 use crate::plan::HeaderCase;
 use crate::proxy::http::body::ResponseBody;
 use crate::proxy::http::upgrade::OpenTunnel;
-use crate::proxy::io::presentable;
 use crate::wire::h1::response_head::{
     Announced, BodyEnd, ConnectionField, ResponseHead, write_head,
 };
 use crate::wire::h1::{NameCase, chunks};
+use crate::wire::trailers::presentable;
 
 use super::outgoing::{Outgoing, Unsent};
 

@@ -24,6 +24,7 @@ use crate::exchange::Reason;
 use crate::proxy::io::{BodyFault, RequestBody, TrackedSocket};
 use crate::wire::h1::request::write_head;
 use crate::wire::h1::{BodyFraming, NameCase, chunks};
+use crate::wire::trailers::presentable;
 
 /// Pieces up to this size are copied into the output buffer.
 const SMALL_BYTES: usize = 1 << 10;
@@ -315,6 +316,7 @@ impl Upload {
                 (Some(Err(_)), Some(_)) => {}
                 (last, None) => {
                     let trailers = last.and_then(|last| last.err()?.into_trailers().ok());
+                    let trailers = trailers.map(presentable);
                     let mut end = Vec::new();
                     chunks::write_end(trailers.as_ref(), NameCase::Lower, &mut end);
                     push(&mut self.out, &mut self.pieces, end.into());
