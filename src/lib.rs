@@ -88,7 +88,7 @@
 //! expr            -> base plan exchange
 //! tables          -> base plan exchange expr
 //! observe         -> base wire plan exchange expr net
-//! config          -> base wire plan
+//! config          -> base wire plan exchange
 //!
 //! proxy/*         -> base wire plan exchange expr tables observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/connections proxy/snapshot proxy/frontend

@@ -46,9 +46,12 @@ const ABSENT: &str = r#"
         write a rule: `rule = [{ when = "not ssl_fc", redirect = { scheme = "https" } }]`
     autoindex file_server index respond return root static static_response try_files:
         write a rule: `rule = [{ return = { status = 200, body = "…" } }]`; Evenkeel serves no files
-    error_page error_pages errorfile errorfiles errorloc errors handle_errors http_error http_errors
-    maintenance monitor_uri:
-        error pages of your own do not exist yet: an answer that Evenkeel makes has its reason and the request's id as its body
+    error_page error_pages errorfile errorfiles errorloc errors handle_errors http_error http_errors:
+        write `error_page = [{ status = 503, file = "503.html" }]` in a frontend or a backend
+    maintenance:
+        write a rule: `rule = [{ when = "…", return = { status = 503, file = "maintenance.html" } }]`
+    monitor_uri:
+        write a rule: `rule = [{ monitor = "/healthz" }]`
     brotli compress encode gzip gzip_types zstd:
         write `compression = { algorithms = ["zstd", "br", "gzip"] }` in a frontend or a backend
     cache caching proxy_cache:

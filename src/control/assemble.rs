@@ -10,11 +10,11 @@ use std::sync::Arc;
 use crate::base::clock;
 use crate::base::{FoldMap, FoldSet, ListenAddress, Name};
 use crate::exchange::{RouteMetrics, ServerMetrics};
-use crate::plan::{self, BackendReference, Initial, Plan};
+use crate::plan::{self, BackendReference, Initial, PageJson, Plan};
 use crate::proxy::backend::{Backend, Health, Server, Wanted};
 use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
-use crate::proxy::rules::Pipeline;
+use crate::proxy::rules::{ErrorPages, Pipeline};
 use crate::proxy::snapshot::{Frontend, FrontendTls, Names, Snapshot, Target};
 use crate::tables::{Limiter, Table, Tables};
 
@@ -79,6 +79,12 @@ fn snapshot(
         backends,
         tables: tables(&plan, before),
         backend_rules,
+        backend_error_pages: plan
+            .backends
+            .iter()
+            .map(|backend| ErrorPages::compile(&backend.error_pages))
+            .collect(),
+        has_json_pages: has_json_pages(&plan),
         has_rules: has_rules(&plan),
         plan: Arc::clone(&plan),
     }
@@ -131,6 +137,7 @@ fn frontend(
             Some((frontend, before)) if before.rules == plan.rules => frontend.rules.clone(),
             _ => Pipeline::compile(&plan.rules),
         },
+        error_pages: ErrorPages::compile(&plan.error_pages),
         route_rules: match same_routes {
             Some(frontend) => Arc::clone(&frontend.route_rules),
             None => route_rules(&plan.routes),
@@ -224,6 +231,14 @@ fn has_rules(plan: &Plan) -> bool {
     };
     let mut backends = plan.backends.iter();
     plan.frontends.iter().any(of_frontend) || backends.any(|backend| !backend.rules.is_empty())
+}
+
+/// Whether an error page of `plan` has content for clients that ask for JSON.
+fn has_json_pages(plan: &Plan) -> bool {
+    let of_frontends = plan.frontends.iter().flat_map(|one| &one.error_pages);
+    let of_backends = plan.backends.iter().flat_map(|one| &one.error_pages);
+    let mut pages = of_frontends.chain(of_backends);
+    pages.any(|page| page.json != PageJson::Off)
 }
 
 /// The rules of each route; empty when none has any.

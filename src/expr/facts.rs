@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 
 use crate::base::Peer;
-use crate::exchange::{ClientTls, RequestId};
+use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::plan::expr::{Scope, Variable};
 
 use super::scratch::{Scratch, Value};
@@ -75,6 +75,8 @@ pub struct ResponseFacts<'a> {
     pub headers: &'a HeaderMap,
     /// The name of the server; `None`: the response is ours.
     pub server: Option<&'a str>,
+    /// Why the response is ours, or why the exchange failed.
+    pub reason: Option<Reason>,
 }
 
 /// Which head a field is read from.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use http::{HeaderName, header};
 
+use crate::exchange::Reason;
 use crate::plan::expr::{Argument, Fetch, Type};
 
 use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
@@ -51,6 +52,12 @@ pub(super) fn one<'a>(
             Some(response) => Value::Int(response.status.into()),
             None => Value::Absent,
         },
+        Fetch::Reason => text(
+            facts
+                .response
+                .and_then(|response| response.reason)
+                .map(Reason::code),
+        ),
         Fetch::SrvName => text(
             facts
                 .response

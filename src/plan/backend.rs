@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::base::{ByteSize, Name, Position};
 use crate::plan::{
-    Compression, HeaderCase, Health, OwnSettings, Retry, Rule, SendProxy, Server, ServerTls,
+    Compression, ErrorPage, HeaderCase, Health, OwnSettings, Retry, Rule, SendProxy, Server,
+    ServerTls,
 };
 
 /// `[backend.NAME]`.
@@ -45,6 +46,8 @@ pub struct Backend {
     pub header_case: HeaderCase,
     /// The compression of its answers; if it is off, that of the frontend.
     pub compression: Compression,
+    /// The content of our own answers, before those of the frontend; the first that fits is used.
+    pub error_pages: Vec<ErrorPage>,
 }
 
 impl Backend {
@@ -79,6 +82,7 @@ impl Backend {
             http2,
             header_case,
             compression,
+            error_pages,
         } = self;
         *name == other.name
             && *balance == other.balance
@@ -95,6 +99,7 @@ impl Backend {
             && *http2 == other.http2
             && *header_case == other.header_case
             && *compression == other.compression
+            && *error_pages == other.error_pages
     }
 
     /// TLS to the server that has the settings `own`; `None`: no TLS.
@@ -143,6 +148,7 @@ impl Backend {
             http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
             compression: Compression::default(),
+            error_pages: Vec::new(),
         }
     }
 }

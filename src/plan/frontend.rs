@@ -6,7 +6,8 @@ use http::HeaderName;
 
 use crate::base::{ByteSize, ListenAddress, Name, Position};
 use crate::plan::{
-    BackendReference, Bind, ClientFields, Compression, Http2, Peers, Route, Rule, TcpRoute, Tls,
+    BackendReference, Bind, ClientFields, Compression, ErrorPage, Http2, Peers, Route, Rule,
+    TcpRoute, Tls,
 };
 use crate::wire::field_names::FieldNames;
 
@@ -59,6 +60,8 @@ pub struct Frontend {
     pub upgrades: Vec<String>,
     /// For the answers of backends that compress nothing themselves.
     pub compression: Compression,
+    /// The content of our own answers, after those of the backend; the first that fits is used.
+    pub error_pages: Vec<ErrorPage>,
 }
 
 impl Frontend {
@@ -98,6 +101,7 @@ impl Frontend {
             header_case: HeaderCase::default(),
             upgrades: vec!["websocket".to_owned()],
             compression: Compression::default(),
+            error_pages: Vec::new(),
         }
     }
 }

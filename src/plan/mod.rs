@@ -8,6 +8,7 @@ mod action;
 mod backend;
 mod bind;
 mod compression;
+mod error_page;
 pub mod expr;
 mod frontend;
 mod health;
@@ -38,6 +39,7 @@ pub use backend::{
 };
 pub use bind::{Bind, ProxyProtocol};
 pub use compression::{Coding, Compression, TypePattern};
+pub use error_page::{ErrorPage, PageBody, PageJson, WholeAnswer};
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Mode,
     OddNames, RequestIds,

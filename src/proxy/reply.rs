@@ -49,6 +49,11 @@ impl LocalAnswer {
         Self { headers, ..self }
     }
 
+    /// Whether its content is the usual one for its reason.
+    pub fn has_usual_body(&self) -> bool {
+        self.body.is_none()
+    }
+
     /// The same, left out of the access log.
     pub fn unlogged(self) -> Self {
         Self {
@@ -193,14 +198,8 @@ pub(crate) enum ReplyBody {
     Omitted,
 }
 
-/// The same as bytes, for a request that could not be parsed. Closes the connection.
-pub(crate) fn raw_reply(
-    reason: Reason,
-    id: &RequestId,
-    now: SystemTime,
-    body: ReplyBody,
-) -> Vec<u8> {
-    let response = reply(reason, id);
+/// An answer as bytes, for a request that could not be parsed. Closes the connection.
+pub(crate) fn raw_reply(response: &Response<Bytes>, now: SystemTime, body: ReplyBody) -> Vec<u8> {
     let mut bytes = format!(
         "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-length: {}\r\ndate: {}\r\n",
         response.status().as_str(),
@@ -258,8 +257,7 @@ mod tests {
     #[test]
     fn a_raw_answer_is_a_whole_http_message() {
         let bytes = raw_reply(
-            Reason::RequestHeadTimeout,
-            &RequestId::made(1),
+            &reply(Reason::RequestHeadTimeout, &RequestId::made(1)),
             SystemTime::UNIX_EPOCH,
             ReplyBody::Sent,
         );

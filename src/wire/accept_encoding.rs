@@ -58,7 +58,7 @@ fn parse(item: &[u8]) -> Option<(&[u8], Weight)> {
 }
 
 /// RFC 9110 §12.4.2: 0 or 1, with up to three digits after the point.
-fn parse_weight(text: &[u8]) -> Option<Weight> {
+pub(super) fn parse_weight(text: &[u8]) -> Option<Weight> {
     let (&whole, rest) = text.split_first()?;
     let digits = match rest {
         [] => &[][..],

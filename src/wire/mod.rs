@@ -6,6 +6,7 @@
 
 pub(crate) mod escape;
 
+pub mod accept;
 pub mod accept_encoding;
 pub mod client_hello;
 pub mod content_length;

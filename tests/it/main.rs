@@ -18,6 +18,7 @@ mod cors;
 mod deadlines;
 mod descriptors;
 mod endings;
+mod error_pages;
 mod fields;
 mod forwarding;
 mod grpc;

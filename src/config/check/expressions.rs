@@ -9,8 +9,8 @@ use crate::plan::expr::{Condition, Expr, Fetch, Variable};
 use crate::plan::{Plan, Target};
 
 use super::condition::{Impossible, impossible};
-use super::rules;
 use super::wildcards::{Wildcard, wildcard};
+use super::{error_pages, rules};
 
 /// Only so many unknown variables get a "did you mean", because each is compared with all. More of
 /// them have one cause.
@@ -113,6 +113,9 @@ pub(super) fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
     }
     for rule in rules::all(plan).flatten() {
         rule.action.each_expr(see);
+    }
+    for page in error_pages::all(plan).flatten() {
+        page.each_expr(see);
     }
     for log in &plan.log.access {
         log.each_expr_of_format(see);

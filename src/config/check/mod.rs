@@ -4,7 +4,7 @@
 //! names that lead nowhere, names that are not unique, addresses bound twice, impossible checks of
 //! servers, fields that are overwritten, rules that cannot run where they are, parts of a frontend
 //! that do not fit together. Warnings: routes and rules that never run, conditions that never hold,
-//! variables that no rule sets, backends that nothing uses.
+//! variables that no rule sets, error pages and backends that nothing uses.
 //!
 //! Whether a value is written in a table or comes from `[defaults]` is not in the plan. Where a
 //! mistake depends on it (`retry.on` without attempts, a protocol in a backend for TCP mode), the
@@ -15,6 +15,7 @@ mod backends;
 mod binds;
 mod certificates;
 mod condition;
+mod error_pages;
 mod expressions;
 mod frontends;
 mod health;
@@ -46,6 +47,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     binds::refuse_bound_twice(plan, report);
     rules::refuse(plan, report);
     rules::refuse_servers_without_backend(plan, report);
+    error_pages::refuse(plan, report);
     own_fields::refuse(plan, report);
     frontends::refuse_passthrough(plan, report);
     frontends::refuse_disabled_h2(plan, report);
@@ -77,6 +79,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
         routes::warn_of_tcp_routes(&frontend.tcp_routes, report);
     }
     rules::warn_of_idle(plan, report);
+    error_pages::warn_of_unused(plan, report);
     if reading == Reading::Whole {
         backends::warn_of_unused(plan, report);
         servers::warn_of_none_that_serves(plan, report);

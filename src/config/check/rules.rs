@@ -95,7 +95,7 @@ pub(super) fn refuse_servers_without_backend(plan: &Plan, report: &mut Report<'_
     }
 }
 
-fn refuse_fields(fields: &[Field], key: &str, on: On, report: &mut Report<'_>) {
+pub(super) fn refuse_fields(fields: &[Field], key: &str, on: On, report: &mut Report<'_>) {
     for Field { name, at, .. } in fields {
         refuse_field(name, at, key, on, report);
     }

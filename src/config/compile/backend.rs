@@ -4,7 +4,7 @@ use crate::base::Name;
 use crate::config::check::Reading;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::name::name_of_key;
-use crate::config::compile::{health, named_section, retry, rule, server, server_tls};
+use crate::config::compile::{error_page, health, named_section, retry, rule, server, server_tls};
 use crate::config::keys::{self, BACKEND};
 use crate::config::raw::{Entry, Kind, Value};
 use crate::config::report::Report;
@@ -68,6 +68,7 @@ fn of_section(
     backend.servers = server::servers(section, &backend, entry.key_span, reading, report);
     let rules = rule::rules(section, Known::Backend, report);
     backend.rules = rules;
+    backend.error_pages = error_page::error_pages(section, report);
     // HTTP checks use the protocol of requests.
     let health = backend.health.as_ref();
     let is_for_checks = health.is_some_and(|health| health.probe != Probe::Tcp);
@@ -91,6 +92,11 @@ fn of_section(
             "rule",
             !backend.rules.is_empty(),
             "leave it out: in TCP mode there are no requests, only bytes",
+        ),
+        (
+            "error_page",
+            !backend.error_pages.is_empty(),
+            "leave it out: in TCP mode there are no answers, only bytes",
         ),
         (
             "retry.on",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use crate::config::compile::server_tls::server_tls;
+use crate::config::compile::status::status;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{self, is_of_the_protocol};
 use crate::config::raw::{Kind, Text};
@@ -19,6 +20,7 @@ const MOST_BODY_BYTES: usize = 64 << 10;
 
 /// The least and the greatest status that HTTP can carry.
 const STATUSES: RangeInclusive<u16> = 100..=999;
+const STATUS_EXAMPLE: &str = "a status (`200`) or a range of them (`\"200-399\"`)";
 
 /// Compiles the checks of `backend`, whose `tls` is `of_backend`.
 pub(super) fn health(
@@ -280,70 +282,11 @@ fn statuses(setting: Setting<'_>, report: &mut Report<'_>) -> Option<StatusSet> 
         );
         return None;
     }
-    let ranges: Vec<_> = items.iter().map(|item| status(*item, report)).collect();
-    ranges.into_iter().collect::<Option<_>>().map(StatusSet)
-}
-
-fn status(setting: Setting<'_>, report: &mut Report<'_>) -> Option<RangeInclusive<u16>> {
-    let found = match &setting.value.kind {
-        Kind::Integer(number) => u16::try_from(*number).ok().map(|status| status..=status),
-        Kind::String(text) => status_range(&text.value),
-        _ => None,
-    };
-    let found = found.filter(|range| {
-        STATUSES.contains(range.start()) && STATUSES.contains(range.end()) && !range.is_empty()
-    });
-    if found.is_none() {
-        let help = match &setting.value.kind {
-            Kind::String(text) if !text.is_secret => instead_of_status(&text.value),
-            _ => None,
-        };
-        let expected = "a status (`200`) or a range of them (`\"200-399\"`) from 100 to 999";
-        setting.wrong_with(
-            expected,
-            help.unwrap_or_else(|| format!("write {expected}")),
-            report,
-        );
-    }
-    found
-}
-
-/// `"2xx"`, and several statuses in one string.
-fn instead_of_status(text: &str) -> Option<String> {
-    let items: Vec<&str> = text
-        .split([',', ' ', '|'])
-        .filter(|item| !item.is_empty())
-        .collect();
-    let ranges: Option<Vec<String>> = items
+    let ranges: Vec<_> = items
         .iter()
-        .map(|item| {
-            let class = item.to_ascii_lowercase();
-            match class.strip_suffix("xx") {
-                Some(digit @ ("1" | "2" | "3" | "4" | "5")) => {
-                    Some(format!("\"{digit}00-{digit}99\""))
-                }
-                _ => status_range(item)
-                    .filter(|range| !range.is_empty())
-                    .map(|_| format!("\"{item}\"")),
-            }
-        })
+        .map(|item| status(*item, STATUSES, STATUS_EXAMPLE, report))
         .collect();
-    match ranges?.as_slice() {
-        [] => None,
-        [one] => Some(format!("write `status = {one}`")),
-        many => Some(format!("write `status = [{}]`", many.join(", "))),
-    }
-}
-
-fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
-    let number = |text: &str| {
-        let is_plain = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_plain.then(|| text.parse().ok()).flatten()
-    };
-    match text.split_once('-') {
-        Some((from, to)) => Some(number(from.trim())?..=number(to.trim())?),
-        None => number(text.trim()).map(|status| status..=status),
-    }
+    ranges.into_iter().collect::<Option<_>>().map(StatusSet)
 }
 
 fn body(setting: Setting<'_>, report: &mut Report<'_>) -> Option<String> {

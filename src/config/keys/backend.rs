@@ -10,6 +10,7 @@ use crate::config::setting::Setting;
 use crate::plan::{Backend, Balance, HeaderCase, Pool, Protocol, Queue};
 
 use super::compression::COMPRESSION;
+use super::error_page::{self, ERROR_PAGE_SHAPE};
 use super::health::HEALTH;
 use super::http2::BACKEND_HTTP2;
 use super::kind::{Inner, Shape};
@@ -74,6 +75,12 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
                 "Its responses are compressed for clients that accept it; else as in the frontend.",
             )
             .table(&Inner(&COMPRESSION, |backend| &mut backend.compression)),
+        key("error_page")
+            .means("What clients get in place of the usual text of Evenkeel's own answers; before the frontend's.")
+            .also("error_pages errorfile errorfiles errorloc handle_errors http_error http_errors")
+            .compiled(ERROR_PAGE_SHAPE, |backend| {
+                error_page::shown(&backend.error_pages)
+            }),
         key("servers")
             .means("The servers: addresses, or tables with more keys.")
             .not_in_defaults(OF_EACH)

@@ -12,6 +12,7 @@ use crate::plan::{ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds}
 
 use super::bind::{self, BIND, TLS_PASSES, socket_mode};
 use super::compression::COMPRESSION;
+use super::error_page::{self, ERROR_PAGE_SHAPE};
 use super::forwarding::{FORWARDING, request_id};
 use super::http2::FRONTEND_HTTP2;
 use super::kind::{Inner, Shape};
@@ -146,6 +147,13 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
                     }
                 },
             ),
+        key("error_page")
+            .means("What clients get in place of the usual text of Evenkeel's own answers.")
+            .also("error_pages errorfile errorfiles errorloc handle_errors http_error http_errors")
+            .not_in_tcp(NO_REQUESTS)
+            .compiled(ERROR_PAGE_SHAPE, |frontend| {
+                error_page::shown(&frontend.error_pages)
+            }),
         key("passthrough")
             .means("Names whose TLS connections are passed on as they are.")
             .not_in_defaults(OF_EACH)

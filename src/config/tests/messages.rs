@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | colour = true
           | ^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `rule`, `timeout`, `limits`, `http2`, `forwarding`, `tls` and 2 more
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `rule`, `timeout`, `limits`, `http2`, `forwarding`, `tls` and 3 more
     "##);
 }
 
@@ -1895,7 +1895,8 @@ fn keys_of_other_proxies_get_help() {
         ),
         ("compression = { br_level = 11 }", "from 0 to 9"),
         ("cache = 1", "a cache does not exist yet"),
-        ("error_page = 1", "error pages of your own do not exist yet"),
+        ("errorfile = 1", "write `error_page`"),
+        ("monitor_uri = 1", "`rule = [{ monitor = \"/healthz\" }]`"),
         ("client_max_body_size = 1", "their size has no limit"),
         ("acme = 1", "no certificates by ACME yet"),
         ("quic = 1", "HTTP/3 does not exist yet"),

@@ -2,6 +2,7 @@
 
 mod binds;
 mod defaults;
+mod error_pages;
 mod files;
 mod includes;
 mod keys;

@@ -27,13 +27,13 @@ use crate::plan::{
     AccessLog, Action, Admin, Among, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
     ClientCertificates, ClientField, ClientFields, Coding, Compression, DEFAULT_ALPN, Data,
-    DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase,
-    Health, HostPattern, Http2, HttpCheck, Identity, Initial, KeyType, Log, LogFormat, LogLevel,
-    LogTarget, MOST_ELEMENTS, Mode, NameRules, Need, OddNames, On, Own, OwnCheck, OwnSettings,
-    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol,
-    ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule, SendProxy, Server,
-    ServerTls, Shutdown, Sni, StatusSet, Stored, Table, Target, TcpRoute, Tls, TlsRules, Trust,
-    TypePattern, UnixPeers, UnknownNames, ValuePattern, WhenFull,
+    DefaultName, ErrorPage, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
+    HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, KeyType, Log, LogFormat,
+    LogLevel, LogTarget, MOST_ELEMENTS, Mode, NameRules, Need, OddNames, On, Own, OwnCheck,
+    OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol,
+    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule, SendProxy,
+    Server, ServerTls, Shutdown, Sni, StatusSet, Stored, Table, Target, TcpRoute, Tls, TlsRules,
+    Trust, TypePattern, UnixPeers, UnknownNames, ValuePattern, WhenFull,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -344,6 +344,25 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
     vec(select(texts.to_vec()), 0..4).prop_map(rules)
 }
 
+/// Error pages of every shape but those with files.
+fn error_pages() -> impl Strategy<Value = Vec<ErrorPage>> {
+    let texts = [
+        "{ status = 503, body = '<p>%[status] %[unique-id]' }",
+        "{ status = ['500-599', 404], reason = ['queue.*', 'route.none'], json = true }",
+        "{ reason = 'backend.no_server', headers = { retry-after = '30' }, body = \"a\\n\", content_type = 'text/plain' }",
+        "{ body = '', json = '{\"error\":%[status]}' }",
+        "{ headers = { x-a = '%[reason]' } }",
+    ];
+    let pages = |texts: Vec<&'static str>| {
+        let text = format!(
+            "[frontend.a]\nlisten = ':1'\nbackend = 'b'\nerror_page = [{}]\n[backend.b]\nservers = '10.0.0.1:1'",
+            texts.join(",")
+        );
+        plan(&text).frontends[0].error_pages.clone()
+    };
+    subsequence(texts.to_vec(), 0..4).prop_map(pages)
+}
+
 /// Conditions of every shape; `config::expression` has the tests of their parts.
 fn when() -> impl Strategy<Value = Condition> {
     let texts = [
@@ -559,15 +578,15 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             request_id,
             (header_case(), odd_names()),
             vec(tls(), 3),
-            (upgrades, rules(), compression()),
+            (upgrades, rules(), compression(), error_pages()),
         ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (mut binds, max_connections, half_close, identity, choices) = listening;
             let (trusted_proxies, client_field) = identity;
             let (timeout, limits, mut http2, forwarding) = settings;
-            let (request_id, (header_case, field_names), any_tls, (upgrades, rules, compression)) =
-                writing;
+            let (request_id, (header_case, field_names), any_tls, rest) = writing;
+            let (upgrades, rules, compression, error_pages) = rest;
             let mut routes = routes;
             // Each entry of `tls` belongs to an address; the entries are in the order of the
             // addresses.
@@ -616,6 +635,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 header_case,
                 upgrades,
                 compression,
+                error_pages,
                 rules,
             }
         })
@@ -703,6 +723,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                 header_case: HeaderCase::default(),
                 upgrades: vec!["websocket".to_owned()],
                 compression: Compression::default(),
+                error_pages: Vec::new(),
                 rules: Vec::new(),
             }
         },
@@ -919,6 +940,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             rules(),
             option::of(any::<prop::sample::Index>()),
             compression(),
+            error_pages(),
         ),
     )
         .prop_map(|(main, bounds, mut rest)| {
@@ -969,6 +991,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 header_case: rest.2,
                 rules: rest.3,
                 compression: rest.5,
+                error_pages: rest.6,
             }
         })
 }

@@ -178,6 +178,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
         compression: plan::Compression::default(),
+        error_pages: Vec::new(),
     };
     Arc::new(Backend::new(&plan, servers.to_vec(), None))
 }

@@ -124,6 +124,7 @@ impl<'a> Entry<'a> {
                 status,
                 headers: &blank.headers,
                 server: self.server,
+                reason: self.reason,
             }),
             variables: variables.of_exchange,
             tracked: None,

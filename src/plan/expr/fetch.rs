@@ -153,6 +153,8 @@ fetches! {
     BeName = "be_name", (), Text, Backend;
     /// The status of the response: `200`.
     Status = "status", (), Int, Response;
+    /// Why Evenkeel made the response itself, or why the exchange failed: the code of a [reason](reasons.md). Absent for a server's response. (Not HAProxy's.)
+    Reason = "reason", (), Text, Response;
     /// A value of a response field; see `req.hdr`.
     ResHdr = "res.hdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
     /// A whole line of a response field; see `req.fhdr`.

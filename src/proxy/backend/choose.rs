@@ -249,6 +249,7 @@ mod tests {
                 http2: plan::BackendHttp2::default(),
                 header_case: plan::HeaderCase::Lower,
                 compression: plan::Compression::default(),
+                error_pages: Vec::new(),
             };
             let backend = Arc::new(Backend::new(&plan, live, None));
             Rc::new(Local::new(

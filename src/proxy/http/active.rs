@@ -31,6 +31,8 @@ pub(super) struct ActiveRequest {
     pub(super) dialect: Dialect,
     /// Whether the client asked with HEAD.
     pub(super) is_head: bool,
+    /// Whether the client asks for JSON; only looked at if an error page has some.
+    pub(super) asks_for_json: bool,
     /// Which hop-related fields its head has.
     pub(super) seen: Seen,
 }

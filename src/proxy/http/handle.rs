@@ -21,6 +21,7 @@ use crate::exchange::{Fault, Reason};
 use crate::observe::event;
 use crate::proxy::forward::{ServerBody, forward};
 use crate::proxy::io::{Exchange, ReceivedBody};
+use crate::wire::accept;
 
 use super::active::{ActiveRequest, Stop};
 use super::admit::{admit, settle_length};
@@ -61,6 +62,8 @@ impl ActiveRequest {
             None => Seen::of(request.headers()),
         };
         let (opening, is_trusted) = opening(client, &view, index, request, began);
+        let asks_for_json =
+            view.snapshot.has_json_pages && accept::asks_for_json(request.headers());
         Self {
             client: Rc::clone(client),
             exchange: Rc::new(Exchange::begin(opening)),
@@ -71,6 +74,7 @@ impl ActiveRequest {
             offer: Default::default(),
             dialect: Dialect::of(request),
             is_head: *request.method() == Method::HEAD,
+            asks_for_json,
             seen,
         }
     }
@@ -347,19 +351,26 @@ impl ActiveRequest {
         let record = &exchange.record;
         let id = &record.opening.id;
         exchange.deadlines.clear();
-        let response = match stop {
+        // `None`: a rule has written the content.
+        let (reason, response) = match stop {
             Stop::Fault(fault) => {
                 record.blame(fault.reason);
                 event::exchange_failed(id, &fault);
-                dialect.reply(record.reason.get().unwrap_or(fault.reason), id)
+                let reason = record.reason.get().unwrap_or(fault.reason);
+                (Some(reason), dialect.reply(reason, id))
             }
             Stop::Answer(answer) => {
                 record.blame(answer.reason);
                 if answer.is_unlogged {
                     record.is_unlogged.set(true);
                 }
-                dialect.answer(*answer, id)
+                let reason = answer.has_usual_body().then_some(answer.reason);
+                (reason, dialect.answer(*answer, id))
             }
+        };
+        let response = match reason {
+            Some(reason) => self.with_error_page(reason, response),
+            None => response,
         };
         // A client that has left reads nothing.
         let is_read = record.reason.get() != Some(Reason::ClientLeft);

@@ -11,6 +11,7 @@ mod body;
 mod client;
 mod compress;
 mod dialect;
+mod error_pages;
 mod h1;
 mod h2;
 mod handle;

@@ -109,6 +109,7 @@ impl ActiveRequest {
                     status,
                     headers,
                     server: server.as_ref().map(|server| server.name.as_str()),
+                    reason: None,
                 };
                 if let Flow::Answer(answer) = pipeline.response(&mut answer, &self.scope()) {
                     return Err(Stop::Answer(answer));
@@ -149,6 +150,7 @@ impl ActiveRequest {
                     status,
                     headers,
                     server: server.as_ref().map(|server| server.name.as_str()),
+                    reason: self.exchange.record.reason.get(),
                 };
                 pipeline.after(&mut answer, &self.scope());
                 status = answer.status;
@@ -272,7 +274,7 @@ impl ActiveRequest {
         }
     }
 
-    fn connection_facts(&self) -> ConnectionFacts<'_> {
+    pub(super) fn connection_facts(&self) -> ConnectionFacts<'_> {
         ConnectionFacts {
             client: self.exchange.record.opening.client,
             local: self.client.local,

@@ -14,6 +14,7 @@
 
 mod action;
 mod encode;
+mod error_pages;
 mod seldom;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use encode::Invalid;
 use seldom::Seldom;
 
 pub(crate) use action::{EarlyHints, Unlogged};
+pub(crate) use error_pages::{ErrorPages, PageFacts};
 
 /// The rules of a frontend, a route or a backend, compiled.
 #[derive(Debug, Default)]
@@ -111,6 +113,8 @@ pub struct Answer<'a> {
     pub headers: &'a mut HeaderMap,
     /// The name of the server; `None`: the answer is ours.
     pub server: Option<&'a str>,
+    /// Why it is ours.
+    pub reason: Option<Reason>,
 }
 
 impl Pipeline {
@@ -367,6 +371,7 @@ impl<'a> Scope<'a> {
                 status: answer.status.as_u16(),
                 headers: answer.headers,
                 server: answer.server,
+                reason: answer.reason,
             }),
             variables: Some(self.variables),
             tracked: Some(self.tracked),

@@ -19,7 +19,7 @@ use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::Backend;
 use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
-use crate::proxy::rules::Pipeline;
+use crate::proxy::rules::{ErrorPages, Pipeline};
 use crate::proxy::tls::Acceptor;
 use crate::tables::Tables;
 
@@ -40,6 +40,10 @@ pub struct Snapshot {
     pub tables: Arc<Tables>,
     /// For each backend, its rules.
     pub backend_rules: Vec<Option<Arc<Pipeline>>>,
+    /// For each backend, its error pages.
+    pub backend_error_pages: Vec<Option<Arc<ErrorPages>>>,
+    /// Whether any error page has content for clients that ask for JSON.
+    pub has_json_pages: bool,
     /// Whether any frontend, route or backend has rules. If none has, answers skip them.
     pub has_rules: bool,
 }
@@ -55,6 +59,8 @@ pub struct Frontend {
     pub bind_at: Arc<HashMap<ListenAddress, usize>>,
     /// Its rules.
     pub rules: Option<Arc<Pipeline>>,
+    /// Its error pages.
+    pub error_pages: Option<Arc<ErrorPages>>,
     /// Its routes.
     pub router: Arc<Router>,
     /// For each route, its rules; empty when no route has any.
@@ -100,6 +106,8 @@ impl Snapshot {
             backends: self.backends.clone(),
             tables: Arc::clone(&self.tables),
             backend_rules: self.backend_rules.clone(),
+            backend_error_pages: self.backend_error_pages.clone(),
+            has_json_pages: self.has_json_pages,
             has_rules: self.has_rules,
         }
     }

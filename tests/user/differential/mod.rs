@@ -2,10 +2,11 @@
 //! origin and the client see must be equal.
 //!
 //! HAProxy's answer is the specification of every word that both have. [`expressions`] has the
-//! fetches and converters, one a line, [`actions`] the actions of rules, and [`tables`] what is counted
+//! fetches and converters, one a line, [`actions`] the actions of rules, [`error_pages`] files with answers, and [`tables`] what is counted
 //! from one request to the next.
 
 mod actions;
+mod error_pages;
 mod expressions;
 mod tables;
 
@@ -19,10 +20,15 @@ use crate::haproxy::Haproxy;
 use crate::rig::{Folder, Message, Origin, Proxy, Setup, until};
 
 pub(crate) fn cases() -> Vec<Case> {
-    [actions::cases(), expressions::cases(), tables::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        actions::cases(),
+        error_pages::cases(),
+        expressions::cases(),
+        tables::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The client and what it connects to, as a PROXY header tells both.

@@ -27,7 +27,9 @@ use cookie::cookie_attributes;
 use rate_limit::rate_limit;
 use replace::{replace, replace_field};
 use track::{incremented, tagged, track};
-use values::{fields, removed, variable_names, variables};
+use values::{removed, variable_names, variables};
+
+pub(super) use values::{fields, sort_by_name};
 
 /// Compiles the rules of `section`, where `known` is known of a request.
 pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Vec<Rule> {

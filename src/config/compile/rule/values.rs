@@ -12,7 +12,7 @@ use crate::plan::{DelHeader, Field, FieldName};
 use super::replace::name_part;
 
 /// A table of fields with a template each. By name: their order means nothing.
-pub(super) fn fields(
+pub(in crate::config::compile) fn fields(
     setting: Setting<'_>,
     known: Known,
     report: &mut Report<'_>,
@@ -57,7 +57,7 @@ pub(super) fn fields(
     is_right.then_some(fields)
 }
 
-pub(super) fn sort_by_name(fields: &mut [Field]) {
+pub(in crate::config::compile) fn sort_by_name(fields: &mut [Field]) {
     fields.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
 }
 

@@ -12,7 +12,7 @@ use crate::exchange::{LoggedField, LoggedRequest, Reason, RequestId};
 use crate::net::Stream;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::{Timer, reset_when_taken};
-use crate::proxy::reply::{ReplyBody, raw_reply};
+use crate::proxy::reply::{ReplyBody, raw_reply, reply};
 
 use super::super::linger::Linger;
 use super::session::Session;
@@ -41,8 +41,13 @@ pub(super) async fn answer_unread(
         Some(method) if method.bytes == b"HEAD" => ReplyBody::Omitted,
         _ => ReplyBody::Sent,
     };
-    let bytes = raw_reply(reason, &id, clock::wall(), body);
-    let status = reason.status().map_or(0, |status| status.as_u16());
+    let answer = reply(reason, &id);
+    let answer = session.client.with_error_page(reason, &id, answer);
+    let bytes = raw_reply(&answer, clock::wall(), body);
+    let status = match reason.status() {
+        Some(_) => answer.status().as_u16(),
+        None => 0,
+    };
     session.refuse(reason, status, Some(id), request.map(|request| *request));
     if let Ok(Ok(())) = clock::within(ANSWER_TIMEOUT, stream.write_all(&bytes)).await {
         let bounds = match reason {

@@ -235,6 +235,7 @@ fn status_after(rules: &str, status: StatusCode) -> u16 {
         status,
         headers: &mut HeaderMap::new(),
         server: Some("a"),
+        reason: None,
     };
     let pipeline = pipeline(rules);
     assert!(matches!(

@@ -295,6 +295,7 @@ fn answer(rules: &str, headers: &mut HeaderMap) -> Flow {
         status: StatusCode::OK,
         headers,
         server: Some("a"),
+        reason: None,
     };
     let pipeline = pipeline(rules);
     let flow = pipeline.response(&mut answer, &exchange.scope());
