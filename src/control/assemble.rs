@@ -15,7 +15,7 @@ use crate::proxy::backend::{Backend, Health, Server, Wanted};
 use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::{ErrorPages, Pipeline};
-use crate::proxy::snapshot::{Frontend, FrontendTls, Names, Snapshot, Target};
+use crate::proxy::snapshot::{Frontend, FrontendTls, Indices, Names, Snapshot, Target};
 use crate::tables::{Limiter, Table, Tables};
 
 use super::membership::Membership;
@@ -86,6 +86,7 @@ fn snapshot(
             .collect(),
         has_json_pages: has_json_pages(&plan),
         has_rules: has_rules(&plan),
+        indices: Indices::default(),
         plan: Arc::clone(&plan),
     }
 }

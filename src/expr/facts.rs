@@ -9,6 +9,7 @@ use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::plan::expr::{Scope, Variable};
 
 use super::scratch::{Scratch, Value};
+use super::state::State;
 use super::tables::{Tables, Tracked};
 use super::variables::Variables;
 
@@ -46,6 +47,8 @@ pub struct ConnectionFacts<'a> {
     pub variables: Option<&'a Variables>,
     /// The tables of the configuration; `None`: there are none.
     pub tables: Option<&'a dyn Tables>,
+    /// The present state of frontends, backends and servers; `None`: it is not known here.
+    pub state: Option<&'a dyn State>,
 }
 
 /// The facts of a request's head.

@@ -11,7 +11,7 @@ use crate::plan::expr::{Argument, Fetch, Type};
 use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value, address, leading_number};
 use super::target_fetch::{path, path_and_query, url};
-use super::{head_fetch, process_fetch, table_fetch, tls_fetch};
+use super::{head_fetch, process_fetch, state_fetch, table_fetch, tls_fetch};
 
 /// The one value of a fetch: of several, the last one, or the wanted occurrence.
 pub(super) fn one<'a>(
@@ -171,6 +171,23 @@ pub(super) fn one<'a>(
             table_fetch::tracked(reading, fetch, arguments, facts)
         }),
         Fetch::TableCnt | Fetch::TableAvail => table_fetch::used(fetch, arguments, facts),
+        Fetch::Nbsrv
+        | Fetch::BeConn
+        | Fetch::BeConnFree
+        | Fetch::Connslots
+        | Fetch::Queue
+        | Fetch::AvgQueue
+        | Fetch::BeSessRate
+        | Fetch::FeConn
+        | Fetch::FeReqRate
+        | Fetch::SrvIsUp
+        | Fetch::SrvConn
+        | Fetch::SrvConnFree
+        | Fetch::SrvQueue
+        | Fetch::SrvWeight
+        | Fetch::SrvId => fetch.state_reading().map_or(Value::Absent, |reading| {
+            state_fetch::read(reading, fetch.row().yields, arguments, facts)
+        }),
         Fetch::Str => match arguments.first() {
             Some(Argument::Text(text)) => Value::Text(text.as_bytes()),
             _ => Value::Absent,

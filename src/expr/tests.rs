@@ -53,6 +53,7 @@ impl Asked {
                 frontend: "web",
                 variables: Some(&self.session),
                 tables: None,
+                state: None,
             },
             request: Some(RequestFacts {
                 method: &self.method,
@@ -592,6 +593,8 @@ fn argument(kind: Kind) -> BoxedStrategy<String> {
         Kind::Hexadecimal => of(&["00", "616263"]).boxed(),
         Kind::Ipv4 | Kind::Ip => of(&["192.0.2.1"]).boxed(),
         Kind::Ipv6 => of(&["2001:db8::1"]).boxed(),
+        Kind::Backend | Kind::Frontend => of(&["app", "web"]).boxed(),
+        Kind::Server => of(&["app/s1", "app/unix:/a/b", "app"]).boxed(),
         Kind::Variable => of(&["txn.number", "txn.text", "txn.addr", "sess.none"]).boxed(),
         Kind::JsonPath => of(&["$", "$.a", "$.a[0].b", "$[9]"]).boxed(),
         _ => of(&["a", "/", "1", "\"\"", "\" %,\"", "%Y%j%e", "é", ";,"]).boxed(),

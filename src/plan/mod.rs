@@ -49,7 +49,7 @@ pub use http2::Http2;
 pub use log::{AccessLog, Log, LogFormat, LogLevel, LogTarget};
 pub use peers::{Peers, UnixPeers};
 pub use process::{Admin, Process, Reload, Shutdown};
-pub use reference::{BackendReference, TableReference};
+pub use reference::{BackendReference, FrontendReference, ServerReference, TableReference};
 pub use retry::{Retry, RetryOn};
 pub use route::{
     Among, ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,

@@ -1,4 +1,4 @@
-//! References to backends and to tables.
+//! References to backends, servers, frontends and tables.
 
 use std::fmt;
 
@@ -20,6 +20,24 @@ pub struct TableReference {
     pub name: Name,
     /// Where it is written, or the expression that it is in.
     pub at: Position,
+}
+
+/// The name of a frontend, and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontendReference {
+    /// A frontend of the plan has this name.
+    pub name: Name,
+    /// Where it is written, or the expression that it is in.
+    pub at: Position,
+}
+
+/// The name of a server with that of its backend: `app/s1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerReference {
+    /// A backend of the plan has this name.
+    pub backend: BackendReference,
+    /// A server of the backend has this name.
+    pub name: Name,
 }
 
 impl BackendReference {

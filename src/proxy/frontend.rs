@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::base::Name;
 use crate::observe::FrontendMetrics;
+use crate::tables::PerSecond;
 
 /// The live state of a frontend.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Frontend {
     pub metrics: FrontendMetrics,
     /// Its open client connections, and their limit.
     pub gate: Gate,
+    /// Its requests of the last second, for expressions.
+    pub requests: PerSecond,
     /// Its open tunnels. Written by each tunnel as it begins and ends; read by metrics. `Relaxed`: it
     /// orders nothing.
     tunnels: AtomicU64,
@@ -49,6 +52,7 @@ impl Frontend {
             name,
             metrics: FrontendMetrics::new(workers),
             gate: Gate::new(u64::MAX),
+            requests: PerSecond::default(),
             tunnels: AtomicU64::new(0),
             removed: AtomicBool::new(false),
             index_hint: AtomicU32::new(0),

@@ -10,6 +10,7 @@
 mod key;
 mod layout;
 mod limiter;
+mod per_second;
 mod rate;
 mod shard;
 mod table;
@@ -25,6 +26,7 @@ use crate::expr::{self, Scratch, Value};
 use crate::plan::Reading;
 
 pub use limiter::{Limiter, Verdict};
+pub use per_second::PerSecond;
 pub use table::Table;
 pub use tracked::{Since, Tracked};
 

@@ -43,6 +43,7 @@ mod rules;
 mod server_sets;
 mod server_settings;
 mod slow_peers;
+mod state;
 mod tables;
 mod tcp;
 mod tls;

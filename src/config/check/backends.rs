@@ -4,7 +4,10 @@ use crate::base::{FoldSet, Name};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
+use crate::plan::expr::Argument;
 use crate::plan::{Among, BackendReference, Frontend, Mode, Plan, Target};
+
+use super::expressions::each_expr;
 
 /// Only so many unknown names get a "did you mean", because each is compared with all names. More
 /// unknown names than that have one cause.
@@ -17,8 +20,19 @@ pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
     let all = suggest::list(names());
     let used = plan.frontends.iter().flat_map(uses_of);
     let needed = plan.admin.iter().flat_map(|admin| &admin.ready_needs);
+    let mut read = Vec::new();
+    each_expr(plan, &mut |expr| {
+        for argument in &expr.arguments {
+            read.extend(match argument {
+                Argument::Backend(backend) => Some(backend.clone()),
+                Argument::Server(server) => Some(server.backend.clone()),
+                _ => None,
+            });
+        }
+    });
     let unknown = used
         .chain(needed)
+        .chain(&read)
         .filter(|reference| !defined.contains(&reference.name));
     for (count, BackendReference { name, at }) in unknown.enumerate() {
         let shown = report.shown_at(at, name);

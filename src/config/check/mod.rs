@@ -24,6 +24,7 @@ mod own_fields;
 mod routes;
 mod rules;
 mod servers;
+mod state;
 mod tables;
 mod wildcards;
 
@@ -61,6 +62,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
         frontends::refuse_leading_nowhere(plan, report);
         servers::refuse_unknown(plan, report);
         tables::refuse_unknown(plan, report);
+        state::refuse_unknown(plan, report);
     }
     tables::refuse_misfits(plan, report);
     // The meaning of a `tls` or `listen` with a mistake is not known.

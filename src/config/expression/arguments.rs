@@ -14,8 +14,8 @@ use http::HeaderName;
 use crate::base::quote::beginning;
 use crate::base::{Name, Position};
 use crate::config::suggest;
-use crate::plan::TableReference;
 use crate::plan::expr::{Argument, JsonPath, Key, Kind, Parameter, Pattern, Scope, Variable};
+use crate::plan::{BackendReference, FrontendReference, ServerReference, TableReference};
 
 use super::cursor::Cursor;
 use super::{Files, Mistake, map};
@@ -291,6 +291,32 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
                 "write the NAME of a `[table.NAME]`",
             )),
         },
+        Kind::Backend => match Name::new(text) {
+            Ok(name) => Ok(Argument::Backend(BackendReference {
+                name,
+                at: at.clone(),
+            })),
+            Err(_) => Err(wrong(
+                "the name of a backend",
+                "write the NAME of a `[backend.NAME]`",
+            )),
+        },
+        Kind::Frontend => match Name::new(text) {
+            Ok(name) => Ok(Argument::Frontend(FrontendReference {
+                name,
+                at: at.clone(),
+            })),
+            Err(_) => Err(wrong(
+                "the name of a frontend",
+                "write the NAME of a `[frontend.NAME]`",
+            )),
+        },
+        Kind::Server => server(text, at).map(Argument::Server).ok_or_else(|| {
+            wrong(
+                "the name of a backend and of its server",
+                "write both with `/` between them: `app/s1`",
+            )
+        }),
         // The caller reads the file.
         Kind::Map(..) => Ok(Argument::Text(text.to_owned())),
         Kind::SubstitutionFlags => flags(text, "gi").ok_or_else(|| {
@@ -301,6 +327,18 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             )
         }),
     }
+}
+
+/// `app/s1`: the server's name may have a `/` itself.
+fn server(text: &str, at: &Position) -> Option<ServerReference> {
+    let (backend, name) = text.split_once('/')?;
+    Some(ServerReference {
+        backend: BackendReference {
+            name: Name::new(backend).ok()?,
+            at: at.clone(),
+        },
+        name: Name::new(name).ok()?,
+    })
 }
 
 fn variable(written: &Written) -> Result<Variable, Mistake> {

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use crate::config::suggest;
-use crate::plan::expr::{Argument, Conversion, Converter, Expr, Fetch, Known, Phase, Scope, Type};
+use crate::plan::expr::{
+    Argument, Conversion, Converter, Expr, Fetch, Known, Phase, Scope, StateReading, Type,
+};
 
 use super::arguments::arguments;
 use super::cursor::Cursor;
@@ -42,6 +44,7 @@ pub(super) fn expression(
         check_in_log(head.fetch(), name, &part)?;
     }
     let given = arguments(cursor, name, &part, head.parameters(), files)?;
+    check_state(head.fetch(), name, &given, known, &part)?;
     check_variables(&given, known, part)?;
     let mut expr = head.expr(given, cursor.written_at().clone());
     while cursor.take(",") {
@@ -98,6 +101,30 @@ fn check_in_log(fetch: Fetch, name: &str, part: &Range<usize>) -> Result<(), Mis
         return Ok(());
     };
     Err(Mistake::new(part.clone(), message, help))
+}
+
+/// Checks that the present state of what `fetch` reads is known where `known` is.
+fn check_state(
+    fetch: Fetch,
+    name: &str,
+    given: &[Argument],
+    known: Known,
+    part: &Range<usize>,
+) -> Result<(), Mistake> {
+    let is_of_exchange = given.is_empty();
+    match fetch.state_reading() {
+        Some(_) if known == Known::Log => Err(Mistake::new(
+            part.clone(),
+            format!("`{name}` is not known here: it is not read when an exchange is logged"),
+            "set a variable in a rule, and read it as `var(txn.NAME)`",
+        )),
+        Some(StateReading::Backend(_)) if is_of_exchange && !known.has(Phase::Backend) => {
+            let message = format!("`{name}` needs the name of a backend: it is chosen later");
+            let help = format!("write the name: `{name}(app)`");
+            Err(Mistake::new(part.clone(), message, help))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that a variable of `scope` can have a value where `known` is known.

@@ -302,3 +302,57 @@ fn a_cors_rule_that_would_be_open_or_cannot_work_is_refused() {
         assert!(found.contains(said), "{rule}\n{found}");
     }
 }
+
+#[test]
+fn names_whose_state_is_read_must_exist() {
+    for (when, parts) in [
+        (
+            "nbsrv(ap) < 1",
+            &["backend `ap` is not defined", "did you mean `app`?"][..],
+        ),
+        (
+            "srv_is_up(ap/10.0.0.1:80)",
+            &["backend `ap` is not defined"],
+        ),
+        (
+            "srv_conn(app/10.0.0.1:8) > 1",
+            &[
+                "`[backend.app]` has no server `10.0.0.1:8`",
+                "did you mean `app/10.0.0.1:80`?",
+            ],
+        ),
+        (
+            "srv_conn(s1) > 1",
+            &[
+                "`server` must be the name of a backend and of its server",
+                "`app/s1`",
+            ],
+        ),
+        (
+            "fe_conn(wed) > 1",
+            &["frontend `wed` is not defined", "did you mean `web`?"],
+        ),
+        (
+            "nbsrv < 1",
+            &[
+                "`nbsrv` needs the name of a backend",
+                "write the name: `nbsrv(app)`",
+            ],
+        ),
+        ("srv_id == 1", &["`srv_id` is not known here yet"]),
+    ] {
+        let base = BASE.replacen(
+            "backend = \"app\"",
+            &format!("backend = \"app\"\nrule = [{{ when = '{when}', deny = 503 }}]"),
+            1,
+        );
+        let said = errors(&base);
+        for part in parts {
+            assert!(said.contains(part), "{when}\n{said}");
+        }
+        assert_eq!(said.matches("error:").count(), 1, "{said}");
+    }
+    let logged = format!("{BASE}[log.access]\nto = 'stdout'\nwhen = 'fe_conn > 1'\n");
+    let said = errors(&logged);
+    assert!(said.contains("`fe_conn` is not known here"), "{said}");
+}

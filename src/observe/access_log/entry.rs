@@ -117,6 +117,7 @@ impl<'a> Entry<'a> {
                 frontend: self.frontend.unwrap_or_default(),
                 variables: variables.of_connection,
                 tables: None,
+                state: None,
             },
             request: None,
             backend: self.backend,

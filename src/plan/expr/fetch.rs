@@ -5,6 +5,7 @@
 use crate::plan::{Data, Reading};
 
 use super::parameter::{Parameter, parameters};
+use super::state::{BackendReading, FrontendReading, ServerReading, StateReading};
 use super::{Phase, Type};
 
 /// The description of a fetch.
@@ -231,6 +232,36 @@ fetches! {
     TableCnt = "table_cnt", (! "table" Table), Int, Connection;
     /// How many more entries a table has room for.
     TableAvail = "table_avl" | "table_avail", (! "table" Table), Int, Connection;
+    /// How many servers of a backend take traffic. Without a name of that of the exchange, here and for the others.
+    Nbsrv = "nbsrv", (? "backend" Backend), Int, Connection;
+    /// How many exchanges are at the servers of a backend or in its queue.
+    BeConn = "be_conn", (? "backend" Backend), Int, Connection;
+    /// How many slots are free at the servers of a backend that take traffic; -1 when one of them has no `max_connections`.
+    BeConnFree = "be_conn_free", (? "backend" Backend), Int, Connection;
+    /// The same, and the free places in the backend's queue.
+    Connslots = "connslots", (? "backend" Backend), Int, Connection;
+    /// How many exchanges wait in the queue of a backend.
+    Queue = "queue", (? "backend" Backend), Int, Connection;
+    /// The same for each server that takes traffic, rounded up; without one twice the number that wait.
+    AvgQueue = "avg_queue", (? "backend" Backend), Int, Connection;
+    /// How many exchanges a backend got in the last second. They are counted from the first time on that an expression asks.
+    BeSessRate = "be_sess_rate", (? "backend" Backend), Int, Connection;
+    /// How many client connections of a frontend are open.
+    FeConn = "fe_conn", (? "frontend" Frontend), Int, Connection;
+    /// How many requests a frontend got in the last second. They are counted from the first time on that an expression asks.
+    FeReqRate = "fe_req_rate", (? "frontend" Frontend), Int, Connection;
+    /// Whether a server may get traffic: its checks pass, and nothing else keeps traffic from it. `BACKEND/SERVER`; the name of a server without one is its address.
+    SrvIsUp = "srv_is_up", (! "server" Server), Bool, Connection;
+    /// How many exchanges are at a server.
+    SrvConn = "srv_conn", (! "server" Server), Int, Connection;
+    /// How many slots are free at a server; -1 when it has no `max_connections`.
+    SrvConnFree = "srv_conn_free", (! "server" Server), Int, Connection;
+    /// How many exchanges wait for a server alone, because a rule has chosen it.
+    SrvQueue = "srv_queue", (! "server" Server), Int, Connection;
+    /// The weight of a server.
+    SrvWeight = "srv_weight", (! "server" Server), Int, Connection;
+    /// The number of the server that answered, among those of its backend, from 1.
+    SrvId = "srv_id", (), Int, Response;
     /// The value that an environment variable had when the configuration was loaded.
     Env = "env", (! "name" Text), Text, Connection;
     /// The name of this machine.
@@ -301,6 +332,31 @@ impl Fetch {
             Self::ScTracked => Reading::Exists,
             _ => return None,
         })
+    }
+
+    /// What it reads of the present state of a backend, a server or a frontend; `None`: it is not
+    /// such a fetch.
+    pub fn state_reading(self) -> Option<StateReading> {
+        let of_backend = |reading| Some(StateReading::Backend(reading));
+        let of_server = |reading| Some(StateReading::Server(reading));
+        match self {
+            Self::Nbsrv => of_backend(BackendReading::Usable),
+            Self::BeConn => of_backend(BackendReading::Exchanges),
+            Self::BeConnFree => of_backend(BackendReading::FreeSlots),
+            Self::Connslots => of_backend(BackendReading::FreePlaces),
+            Self::Queue => of_backend(BackendReading::Queue),
+            Self::AvgQueue => of_backend(BackendReading::QueuePerServer),
+            Self::BeSessRate => of_backend(BackendReading::Rate),
+            Self::FeConn => Some(StateReading::Frontend(FrontendReading::Connections)),
+            Self::FeReqRate => Some(StateReading::Frontend(FrontendReading::Rate)),
+            Self::SrvIsUp => of_server(ServerReading::IsUp),
+            Self::SrvConn => of_server(ServerReading::Exchanges),
+            Self::SrvConnFree => of_server(ServerReading::FreeSlots),
+            Self::SrvQueue => of_server(ServerReading::Queue),
+            Self::SrvWeight => of_server(ServerReading::Weight),
+            Self::SrvId => of_server(ServerReading::Number),
+            _ => None,
+        }
     }
 
     /// Whether its first argument is an element of an array of data.

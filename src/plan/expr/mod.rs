@@ -12,6 +12,7 @@ mod converter;
 mod fetch;
 mod map;
 mod parameter;
+mod state;
 mod template;
 mod variable;
 mod write;
@@ -21,13 +22,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use http::HeaderName;
 
 use crate::base::Position;
-use crate::plan::TableReference;
+use crate::plan::{BackendReference, FrontendReference, ServerReference, TableReference};
 
 pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, Values};
 pub use converter::Converter;
 pub use fetch::Fetch;
 pub use map::{Map, MapKeys, MapValues, network as map_network, range as map_range};
 pub use parameter::{JsonPath, JsonStep, Key, Kind, Parameter, Pattern};
+pub use state::{BackendReading, FrontendReading, ServerReading, StateReading};
 pub use template::{Piece, Template};
 pub use variable::{Scope, Variable};
 
@@ -171,6 +173,12 @@ pub enum Argument {
     Map(Map),
     /// The name of a table.
     Table(TableReference),
+    /// The name of a backend.
+    Backend(BackendReference),
+    /// The name of a frontend.
+    Frontend(FrontendReference),
+    /// The names of a backend and of one of its servers.
+    Server(ServerReference),
 }
 
 impl Expr {

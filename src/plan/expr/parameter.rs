@@ -62,6 +62,12 @@ pub enum Kind {
     Map(MapKeys, MapValues),
     /// The name of a table.
     Table,
+    /// The name of a backend.
+    Backend,
+    /// The name of a frontend.
+    Frontend,
+    /// The names of a backend and of one of its servers: `app/s1`.
+    Server,
 }
 
 /// Parameters in order: `! "name" Kind` must be given, `? "name" Kind` may be left out.

@@ -52,6 +52,11 @@ impl Display for Argument {
             Self::JsonPath(path) => argument_text(f, path.written()),
             Self::Map(map) => argument_text(f, &map.path.to_string_lossy()),
             Self::Table(table) => argument_text(f, &table.name),
+            Self::Backend(backend) => argument_text(f, &backend.name),
+            Self::Frontend(frontend) => argument_text(f, &frontend.name),
+            Self::Server(server) => {
+                argument_text(f, &format!("{}/{}", server.backend.name, server.name))
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::base::CachePadded;
 use crate::observe::QueueAppeared;
 use crate::plan::{self, OwnSettings, ServerTls};
 use crate::proxy::upstream::{Tls, Transport};
+use crate::tables::PerSecond;
 
 use balance::least_connections::{Load, handicap_on_coming_up};
 use queue::Queue;
@@ -64,6 +65,8 @@ struct Live {
     /// shared. On a cache line of its own: the queue is read as often, and hardly ever written.
     cursor: CachePadded<AtomicU64>,
     queue: Queue,
+    /// Exchanges of the last second, for expressions.
+    rate: PerSecond,
     queue_has_appeared: QueueAppeared,
 }
 
@@ -167,6 +170,26 @@ impl Backend {
     /// Whether metrics have shown its queue; for them alone.
     pub fn queue_has_appeared(&self) -> &QueueAppeared {
         &self.live.queue_has_appeared
+    }
+
+    /// The exchanges of the last second; who chooses the backend counts them.
+    pub fn rate(&self) -> &PerSecond {
+        &self.live.rate
+    }
+
+    /// How many exchanges are at its servers.
+    pub fn in_flight(&self) -> usize {
+        let set = self.set.load();
+        let servers = set.servers().iter();
+        servers.map(|server| server.in_flight() as usize).sum()
+    }
+
+    /// How many slots are free at the servers that take traffic; `None`: one of them has no bound.
+    pub fn free_slots(&self) -> Option<usize> {
+        let set = self.set.load();
+        let members = set.members.iter();
+        let slots = members.map(|member| set.servers()[member.index].free_slots());
+        slots.map(|slots| slots.map(|slots| slots as usize)).sum()
     }
 
     /// How many servers take traffic.

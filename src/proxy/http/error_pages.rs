@@ -83,6 +83,7 @@ impl Client {
                     frontend: &self.live.name,
                     variables: Some(&self.variables),
                     tables: Some(&*view.snapshot.tables),
+                    state: Some(&*view.snapshot),
                 },
                 request: None,
                 backend: None,

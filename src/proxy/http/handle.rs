@@ -62,6 +62,7 @@ impl ActiveRequest {
             None => Seen::of(request.headers()),
         };
         let (opening, is_trusted) = opening(client, &view, index, request, began);
+        client.live.requests.count();
         let asks_for_json =
             view.snapshot.has_json_pages && accept::asks_for_json(request.headers());
         Self {

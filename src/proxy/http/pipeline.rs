@@ -239,6 +239,7 @@ impl ActiveRequest {
         if let Some(backend) = self.backend() {
             // Chosen once for each exchange.
             let _ = self.exchange.record.backend.set(Rc::clone(&backend.name));
+            backend.shared.rate().count();
         }
     }
 
@@ -282,6 +283,7 @@ impl ActiveRequest {
             frontend: &self.client.live.name,
             variables: Some(&self.client.variables),
             tables: Some(&*self.view.snapshot.tables),
+            state: Some(&*self.view.snapshot),
         }
     }
 }

@@ -391,6 +391,7 @@ mod tests {
             frontend: "web",
             variables: None,
             tables: None,
+            state: None,
         };
         Router::compile(routes).find(&Request {
             host,

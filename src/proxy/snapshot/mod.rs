@@ -4,6 +4,7 @@
 //! it when the generation changed: an exchange reads one number that is hardly ever written, and
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
+mod state;
 mod target;
 mod view;
 
@@ -23,6 +24,7 @@ use crate::proxy::rules::{ErrorPages, Pipeline};
 use crate::proxy::tls::Acceptor;
 use crate::tables::Tables;
 
+pub(crate) use state::Indices;
 pub(crate) use target::{Names, Target};
 pub(crate) use view::{View, Views};
 
@@ -46,6 +48,8 @@ pub struct Snapshot {
     pub has_json_pages: bool,
     /// Whether any frontend, route or backend has rules. If none has, answers skip them.
     pub has_rules: bool,
+    /// Where names lead, for expressions.
+    pub indices: Indices,
 }
 
 /// A frontend of a snapshot.
@@ -109,6 +113,7 @@ impl Snapshot {
             backend_error_pages: self.backend_error_pages.clone(),
             has_json_pages: self.has_json_pages,
             has_rules: self.has_rules,
+            indices: Indices::default(),
         }
     }
 

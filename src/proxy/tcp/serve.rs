@@ -232,6 +232,7 @@ impl TcpConnection {
                 frontend: &self.view.frontends[self.frontend_index].name,
                 variables: None,
                 tables: Some(&*self.view.snapshot.tables),
+                state: Some(&*self.view.snapshot),
             },
             request: None,
             backend: None,
@@ -289,6 +290,7 @@ impl TcpConnection {
             .ok_or(Reason::RouteNone)?;
         let backend = &self.view.backends[index as usize];
         let _ = record.backend.set(Rc::clone(&backend.name));
+        backend.shared.rate().count();
         Ok(backend)
     }
 

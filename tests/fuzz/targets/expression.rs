@@ -107,6 +107,7 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
             frontend: "web",
             variables: None,
             tables: None,
+            state: None,
         },
         request: Some(RequestFacts {
             method: &Method::GET,

@@ -85,6 +85,11 @@ const ON_REQUESTS: &[&str] = &[
     "bool(true)",
     "bool(0)",
     "ssl_fc",
+    "nbsrv({backend})",
+    "be_conn_free({backend})",
+    "connslots({backend})",
+    "queue({backend})",
+    "avg_queue({backend})",
     "base",
     "baseq",
     "base32",
@@ -447,7 +452,9 @@ enum On {
 fn rules(on: On, expressions: &[String]) -> (String, String) {
     let (mut theirs, mut ours) = (String::new(), String::from("rule = [\n"));
     let mut set_var = |variable: &str, expression: &str, part: Option<usize>, on: On| {
-        let quoted = expression.replace('\'', "'\\''");
+        // The one backend has a name in each.
+        let quoted = expression.replace("{backend}", "l").replace('\'', "'\\''");
+        let expression = expression.replace("{backend}", "app");
         let (word, key) = match on {
             On::Request => ("http-request", ""),
             On::Response => ("http-response", "on = 'response', "),

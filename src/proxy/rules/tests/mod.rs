@@ -57,6 +57,7 @@ impl Exchange {
                 frontend: "web",
                 variables: Some(&self.session),
                 tables: None,
+                state: None,
             },
             backend: None,
             variables: &self.variables,
