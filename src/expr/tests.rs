@@ -572,6 +572,7 @@ fn argument(kind: Kind) -> BoxedStrategy<String> {
             "-9223372036854775808",
         ])
         .boxed(),
+        Kind::IntIn(..) | Kind::Index => of(&["0", "1", "-1", "8", "9"]).boxed(),
         Kind::Number => of(&[
             "0",
             "3",

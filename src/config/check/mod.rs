@@ -15,6 +15,7 @@ mod backends;
 mod binds;
 mod certificates;
 mod condition;
+mod constants;
 mod error_pages;
 mod expressions;
 mod frontends;

@@ -1,16 +1,14 @@
 //! Rules that cannot do what they say, and rules that never run.
 
-use http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 
 use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{Word, parts_of};
 use crate::config::report::Report;
-use crate::plan::expr::{Piece, Template};
-use crate::plan::{
-    Action, Field, FieldName, Frontend, MOST_METHOD_BYTES, On, Plan, Reply, ReplyBody, Rule,
-    TargetPart,
-};
+use crate::plan::{Action, Field, FieldName, Frontend, On, Plan, Reply, ReplyBody, Rule};
+
+use super::constants;
 
 /// Fields of the connection or of the framing, which rules must not write. HTTP/2 has none of them
 /// except `Content-Length` and `TE` (RFC 9113 §8.2.2).
@@ -38,6 +36,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             report.add(Diagnostic::at(&rule.action_at, message, help));
             continue;
         }
+        constants::refuse(rule, report);
         match &rule.action {
             Action::SetHeader(fields) | Action::AddHeader(fields) => {
                 refuse_fields(fields, key, rule.on, report);
@@ -54,8 +53,11 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
                 refuse_field(name, at, key, rule.on, report);
             }
             Action::Deny(reply) | Action::Return(reply) => refuse_reply(reply, report),
-            Action::SetTarget(part, value) => refuse_target(*part, value, &rule.action_at, report),
-            Action::SetMethod(method) => refuse_method(method, &rule.action_at, report),
+            Action::SetStatus(StatusCode::PARTIAL_CONTENT) => {
+                let message = "`set_status` cannot make a part (206) of an answer";
+                let help = "write another status; the server makes parts";
+                report.add(Diagnostic::at(&rule.action_at, message, help));
+            }
             Action::SetStatus(status) if is_bodyless(*status) => {
                 let status = status.as_u16();
                 let message = format!("an answer with the status {status} has no body");
@@ -66,8 +68,10 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::Monitor(_)
             | Action::Unlogged
             | Action::Redirect(_)
+            | Action::SetTarget(..)
             | Action::ReplaceTarget(..)
             | Action::NormalizeUri(_)
+            | Action::SetMethod(_)
             | Action::SetStatus(_)
             | Action::CookieAttributes(_)
             | Action::SetVar(_)
@@ -141,53 +145,6 @@ fn is_bodyless(status: StatusCode) -> bool {
         status,
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
     )
-}
-
-fn refuse_target(part: TargetPart, value: &Template, at: &Position, report: &mut Report<'_>) {
-    let Some(Piece::Text(text)) = value.pieces.first() else {
-        return;
-    };
-    let (key, is_right, message) = match part {
-        TargetPart::Path => ("set_path", text.starts_with('/'), "a path begins with `/`"),
-        TargetPart::PathAndQuery => ("set_pathq", text.starts_with('/'), "a path begins with `/`"),
-        TargetPart::Query => {
-            if text.starts_with('?') {
-                let help = "leave the `?` out: it stands before the value in any case";
-                report.add(Diagnostic::at(at, "a query begins after its `?`", help));
-            }
-            return;
-        }
-        TargetPart::Uri => (
-            "set_uri",
-            text.starts_with(['/', '*']) || has_scheme(text) || value.pieces.len() > 1,
-            "a URI begins with `/`, `http://` or `https://`",
-        ),
-    };
-    if !is_right {
-        let help = format!("write `{key} = \"/{value}\"`");
-        report.add(Diagnostic::at(at, message, help));
-    }
-}
-
-fn has_scheme(text: &str) -> bool {
-    ["http://", "https://"]
-        .iter()
-        .any(|scheme| text.starts_with(scheme))
-}
-
-fn refuse_method(method: &Template, at: &Position, report: &mut Report<'_>) {
-    let [Piece::Text(text)] = method.pieces.as_slice() else {
-        return;
-    };
-    let is_token = Method::from_bytes(text.as_bytes()).is_ok();
-    if !is_token || text.len() > MOST_METHOD_BYTES {
-        let message = format!("`{text}` is not a valid method");
-        let help = "write a word such as \"POST\", of at most 32 characters";
-        report.add(Diagnostic::at(at, message, help));
-    } else if matches!(text.as_str(), "CONNECT" | "TRACE") {
-        let message = format!("Evenkeel does not pass on {text}");
-        report.add(Diagnostic::at(at, message, "write another method"));
-    }
 }
 
 /// Warns of rules that never run.

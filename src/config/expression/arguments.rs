@@ -215,6 +215,28 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             .parse()
             .map(Argument::Int)
             .map_err(|_| wrong("a whole number", "write digits alone: `1`, or `-1`")),
+        Kind::IntIn(least, most) => match text.parse() {
+            Ok(number) if (least..=most).contains(&number) => Ok(Argument::Int(number)),
+            _ => {
+                let range = match most {
+                    i64::MAX => format!("a whole number from {least} on"),
+                    _ => format!("a whole number from {least} to {most}"),
+                };
+                Err(wrong(&range, &format!("write {range}, as digits")))
+            }
+        },
+        Kind::Index => match text.parse() {
+            Ok(0) | Err(_) => Err(wrong(
+                "a whole number other than 0",
+                "write `1` for the first part, `-1` for the last",
+            )),
+            Ok(number) => Ok(Argument::Int(number)),
+        },
+        Kind::Characters if text.is_empty() => Err(wrong(
+            "a text that is not empty",
+            "write the characters, in quotes where they are commas, spaces or parentheses",
+        )),
+        Kind::Characters => Ok(Argument::Text(text.to_owned())),
         Kind::Number => match text.parse() {
             Ok(number) => Ok(Argument::Int(number)),
             Err(_) if text.contains('.') => variable(written).map(Argument::Variable),

@@ -46,6 +46,46 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
     ("FALSE", "bool(false)"),
 ];
 
+/// Converters by the names that other proxies and languages have for them.
+const CONVERTERS: &[(&str, &str)] = &[
+    ("b64", "base64"),
+    ("b64enc", "base64"),
+    ("base64enc", "base64"),
+    ("base64_encode", "base64"),
+    ("base64dec", "b64dec"),
+    ("base64_decode", "b64dec"),
+    ("b64url", "ub64enc"),
+    ("base64url", "ub64enc"),
+    ("tolower", "lower"),
+    ("to_lower", "lower"),
+    ("lowercase", "lower"),
+    ("toupper", "upper"),
+    ("to_upper", "upper"),
+    ("uppercase", "upper"),
+    ("strlen", "length"),
+    ("sha224", "sha2(224)"),
+    ("sha256", "sha2(256)"),
+    ("sha384", "sha2(384)"),
+    ("sha512", "sha2(512)"),
+    ("url_encode", "url_enc"),
+    ("urlencode", "url_enc"),
+    ("escape_uri", "url_enc"),
+    ("url_decode", "url_dec"),
+    ("urldecode", "url_dec"),
+    ("unescape_uri", "url_dec"),
+    ("unhex", "hex2i"),
+    ("replace", "regsub(regex,replacement)"),
+    ("gsub", "regsub(regex,replacement,g)"),
+    ("sed", "regsub(regex,replacement)"),
+    ("substr", "bytes(offset,length)"),
+    ("substring", "bytes(offset,length)"),
+    ("trim", "ltrim(characters),rtrim(characters)"),
+    ("split", "field(index,delimiters)"),
+    ("strftime", "utime(format)"),
+    ("mask", "ipmask(24,64)"),
+    ("lookup", "map(file)"),
+];
+
 /// Variables of nginx.
 const VARIABLES: &[(&str, &str)] = &[
     ("$remote_addr", "src"),
@@ -107,6 +147,12 @@ pub(super) fn fetch(name: &str) -> Option<String> {
     let word = |known: &&(&str, &str)| known.0 == name;
     let (_, instead) = FETCHES.iter().find(word)?;
     Some(format!("write `{instead}`"))
+}
+
+/// The converter that another program calls `name`, as it is written here.
+pub(super) fn converter(name: &str) -> Option<&'static str> {
+    let found = CONVERTERS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, ours)| *ours)
 }
 
 /// Whether the fetch `name` of another program looks at more than the connection.

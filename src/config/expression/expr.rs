@@ -250,6 +250,11 @@ fn unknown_fetch(name: &str, part: Range<usize>) -> Mistake {
 }
 
 fn unknown_converter(name: &str, part: Range<usize>) -> Mistake {
+    if let Some(ours) = elsewhere::converter(name) {
+        let message = format!("unknown converter `{name}`, did you mean `{ours}`?");
+        let help = "conf/reference/expressions.md has them all";
+        return Mistake::new(part, message, help);
+    }
     let rows = Converter::ALL.iter().map(|converter| converter.row());
     let known = rows.flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
     unknown("converter", name, part, known)

@@ -329,7 +329,7 @@ fn mistakes_are_pointed_at() {
     says(
         "path,field(x,/)",
         "path,field(»x«,/)",
-        "`index` must be a whole number, and is `x`; write digits alone: `1`, or `-1`",
+        "`index` must be a whole number other than 0, and is `x`; write `1` for the first part, `-1` for the last",
     );
     says(
         "path(1)",

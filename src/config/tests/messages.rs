@@ -3309,6 +3309,149 @@ fn a_message_quotes_only_the_beginning_of_what_is_long() {
 }
 
 #[test]
+fn constants_that_can_never_work_are_refused_when_they_are_loaded() {
+    for (action, said) in [
+        (
+            r#"set_header = { x-a = "b\nc" }"#,
+            "the value of `x-a` has a line break",
+        ),
+        (
+            r#"set_header = { x-a = "%[path]\u0000b" }"#,
+            "the value of `x-a` has a control character",
+        ),
+        (r#"add_header = { x-a = "b\rc" }"#, "has a line break"),
+        (
+            r#"early_hint = { link = "b\nc" }"#,
+            "the value of `link` has a line break",
+        ),
+        (
+            r#"deny = { headers = { x-a = "b\nc" } }"#,
+            "the value of `x-a` has a line break",
+        ),
+        (
+            r#"return = { content_type = "a\nb", body = "" }"#,
+            "the value of `content-type` has a line break",
+        ),
+        (
+            r#"replace_value = { name = "x-a", match = "b", with = "c\nd" }"#,
+            "has a line break",
+        ),
+        (
+            "set_header = { host = 'a b' }",
+            "the value of `host` is not a host",
+        ),
+        (
+            "set_header = { host = '' }",
+            "the value of `host` is not a host",
+        ),
+        ("set_method = ''", "an empty text is not a method"),
+        ("set_method = 'A B'", "`A B` is not a valid method"),
+        ("set_path = ''", "write `set_path = \"/\"`"),
+        ("set_pathq = ''", "write `set_pathq = \"/\"`"),
+        (r#"set_path = "/a\n""#, "a target cannot have a line break"),
+        (
+            r#"set_query = "a\u0000%[src]""#,
+            "a target cannot have a control character",
+        ),
+        (
+            r#"replace_path = { match = "a", with = "/\n" }"#,
+            "a target cannot have a line break",
+        ),
+        (
+            "set_uri = ''",
+            "a URI begins with `/`, `http://` or `https://`",
+        ),
+        (
+            "set_uri = '*a'",
+            "a URI begins with `/`, `http://` or `https://`",
+        ),
+        (
+            "set_uri = '*'",
+            "only requests with OPTIONS have the target `*`",
+        ),
+        (
+            "set_uri = 'http:///a'",
+            "the host of this URI is not a host",
+        ),
+        (
+            "redirect = { location = '' }",
+            "an empty `location` leads to the same page again",
+        ),
+        (
+            "redirect = { scheme = 'https://' }",
+            "write `scheme = \"https\"`",
+        ),
+        (
+            "on = 'response', set_status = 206",
+            "`set_status` cannot make a part (206)",
+        ),
+        (
+            "set_header = { x-a = '%[path,field(0,/)]' }",
+            "`index` must be a whole number other than 0, and is `0`",
+        ),
+        (
+            "set_header = { x-a = '%[path,word(0,/)]' }",
+            "`index` must be a whole number other than 0, and is `0`",
+        ),
+        (
+            "set_header = { x-a = '%[path,word(1,\"\")]' }",
+            "`delimiters` must be a text that is not empty",
+        ),
+        (
+            "set_header = { x-a = '%[src,be2dec(:,0)]' }",
+            "`size` must be a whole number from 1 to 8, and is `0`",
+        ),
+        (
+            "set_header = { x-a = '%[src,be2dec(:,9)]' }",
+            "`size` must be a whole number from 1 to 8, and is `9`",
+        ),
+        (
+            "set_header = { x-a = '%[src,be2dec(:,8,2)]' }",
+            "`truncate` must be a whole number from 0 to 1, and is `2`",
+        ),
+        (
+            "set_header = { x-a = '%[src,be2hex(:,-1)]' }",
+            "`size` must be a whole number from 0 on, and is `-1`",
+        ),
+        (
+            "set_header = { x-a = '%[rand(0)]' }",
+            "`range` must be a whole number from 1 on, and is `0`",
+        ),
+    ] {
+        let found = in_frontend(&format!("rule = [{{ {action} }}]"));
+        assert!(found.contains(said), "{action}: {found}");
+        assert_eq!(found.matches("error: ").count(), 1, "{action}: {found}");
+    }
+    for action in [
+        // Space around a value is removed, as that of a text over several lines.
+        r#"set_header = { x-a = "b\n" }"#,
+        "set_query = ''",
+        "when = 'method == \"OPTIONS\"', set_uri = '*'",
+        "set_header = { host = 'a:81' }",
+        "set_uri = 'http://a:81/b?c'",
+    ] {
+        let found = in_frontend(&format!("rule = [{{ {action} }}]"));
+        assert!(found.starts_with("no error"), "{action}: {found}");
+    }
+}
+
+#[test]
+fn names_of_converters_elsewhere_are_translated() {
+    for (written, ours) in [
+        ("b64", "base64"),
+        ("base64_decode", "b64dec"),
+        ("sha256", "sha2(256)"),
+        ("toupper", "upper"),
+        ("gsub(a,b)", "regsub(regex,replacement,g)"),
+    ] {
+        let rule = format!("rule = [{{ set_header = {{ x-a = '%[path,{written}]' }} }}]");
+        let found = in_frontend(&rule);
+        let said = format!("did you mean `{ours}`?");
+        assert!(found.contains(&said), "{written}: {found}");
+    }
+}
+
+#[test]
 fn mistakes_in_rules_are_reported_once_and_in_their_words() {
     for (line, said) in [
         (

@@ -337,15 +337,20 @@ pub(crate) fn access_log_fails(target: &LogTarget, why: &dyn Display) {
     );
 }
 
-/// Lines are written again, after `lost` of them were lost.
+/// Lines are written again, after `lost` of them were lost. Over a network more of them may be: those on
+/// their way when the connection broke, or that no server received, are counted as written.
 pub(crate) fn access_log_writes_again(target: &LogTarget, lost: u64) {
+    let at_least = match target {
+        LogTarget::Udp(_) | LogTarget::Tcp(_) => "at least ",
+        _ => "",
+    };
     let target = named(target);
     let s = plural(lost);
     info!(
         event = "access_log.writes_again",
         target_name = target,
         lost,
-        "access log: writing to {target} works again; {lost} line{s} lost"
+        "access log: writing to {target} works again; {at_least}{lost} line{s} lost"
     );
 }
 

@@ -70,9 +70,9 @@ converters! {
     /// The number of bytes.
     Length = "length" | "len", (), Text -> Int;
     /// The part with this index between delimiters, each of which separates two parts, that may be empty. 1 is the first, -1 the last. `count` parts (0: all) from there on, towards the beginning for a negative index. Absent when there is no such part.
-    Field = "field", (! "index" Int, ! "delimiters" Text, ? "count" Int), Text -> Text;
+    Field = "field", (! "index" Index, ! "delimiters" Characters, ? "count" Int), Text -> Text;
     /// As `field`, but delimiters that follow each other, begin or end the text, separate nothing: no part is empty.
-    Word = "word", (! "index" Int, ! "delimiters" Text, ? "count" Int), Text -> Text;
+    Word = "word", (! "index" Index, ! "delimiters" Characters, ? "count" Int), Text -> Text;
     /// The text with the first match of a regular expression replaced, with the flag `g` each match. `\0` to `\9` in the replacement are the match and its groups. With the flag `i` case does not count. Absent when more than 4,096 matches would be replaced, or when the text would be longer than 4 MiB.
     Regsub = "regsub", (! "regex" Pattern, ! "replacement" Text, ? "flags" SubstitutionFlags), Text -> Text;
     /// The value that a file has for this key: on each line a key, spaces and its value. Without `default` it is absent for a key that the file does not have. All `map_…` are the same for other keys, and with `_int` or `_ip` for values that are numbers or addresses.
@@ -196,9 +196,9 @@ converters! {
     /// The last 32 bits of the number as four bytes, the highest first.
     Htonl = "htonl", (), Int -> Bytes;
     /// The bytes in chunks of `size` (1 to 8) as decimal numbers with `separator` between them. With `truncate` 1, a shorter chunk at the end is left out.
-    Be2dec = "be2dec", (! "separator" Text, ! "size" Int, ? "truncate" Int), Bytes -> Text;
+    Be2dec = "be2dec", (! "separator" Text, ! "size" IntIn(1, 8), ? "truncate" IntIn(0, 1)), Bytes -> Text;
     /// The same with hexadecimal digits, and chunks of any size; without a size, one chunk has all bytes.
-    Be2hex = "be2hex", (? "separator" Text, ? "size" Int, ? "truncate" Int), Bytes -> Text;
+    Be2hex = "be2hex", (? "separator" Text, ? "size" IntIn(0, i64::MAX), ? "truncate" IntIn(0, 1)), Bytes -> Text;
     /// The text without percent-encoding. `+` is a space after a `?`, with `in_form` 1 everywhere. Absent if a `%` has no two hexadecimal digits after it.
     UrlDec = "url_dec", (? "in_form" Int), Text -> Text;
     /// The text with everything but letters, digits and `-._~` percent-encoded.

@@ -277,7 +277,7 @@ fetches! {
     /// The microseconds of the time within its second.
     DateUs = "date_us", (), Int, Connection;
     /// A number below `range`, which is 4294967296 unless it is given, by chance. Not for secrets.
-    Rand = "rand", (? "range" Int), Int, Connection;
+    Rand = "rand", (? "range" IntIn(1, i64::MAX)), Int, Connection;
     /// A UUID of version 4, by chance. Not for secrets.
     Uuid = "uuid", (? "version" OneOf(&["4"])), Text, Connection;
     /// True.

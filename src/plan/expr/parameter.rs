@@ -24,8 +24,14 @@ pub struct Parameter {
 pub enum Kind {
     /// Any text.
     Text,
+    /// A text that is not empty.
+    Characters,
     /// A whole number.
     Int,
+    /// A whole number between these two, or one of them.
+    IntIn(i64, i64),
+    /// The position of a part: a whole number other than 0.
+    Index,
     /// A whole number, or the name of a variable that has one.
     Number,
     /// A key in base64, or the name of a variable that has one.

@@ -232,7 +232,7 @@ pub(super) const EARLY_HINT: Key<Rule> = key("early_hint")
         REQUEST,
         &[(
             "early_hint = { link = \"</a.css>; rel=preload\" }",
-            "Sends the client an interim answer 103 with these fields; rules of one table share one. HTTP/1.0 clients get none.",
+            "Sends the client an interim answer 103 with these fields; rules of one table share one. A field with an empty value is left out. HTTP/1.0 clients get none.",
         )],
     )
     .compiled(FIELDS, |rule| match &rule.action {

@@ -28,6 +28,10 @@ impl Act for EarlyHint {
     fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         for (name, template) in &self.0 {
             let value = field_value(scope.text(template, &facts(request, scope)))?;
+            // Of an absent value: a hint without one says nothing.
+            if value.is_empty() {
+                continue;
+            }
             let EarlyHints(hints) = request.extensions_mut().get_or_insert_default();
             hints.append(name.clone(), value);
         }

@@ -135,7 +135,7 @@ fn a_part_of_the_target_is_written() {
     let request = changed("{ set_uri = 'http://b.example:81/y?z' }", get("/a"));
     assert_eq!(request.uri(), "/y?z");
     assert_eq!(values(request.headers(), "host"), ["b.example:81"]);
-    let star = changed("{ set_uri = '*' }", get("/a").method("OPTIONS"));
+    let star = changed("{ set_uri = '%[str(*)]' }", get("/a").method("OPTIONS"));
     assert_eq!(star.uri(), "*");
 }
 
@@ -179,20 +179,22 @@ fn a_rule_cannot_make_a_request_that_would_be_refused() {
     let star = get("*").method("OPTIONS").header("x-a", "GET");
     assert_eq!(invalid(method, star), 400);
     for rule in [
-        "set_header = { x-b = \"a\\u0001\" }",
-        "set_header = { x-b = \"a\\r\\nb\" }",
-        "add_header = { x-b = \"a\\u0000\" }",
-        "set_header = { host = \"a\\nb\" }",
-        "replace_header = { name = 'accept', match = '.*', with = \"\\u0001\" }",
-        "early_hint = { link = \"\\u0001\" }",
-        "set_path = \"/a\\r\\nb\"",
-        "set_pathq = \"/a\\u0000\"",
-        "set_query = \"a\\nb\"",
-        "set_uri = \"/a\\nb\"",
-        "set_uri = \"http://a\\nb/\"",
+        // Of constants the configuration says it.
+        "set_header = { x-b = 'a%[str(%01),url_dec]' }",
+        "set_header = { x-b = 'a%[str(%0D%0A),url_dec]b' }",
+        "add_header = { x-b = 'a%[str(%00),url_dec]' }",
+        "set_header = { host = 'a%[str(%0A),url_dec]b' }",
+        "replace_header = { name = 'accept', match = '.*', with = '%[str(%01),url_dec]' }",
+        "early_hint = { link = '%[str(%01),url_dec]' }",
+        "set_path = '/a%[str(%0D%0A),url_dec]b'",
+        "set_pathq = '/a%[str(%00),url_dec]'",
+        "set_query = 'a%[str(%0A),url_dec]b'",
+        "set_uri = '/a%[str(%0A),url_dec]b'",
+        "set_uri = 'http://a%[str(%0A),url_dec]b/'",
         "set_uri = '%[req.hdr(none)]x'",
-        "replace_path = { match = '.*', with = \"/\\n\" }",
-        "return = { headers = { x-b = \"\\u0001\" } }",
+        "set_uri = '%[str(*)]'",
+        "replace_path = { match = '.*', with = '/%[str(%0A),url_dec]' }",
+        "return = { headers = { x-b = '%[str(%01),url_dec]' } }",
     ] {
         let request = get("/").header("accept", "a");
         assert_eq!(invalid(&format!("{{ {rule} }}"), request), 400, "{rule}");
@@ -204,7 +206,7 @@ fn a_rule_cannot_make_a_request_that_would_be_refused() {
 #[test]
 fn an_answer_with_an_invalid_value_is_refused_or_sent_without_it() {
     let mut headers = HeaderMap::from_iter([(header::SERVER, "x".parse().expect("a value"))]);
-    let rule = "set_header = { server = \"a\\u0001\" }";
+    let rule = "set_header = { server = 'a%[str(%01),url_dec]' }";
     let Flow::Answer(refusal) = answer(&format!("{{ on = 'response', {rule} }}"), &mut headers)
     else {
         unreachable!("it is refused");
@@ -250,7 +252,7 @@ fn status_after(rules: &str, status: StatusCode) -> u16 {
 fn the_status_of_an_answer_with_content_is_replaced() {
     let rules = "{ on = 'response', set_status = 418 }, { on = 'after', when = 'status == 418', set_status = 503 }";
     assert_eq!(status_after(rules, StatusCode::OK), 503);
-    for kept in [101, 204, 205, 304] {
+    for kept in [101, 204, 205, 206, 304] {
         let status = StatusCode::from_u16(kept).expect("a status");
         assert_eq!(status_after(rules, status), kept);
     }
@@ -298,4 +300,8 @@ fn hints_of_several_rules_are_sent_together() {
     let EarlyHints(hints) = request.extensions().get::<EarlyHints>().expect("hints");
     assert_eq!(values(hints, "link"), ["</a>", "</b>"]);
     assert_eq!(values(hints, "x-c"), ["/p"]);
+    // No empty hint where the value is absent, and no interim answer without a hint.
+    let rules = "{ early_hint = { link = '%[req.hdr(x-absent)]' } }";
+    let request = changed(rules, get("/p"));
+    assert!(request.extensions().get::<EarlyHints>().is_none());
 }
