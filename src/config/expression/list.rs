@@ -10,7 +10,7 @@ use crate::base::quote::beginning;
 use crate::plan::expr::{Expr, List, ListSource, Type, Values};
 
 use super::cursor::Cursor;
-use super::{Files, Mistake};
+use super::{Files, Mistake, lines};
 
 /// Reads the list that comes next; its values have the type that `expr` yields.
 pub(super) fn list(
@@ -195,16 +195,7 @@ fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Res
         Mistake::new(part.clone(), format!("cannot read the list: {why}"), help)
     })?;
     let mut values = empty(expr.compares_as());
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        push_line(line, &mut values).map_err(|(message, help)| {
-            let at = format!("{}:{}: {message}", path.display(), index + 1);
-            Mistake::new(part.clone(), at, help)
-        })?;
-    }
+    lines::each((&path, &text), &part, |line| push_line(line, &mut values))?;
     Ok(List {
         source: ListSource::File(path),
         values: Arc::new(values),

@@ -11,7 +11,7 @@ use crate::base::quote::beginning;
 use crate::plan::expr::{Argument, Map, MapKeys, MapValues, Pattern, map_range};
 
 use super::list::network;
-use super::{Files, Mistake};
+use super::{Files, Mistake, lines};
 
 /// Reads the map in the file `written`.
 pub(super) fn read(
@@ -25,27 +25,19 @@ pub(super) fn read(
         Mistake::new(part.clone(), format!("cannot read the map: {why}"), help)
     })?;
     let mut entries = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
+    lines::each((&path, &text), part, |line| {
         let Some((key, value)) = line.split_once([' ', '\t']) else {
-            let at = format!("{}:{}", path.display(), index + 1);
-            return Err(Mistake::new(
-                part.clone(),
-                format!("{at}: the line has a key and no value"),
-                "write the key, a space and its value on each line",
+            return Err((
+                "the line has a key and no value".to_owned(),
+                "write the key, a space and its value on each line".to_owned(),
             ));
         };
         let value = value.trim_start();
         let mistake = key_mistake(key, keys).or_else(|| value_mistake(value, values));
-        if let Some((message, help)) = mistake {
-            let at = format!("{}:{}", path.display(), index + 1);
-            return Err(Mistake::new(part.clone(), format!("{at}: {message}"), help));
-        }
+        mistake.map_or(Ok(()), Err)?;
         entries.push((key.to_owned(), value.to_owned()));
-    }
+        Ok(())
+    })?;
     Ok(Argument::Map(Map {
         path,
         entries: Arc::new(entries),

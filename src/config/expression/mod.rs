@@ -24,6 +24,7 @@ mod elsewhere;
 mod expr;
 mod head;
 mod line_template;
+mod lines;
 mod list;
 mod map;
 #[cfg(test)]

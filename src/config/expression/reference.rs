@@ -47,7 +47,8 @@ when = 'src in ["10.0.0.0/8"] and not (path starts_with "/public/" or req.cook(b
 - Regular expressions run in linear time ([syntax](https://docs.rs/regex/latest/regex/#syntax)): no look-around and no
   back-references. They see bytes: `.` is one byte.
 - A file in `@file` is read when the configuration is loaded, and again when it changes. A relative path begins at the
-  directory of the file that it is written in.
+  directory of the file that it is written in. It is UTF-8; a byte order mark and CR at the end of a line are left out, other control
+  characters are mistakes. The same holds for the files of maps.
 
 "#;
 

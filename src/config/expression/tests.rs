@@ -71,10 +71,22 @@ fn a_map_has_keys_and_values_of_its_kind() {
         ("map_reg", "^/(a|b) x\n"),
         ("length,map_int", "1 a\n2:5 b\n:0 c\n9: d\n"),
         ("map_ip", "10.0.0.0/8 a\n2001:db8::1 b\n"),
+        // As Windows writes it.
+        ("map_ip", "\u{feff}10.0.0.0/8 a\r\n2001:db8::1 b\r\n"),
     ] {
         assert_eq!(mistake(converter, text), None, "{converter}");
     }
     for (converter, text, said) in [
+        (
+            "map",
+            "a b\nc d\0e\n",
+            "/etc/list.txt:2: the line has a control character; write each value on a line of its own, as text",
+        ),
+        (
+            "map",
+            "a b\rc d\r",
+            "/etc/list.txt:1: the line has a control character; write each value on a line of its own, as text",
+        ),
         (
             "map",
             "a b\nc\n",
