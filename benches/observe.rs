@@ -16,9 +16,9 @@ use evenkeel::exchange::{
     TakenRoute, TriedServer,
 };
 use evenkeel::observe::{
-    AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, OpenConnections,
-    ProcessMetrics, QueueAppeared, Scrape, ServerConnections, ServerRow, ServerState, SetVariables,
-    WorkerObserver,
+    AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, LeftByRules,
+    OpenConnections, ProcessMetrics, QueueAppeared, Scrape, ServerConnections, ServerRow,
+    ServerState, WorkerObserver,
 };
 use evenkeel::plan::AccessLog;
 use http::Version;
@@ -44,11 +44,11 @@ fn finish(criterion: &mut Criterion) {
         let frontend = FrontendMetrics::new(2);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let variables = SetVariables::default();
+                let left = LeftByRules::default();
                 observer.finish(
                     black_box(&record),
                     &frontend,
-                    variables,
+                    left,
                     OpenConnections::default,
                 );
             });
@@ -88,7 +88,7 @@ fn scrape(criterion: &mut Criterion) {
                 WorkerObserver::new(worker, &log).finish(
                     &record,
                     &frontend,
-                    SetVariables::default(),
+                    LeftByRules::default(),
                     open,
                 );
             }

@@ -38,7 +38,8 @@ format = "%ci %{+Q}r %ST %Ta %reason"
 HAProxy's notation: `%ci` is a variable, `%%` a percent sign, `%{+Q}r` a variable with flags. `%{+Q}o` sets flags for all
 variables after it, which `-` removes: `%{-Q}ci`. A name ends at the first character that is no letter or digit. `%[…]` is an
 [expression](expressions.md) of what is left of the exchange: the client's connection, the names of frontend, backend and
-server, the status, and the variables that rules have set. Its fields are not kept:
+server, the status, the variables that rules have set, and [tables](tables.md): `sc_http_req_rate(0)` has this exchange in it. Its
+fields are not kept:
 
 ```toml
 [[log.access]]

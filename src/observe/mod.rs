@@ -23,7 +23,7 @@ mod reference;
 mod worker;
 
 pub use access_log::{
-    AccessLogHandle, CannotOpen, LogWriter, OpenConnections, PreparedLogs, SetVariables,
+    AccessLogHandle, CannotOpen, LeftByRules, LogWriter, OpenConnections, PreparedLogs,
 };
 pub use calendar::rfc3339;
 pub use metrics::exposition::{

@@ -17,7 +17,7 @@ use crate::exchange::{
 };
 use crate::expr::Scratch;
 use crate::observe::access_log::{
-    Batch, Blank, Entry, Evaluation, Logs, OpenConnections, SetVariables, Target, Times,
+    Batch, Blank, Entry, Evaluation, LeftByRules, Logs, OpenConnections, Target, Times,
 };
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
@@ -192,7 +192,7 @@ impl WorkerObserver {
         &self,
         record: &Record,
         frontend: &FrontendMetrics,
-        variables: SetVariables<'_>,
+        left: LeftByRules<'_>,
         open: impl FnOnce() -> OpenConnections,
     ) {
         let opening = &record.opening;
@@ -263,7 +263,7 @@ impl WorkerObserver {
             open: self.open_if_wanted(open),
             load: record.load.get(),
         };
-        self.log(&entry, variables);
+        self.log(&entry, left);
     }
 
     /// Counts and logs a request without an exchange, to the frontend `name`. `open`: as for
@@ -321,7 +321,7 @@ impl WorkerObserver {
             open: self.open_if_wanted(open),
             load: Load::default(),
         };
-        self.log(&entry, SetVariables::default());
+        self.log(&entry, LeftByRules::default());
     }
 
     fn open_if_wanted(&self, open: impl FnOnce() -> OpenConnections) -> OpenConnections {
@@ -344,7 +344,7 @@ impl WorkerObserver {
         }
     }
 
-    fn log<'a>(&self, entry: &Entry<'a>, variables: SetVariables<'a>) {
+    fn log<'a>(&self, entry: &Entry<'a>, left: LeftByRules<'a>) {
         let Lines {
             logs,
             batches,
@@ -354,7 +354,7 @@ impl WorkerObserver {
             blank,
         } = &mut *self.lines.borrow_mut();
         let mut evaluation = Evaluation {
-            facts: entry.facts(variables, blank),
+            facts: entry.facts(left, blank),
             scratch,
         };
         for (log, turn) in logs.logs.iter().zip(turns) {
@@ -472,7 +472,7 @@ mod tests {
             self.observer.finish(
                 record,
                 &self.frontend,
-                SetVariables::default(),
+                LeftByRules::default(),
                 OpenConnections::default,
             );
         }
@@ -559,8 +559,8 @@ mod tests {
         let chosen = |fields: &[JsonField]| {
             let log = fixture::log(&LogTarget::Stdout, LineFormat::JsonOf(fields.to_vec()));
             let observer = WorkerObserver::new(1, &log);
-            let (variables, open) = (SetVariables::default(), OpenConnections::default);
-            observer.finish(&record, &bench.frontend, variables, open);
+            let (left, open) = (LeftByRules::default(), OpenConnections::default);
+            observer.finish(&record, &bench.frontend, left, open);
             observer.flush();
             fixture::lines(&log)
         };

@@ -11,7 +11,7 @@ use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::expr::{Scratch, Variables};
 use crate::net::{Dialer, Pipes};
-use crate::observe::{OpenConnections, ProcessMetrics, SetVariables, WorkerObserver, event};
+use crate::observe::{LeftByRules, OpenConnections, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::connections::Connections;
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::io::{DateCache, Exchange, KeptBodies, Stalled};
@@ -69,11 +69,14 @@ impl Context {
         }
         exchange.tracked.finish(&exchange.record);
         let open = || self.open_connections(live);
-        let variables = SetVariables {
+        let left = LeftByRules {
             of_exchange: Some(&exchange.variables),
             of_connection,
+            tracked: Some(&exchange.tracked),
+            tables: Some(&self.views),
         };
         self.observer
-            .finish(&exchange.record, &live.metrics, variables, open);
+            .finish(&exchange.record, &live.metrics, left, open);
+        exchange.tracked.release();
     }
 }

@@ -134,12 +134,13 @@ impl Tracked {
         }
     }
 
-    /// Counts the end of an exchange with the facts `record`, and releases the entries.
+    /// Counts the end of an exchange with the facts `record`. Its entries are tracked until
+    /// [`release`](Self::release): a log reads them with the end counted, as in HAProxy.
     pub fn finish(&self, record: &Record) {
         let Some(entries) = self.0.get() else {
             return;
         };
-        let entries = std::mem::take(&mut *entries.borrow_mut());
+        let entries = entries.borrow();
         let outcome = match entries.is_answered {
             true => Outcome::Neither,
             false => record.reason.get().map_or(Outcome::Neither, of_reason),
@@ -158,15 +159,12 @@ impl Tracked {
                 ] {
                     entry.count(data, 0, bytes);
                 }
-                release(entry);
             });
         }
     }
-}
 
-impl Drop for Tracked {
-    /// Releases the entries of an exchange that was never settled.
-    fn drop(&mut self) {
+    /// Releases the entries: from here on nothing is tracked.
+    pub fn release(&self) {
         let Some(entries) = self.0.get() else {
             return;
         };
@@ -174,6 +172,13 @@ impl Drop for Tracked {
         for (_, handle) in &entries.all {
             handle.with(clock::now(), release);
         }
+    }
+}
+
+impl Drop for Tracked {
+    /// Releases the entries of an exchange that was never settled.
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::rig::{Client, Gate, Line, OK, Origin, Proxy, Setup};
+use crate::rig::{Client, Gate, Line, OK, Origin, Proxy, Setup, until};
 
 /// A table of clients' names, as they say themselves, that keeps `store`.
 fn table(store: &str) -> String {
@@ -48,6 +48,31 @@ fn a_client_over_its_rate_is_refused_and_others_are_not() {
     let statuses = |name| [0; 5].map(|_| ask(&proxy, "/", name));
     assert_eq!(statuses("a"), [200, 200, 200, 429, 429]);
     assert_eq!(statuses("b"), [200, 200, 200, 429, 429]);
+}
+
+#[test]
+fn a_log_has_the_counts_with_its_exchange_in_them() {
+    let origin = Origin::answering("HTTP/1.1 404 No\r\ncontent-length: 3\r\n\r\nabc");
+    let logs = "[[log.access]]\nto = \"{log}\"\n\
+                [[log.access]]\nto = \"{log}.counts\"\nwhen = 'sc_http_err_cnt(0) > 1'\n\
+                format = '%[sc_http_req_cnt(0)] %[sc_http_err_cnt(0)] %[sc_conn_cur(0)] %[sc_bytes_out_rate(0)] \
+                %[str(a),table_http_req_cnt(names)] %[str(none),table_http_req_cnt(names)] %[table_cnt(names)] %[sc_http_req_cnt(1)]'\n";
+    let store = "'http_req_cnt', 'http_err_cnt', 'conn_cur', 'bytes_out_rate(1h)'";
+    let proxy = Setup::of(&[&origin])
+        .access_logs(logs)
+        .frontend(&format!("rule = [{TRACK}]"))
+        .rest(&table(store))
+        .start();
+    for _ in 0..2 {
+        ask(&proxy, "/", "a");
+    }
+    proxy.wait_for_lines(2);
+    let path = proxy.folder().path("access.log.counts");
+    let line = until("there is a line", || {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.ends_with('\n').then_some(text)
+    });
+    assert_eq!(line, "2 2 1 6 2 0 1 -\n");
 }
 
 #[test]

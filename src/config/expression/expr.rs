@@ -87,19 +87,12 @@ fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
 
 /// Checks that `fetch` has a value when an exchange is logged.
 fn check_in_log(fetch: Fetch, name: &str, part: &Range<usize>) -> Result<(), Mistake> {
-    let (message, help) = if fetch.reads_response_fields() {
-        (
-            format!("`{name}` is not known here: fields are not kept until an exchange is logged"),
-            "set a variable in a rule with `on = \"response\"`, and read it as `var(txn.NAME)`",
-        )
-    } else if fetch.reads_table() {
-        (
-            format!("`{name}` is not known here: tables are not read when an exchange is logged"),
-            "set a variable in a rule, and read it as `var(txn.NAME)`",
-        )
-    } else {
+    if !fetch.reads_response_fields() {
         return Ok(());
-    };
+    }
+    let message =
+        format!("`{name}` is not known here: fields are not kept until an exchange is logged");
+    let help = "set a variable in a rule with `on = \"response\"`, and read it as `var(txn.NAME)`";
     Err(Mistake::new(part.clone(), message, help))
 }
 
@@ -147,11 +140,6 @@ fn check_variables(
 ) -> Result<(), Mistake> {
     arguments.iter().try_for_each(|argument| match argument {
         Argument::Variable(variable) => check_scope(variable.scope, known, part.clone()),
-        Argument::Table(_) if known == Known::Log => Err(Mistake::new(
-            part.clone(),
-            "tables are not read when an exchange is logged",
-            "set a variable in a rule, and read it as `var(txn.NAME)`",
-        )),
         _ => Ok(()),
     })
 }

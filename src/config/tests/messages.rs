@@ -2100,7 +2100,14 @@ fn a_log_target_that_cannot_be_is_told_what_to_write() {
             "format = '%[req.hdr(a)]'",
             "keep what you need of it with `set_var`",
         ),
-        ("format = '%[sc_conn_cnt(0)]'", "tables are not read"),
+        (
+            "format = '%[table_cnt(none)]'",
+            "table `none` is not defined; no table is",
+        ),
+        (
+            "when = 'src,table_conn_cnt(none) > 1'",
+            "table `none` is not defined; no table is",
+        ),
         (
             "format = '%[var(req.a)]'",
             "variables of `txn` live as long as the exchange",

@@ -176,7 +176,7 @@ mod tests {
 
     use crate::base::clock::{self, Duration};
     use crate::exchange::{Attempt, FirstBytes, LoggedRequest, Reason, Record, RequestTexts};
-    use crate::observe::{FrontendMetrics, OpenConnections, SetVariables, WorkerObserver, fixture};
+    use crate::observe::{FrontendMetrics, LeftByRules, OpenConnections, WorkerObserver, fixture};
     use crate::plan::LogTarget;
     use crate::plan::log::LineFormat;
 
@@ -223,7 +223,7 @@ mod tests {
     fn line(record: &Record) -> Value {
         let log = fixture::log(&LogTarget::Stdout, LineFormat::Ecs);
         let observer = WorkerObserver::new(0, &log);
-        let (frontend, variables) = (FrontendMetrics::new(1), SetVariables::default());
+        let (frontend, variables) = (FrontendMetrics::new(1), LeftByRules::default());
         observer.finish(record, &frontend, variables, OpenConnections::default);
         observer.flush();
         let text = fixture::lines(&log);

@@ -11,7 +11,7 @@ use crate::exchange::{
     Attempt, AttemptIndex, AttemptList, ClientTls, Load, LoggedRequest, Reason, RequestId, Step,
     Termination,
 };
-use crate::expr::{ConnectionFacts, Facts, ResponseFacts, Scratch, Variables};
+use crate::expr::{ConnectionFacts, Facts, ResponseFacts, Scratch, Tables, Tracked, Variables};
 
 /// The content of a line.
 #[derive(Clone, Copy, Debug)]
@@ -71,13 +71,17 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) scratch: &'a mut Scratch,
 }
 
-/// The variables that rules have set for an exchange; `None`: no rule can have set one.
+/// What rules have left of an exchange for its log lines; `None`: no rule ran.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SetVariables<'a> {
-    /// Of the exchange.
+pub struct LeftByRules<'a> {
+    /// The variables of the exchange.
     pub of_exchange: Option<&'a Variables>,
-    /// Of the client's connection.
+    /// The variables of the client's connection.
     pub of_connection: Option<&'a Variables>,
+    /// The entries of tables that it tracks.
+    pub tracked: Option<&'a dyn Tracked>,
+    /// The tables of the configuration.
+    pub tables: Option<&'a dyn Tables>,
 }
 
 /// Stands for facts that an exchange does not have.
@@ -107,7 +111,7 @@ pub struct OpenConnections {
 
 impl<'a> Entry<'a> {
     /// The facts for expressions: all but the heads, which are not kept.
-    pub(crate) fn facts(&self, variables: SetVariables<'a>, blank: &'a Blank) -> Facts<'a> {
+    pub(crate) fn facts(&self, left: LeftByRules<'a>, blank: &'a Blank) -> Facts<'a> {
         Facts {
             id: self.id.unwrap_or(&blank.id),
             connection: ConnectionFacts {
@@ -115,8 +119,8 @@ impl<'a> Entry<'a> {
                 local: self.local,
                 tls: self.tls,
                 frontend: self.frontend.unwrap_or_default(),
-                variables: variables.of_connection,
-                tables: None,
+                variables: left.of_connection,
+                tables: left.tables,
                 state: None,
             },
             request: None,
@@ -127,8 +131,8 @@ impl<'a> Entry<'a> {
                 server: self.server,
                 reason: self.reason,
             }),
-            variables: variables.of_exchange,
-            tracked: None,
+            variables: left.of_exchange,
+            tracked: left.tracked,
         }
     }
 

@@ -27,7 +27,7 @@ mod values;
 mod writer;
 
 pub(super) use entry::{Blank, Entry, Evaluation, Times};
-pub use entry::{OpenConnections, SetVariables};
+pub use entry::{LeftByRules, OpenConnections};
 #[cfg(test)]
 pub(super) use fields::FIELDS;
 pub use handle::{AccessLogHandle, PreparedLogs};

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::base::clock;
     use crate::exchange::Record;
-    use crate::observe::{FrontendMetrics, OpenConnections, SetVariables, WorkerObserver, fixture};
+    use crate::observe::{FrontendMetrics, LeftByRules, OpenConnections, WorkerObserver, fixture};
     use crate::plan::AccessLog;
     use crate::plan::log::{Facility, LineFormat};
 
@@ -109,7 +109,7 @@ mod tests {
         let log = fixture::log_of(plan);
         let observer = WorkerObserver::new(0, &log);
         let open = OpenConnections::default;
-        let variables = SetVariables::default();
+        let variables = LeftByRules::default();
         observer.finish(record, &FrontendMetrics::new(1), variables, open);
         observer.flush();
         let process = format!("{}", std::process::id());

@@ -96,7 +96,7 @@ mod tests {
     use crate::base::clock::{self, Duration};
     use crate::config::written::line_template;
     use crate::exchange::{Attempt, ClientTls, Load, LoggedRequest, Reason, Record, RequestTexts};
-    use crate::observe::{FrontendMetrics, OpenConnections, SetVariables, WorkerObserver, fixture};
+    use crate::observe::{FrontendMetrics, LeftByRules, OpenConnections, WorkerObserver, fixture};
     use crate::plan::LogTarget;
     use crate::plan::log::{LineFormat, Preset};
 
@@ -113,7 +113,7 @@ mod tests {
         observer.finish(
             record,
             &FrontendMetrics::new(1),
-            SetVariables::default(),
+            LeftByRules::default(),
             open,
         );
         observer.flush();

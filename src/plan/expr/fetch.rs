@@ -383,12 +383,6 @@ impl Fetch {
         self.row().name.starts_with("res.")
     }
 
-    /// Whether it looks at a table.
-    pub fn reads_table(self) -> bool {
-        let is_table = |parameter: &Parameter| parameter.kind == super::Kind::Table;
-        self.reading().is_some() || self.row().parameters.iter().any(is_table)
-    }
-
     /// The fetch with this name or alias.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|fetch| {

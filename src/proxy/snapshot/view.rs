@@ -5,6 +5,7 @@
 
 use std::cell::{LazyCell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,8 +16,9 @@ use http::HeaderName;
 use crate::base::clock::Instant;
 use crate::base::{ListenAddress, Name};
 use crate::exchange::{RouteMetrics, TakenRoute};
+use crate::expr::{self, Scratch, Value};
 use crate::observe::AttemptCounter;
-use crate::plan::FrontendTimeouts;
+use crate::plan::{FrontendTimeouts, Reading};
 use crate::proxy::backend::Local;
 use crate::proxy::frontend;
 use crate::proxy::io::{FieldRules, never_from_clients};
@@ -66,6 +68,31 @@ pub struct Views {
     /// Earlier ones, the latest last, as long as a connection of a removed frontend may still need
     /// them.
     before: RefCell<Vec<Rc<View>>>,
+}
+
+/// The tables of the present snapshot, for log lines.
+impl expr::Tables for Views {
+    fn read(
+        &self,
+        table: &Name,
+        key: Value<'_>,
+        scratch: &mut Scratch,
+        reading: Reading,
+        element: usize,
+    ) -> Option<u64> {
+        let tables = &*self.current().snapshot.tables;
+        expr::Tables::read(tables, table, key, scratch, reading, element)
+    }
+
+    fn used(&self, table: &Name) -> Option<(u64, u64)> {
+        expr::Tables::used(&*self.current().snapshot.tables, table)
+    }
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Views").finish_non_exhaustive()
+    }
 }
 
 impl Views {
