@@ -58,6 +58,24 @@ pub enum Verdict {
     WouldBeRefused,
 }
 
+/// What became of a request, and how its key stands after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What becomes of the request.
+    pub verdict: Verdict,
+    /// The standing of its key; `None`: the request has no key.
+    pub standing: Option<Standing>,
+}
+
+/// How much of its limit a key has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// So many requests pass at once.
+    pub remaining: u64,
+    /// After this time without a request, all of the burst is there again.
+    pub reset: Duration,
+}
+
 /// The rate of a limit, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
@@ -98,6 +116,15 @@ impl Rate {
         Ok(over)
     }
 
+    /// The standing of a key whose requests take until `until`.
+    fn standing(self, until: u64, now: u64) -> Standing {
+        let ahead = until.saturating_sub(now);
+        Standing {
+            remaining: self.burst.saturating_sub(ahead) / self.interval,
+            reset: Duration::from_nanos(ahead),
+        }
+    }
+
     /// How far ahead the time of a key is at most.
     fn longest(self) -> u64 {
         self.burst.saturating_add(self.wait)
@@ -131,13 +158,16 @@ impl Limiter {
         value: Value<'_>,
         scratch: &mut Scratch,
         now: Instant,
-    ) -> Verdict {
+    ) -> Decision {
         let Some(key) = self.key_of(value, plan.ipv6_mask, scratch) else {
-            return Verdict::Passes;
+            return Decision {
+                verdict: Verdict::Passes,
+                standing: None,
+            };
         };
-        let decided = self.ask(Rate::of(plan), plan.size, key, now);
+        let (decided, standing) = self.ask(Rate::of(plan), plan.size, key, now);
         let verdict = match (decided, plan.on_exceed) {
-            (Ok(0), _) => return Verdict::Passes,
+            (Ok(0), _) => Verdict::Passes,
             (Ok(nanos), _) => Verdict::Waits(Duration::from_nanos(nanos)),
             (Err(_), OnExceed::DryRun) => Verdict::WouldBeRefused,
             (Err(nanos), _) => Verdict::Refused(Duration::from_nanos(nanos)),
@@ -145,7 +175,10 @@ impl Limiter {
         if let Some(index) = verdict.index() {
             self.over[index].fetch_add(1, Ordering::Relaxed);
         }
-        verdict
+        Decision {
+            verdict,
+            standing: Some(standing),
+        }
     }
 
     /// How many requests were over the limit, with their labels in metrics.
@@ -174,7 +207,7 @@ impl Limiter {
         size: usize,
         key: [u64; 2],
         now: Instant,
-    ) -> Result<u64, u64> {
+    ) -> (Result<u64, u64>, Standing) {
         let since = now.saturating_duration_since(self.began);
         let terms = Terms {
             now: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
@@ -191,8 +224,11 @@ impl Limiter {
             None => self.insert(&mut shard, &bytes, hash, terms, size),
         };
         let decided = match shard.data_mut(index) {
-            [until] => rate.decide(until, nanos),
-            _ => Ok(0),
+            [until] => {
+                let decided = rate.decide(until, nanos);
+                (decided, rate.standing(*until, nanos))
+            }
+            _ => (Ok(0), rate.standing(0, nanos)),
         };
         // A refused request counts as well: its key is in use.
         shard.touch(index, terms);
@@ -275,19 +311,20 @@ mod tests {
             on_exceed,
             status: http::StatusCode::TOO_MANY_REQUESTS,
             retry_after: true,
+            headers: false,
             size: 4,
             ipv6_mask: 64,
             at: Position::built_in(),
         }
     }
 
+    fn decide(limiter: &Limiter, plan: &RateLimit, key: &str, now: Instant) -> Decision {
+        let key = Value::Text(key.as_bytes());
+        limiter.decide(plan, key, &mut Scratch::default(), now)
+    }
+
     fn ask(limiter: &Limiter, plan: &RateLimit, key: &str, now: Instant) -> Verdict {
-        limiter.decide(
-            plan,
-            Value::Text(key.as_bytes()),
-            &mut Scratch::default(),
-            now,
-        )
+        decide(limiter, plan, key, now).verdict
     }
 
     fn ms(ms: u64) -> Duration {
@@ -320,6 +357,30 @@ mod tests {
         assert_eq!(ask(&limiter, &plan, "a", now), Verdict::Refused(ms(1000)));
         let counts = [("delayed", 0), ("denied", 5), ("dry_run", 0)];
         assert_eq!(limiter.over(), counts);
+    }
+
+    #[test]
+    fn a_key_knows_what_it_has_left() {
+        let plan = limit(10, 3, OnExceed::Deny);
+        let mut now = clock::now();
+        let limiter = Limiter::new(&plan, now);
+        for (remaining, reset) in [(2, 1000), (1, 2000), (0, 3000), (0, 3000)] {
+            let standing = decide(&limiter, &plan, "a", now).standing;
+            let expected = Standing {
+                remaining,
+                reset: ms(reset),
+            };
+            assert_eq!(standing, Some(expected));
+        }
+        now += ms(1500);
+        let standing = decide(&limiter, &plan, "a", now).standing;
+        let expected = Standing {
+            remaining: 0,
+            reset: ms(2500),
+        };
+        assert_eq!(standing, Some(expected));
+        let absent = limiter.decide(&plan, Value::Absent, &mut Scratch::default(), now);
+        assert_eq!((absent.verdict, absent.standing), (Verdict::Passes, None));
     }
 
     #[test]
@@ -356,7 +417,10 @@ mod tests {
         let now = clock::now();
         let ask = |plan: &RateLimit, limiter: &Limiter, addr: &str| {
             let addr = Value::Ip(addr.parse().expect("an address"));
-            limiter.decide(plan, addr, &mut Scratch::default(), now) == Verdict::Passes
+            {
+                let decision = limiter.decide(plan, addr, &mut Scratch::default(), now);
+                decision.verdict == Verdict::Passes
+            }
         };
         let limiter = Limiter::new(&plan, now);
         assert!(ask(&plan, &limiter, "2001:db8::1"));

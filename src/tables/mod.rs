@@ -25,7 +25,7 @@ use crate::base::clock;
 use crate::expr::{self, Scratch, Value};
 use crate::plan::Reading;
 
-pub use limiter::{Limiter, Verdict};
+pub use limiter::{Limiter, Standing, Verdict};
 pub use per_second::PerSecond;
 pub use table::Table;
 pub use tracked::{Since, Tracked};

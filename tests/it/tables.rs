@@ -253,6 +253,35 @@ fn a_limit_has_its_own_status_and_can_leave_the_field_out() {
 }
 
 #[test]
+fn a_client_sees_how_much_of_its_limit_is_left() {
+    let origin = Origin::answering(OK);
+    let two = "rule = [{ rate_limit = { name = 'names', key = 'req.hdr(x-name)', rate = '3/1h', headers = true } }, \
+               { rate_limit = { name = 'all', key = 'str(all)', rate = '100/10s', burst = 50, headers = true } }]";
+    let proxy = Setup::of(&[&origin]).frontend(two).start_paused();
+    let fields = |name: &str| {
+        let answer = proxy.ask(format!(
+            "GET / HTTP/1.1\r\nhost: test\r\n{name}connection: close\r\n\r\n"
+        ));
+        let names = ["limit", "remaining", "reset", "policy"];
+        let fields = names.map(|name| {
+            answer
+                .field(&format!("ratelimit-{name}"))
+                .map(str::to_owned)
+        });
+        (answer.status(), fields.map(|field| field.expect("a field")))
+    };
+    let shown = |status, fields: [&str; 4]| (status, fields.map(str::to_owned));
+    let a = "x-name: a\r\n";
+    assert_eq!(fields(a), shown(200, ["3", "2", "1200", "3;w=3600"]));
+    assert_eq!(fields(a), shown(200, ["3", "1", "2400", "3;w=3600"]));
+    assert_eq!(fields(a), shown(200, ["3", "0", "3600", "3;w=3600"]));
+    // A refusal has them too.
+    assert_eq!(fields(a), shown(429, ["3", "0", "3600", "3;w=3600"]));
+    // Without a key, the other limit is shown: three requests passed to it before, in no time.
+    assert_eq!(fields(""), shown(200, ["50", "46", "1", "100;w=10"]));
+}
+
+#[test]
 fn a_limit_that_is_tried_out_refuses_nothing() {
     let origin = Origin::answering(OK);
     let proxy = limited(&origin, "rate = '1/1h', on_exceed = 'dry_run'").start();

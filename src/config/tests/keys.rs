@@ -345,6 +345,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.rate_limit", "on_exceed", "'delay'"),
     ("frontend.NAME.rule.rate_limit", "status", "503"),
     ("frontend.NAME.rule.rate_limit", "retry_after", "false"),
+    ("frontend.NAME.rule.rate_limit", "headers", "true"),
     ("frontend.NAME.rule.rate_limit", "size", "7"),
     ("frontend.NAME.rule.rate_limit", "ipv6_mask", "48"),
     (

@@ -24,6 +24,8 @@ pub struct RateLimit {
     pub status: StatusCode,
     /// Whether a refusal has `Retry-After`.
     pub retry_after: bool,
+    /// Whether answers have `RateLimit-Limit`, `-Remaining`, `-Reset` and `-Policy`.
+    pub headers: bool,
     /// The most keys.
     pub size: usize,
     /// The bits of an IPv6 address that count.

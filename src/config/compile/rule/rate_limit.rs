@@ -58,6 +58,7 @@ pub(super) fn rate_limit(
         on_exceed: OnExceed::Deny,
         status: code?,
         retry_after: true,
+        headers: false,
         size: RateLimit::USUAL_SIZE,
         ipv6_mask: RateLimit::USUAL_IPV6_MASK,
         at,

@@ -209,7 +209,7 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             .action(
                 REQUEST,
                 &[(
-                    "rate_limit = { key, rate, burst, on_exceed, status, retry_after }",
+                    "rate_limit = { key, rate, burst, on_exceed, status, retry_after, headers }",
                     "Bounds the requests of each key: see below. Reason `rule.rate_limited`.",
                 )],
             )

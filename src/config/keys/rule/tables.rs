@@ -327,6 +327,10 @@ pub(in crate::config) static RATE_LIMIT: Keys<RateLimit> = Keys {
         key("retry_after")
             .means("Whether a refusal has the field `Retry-After`.")
             .switch(|limit| &mut limit.retry_after),
+        key("headers")
+            .means("Whether answers have `RateLimit-Limit`, `-Remaining`, `-Reset` and `-Policy`.")
+            .also("fields ratelimit_headers x_ratelimit_headers")
+            .switch(|limit| &mut limit.headers),
         key("size")
             .means("The most keys.")
             .number(1, MOST_KEYS, |limit| &mut limit.size),

@@ -57,7 +57,7 @@ use early_hint::EarlyHint;
 use monitor::Monitor;
 use normalize_uri::NormalizeUri;
 use pause::Pause;
-use rate_limit::RateLimit;
+use rate_limit::{RateLimit, RateLimitFields};
 use redirect::Redirect;
 use replace_header::ReplaceHeader;
 use replace_target::ReplaceTarget;
@@ -109,6 +109,7 @@ pub(super) enum Action {
     ScIncGpc(ScIncGpc),
     ScSetGpt(Box<ScSetGpt>),
     RateLimit(Box<RateLimit>),
+    RateLimitFields(Box<RateLimitFields>),
     Cors(Box<Cors>),
     CorsFields(Box<CorsFields>),
     SecurityHeaders(SecurityHeaders),
@@ -144,6 +145,7 @@ macro_rules! of_each {
             Action::ScIncGpc($action) => $call,
             Action::ScSetGpt($action) => $call,
             Action::RateLimit($action) => $call,
+            Action::RateLimitFields($action) => $call,
             Action::Cors($action) => $call,
             Action::CorsFields($action) => $call,
             Action::SecurityHeaders($action) => $call,
@@ -226,6 +228,10 @@ impl Action {
     pub(super) fn compile_for_answers(action: &plan::Action) -> Option<Self> {
         match action {
             plan::Action::Cors(cors) => Some(Self::CorsFields(Box::new(CorsFields::compile(cors)))),
+            plan::Action::RateLimit(limit) if limit.headers => {
+                let fields = RateLimitFields::compile(limit);
+                Some(Self::RateLimitFields(Box::new(fields)))
+            }
             _ => None,
         }
     }
