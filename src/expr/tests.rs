@@ -437,6 +437,36 @@ fn a_time_is_a_date() {
             ),
         ),
         ("int(-1),utime(%Y)", None),
+        (
+            "int(1709210096),utime('%c|%r|%k|%l|%P|%g-%G-%V|%U %W|%-d %_H %3S %^a %#p %Ec %Od|%Q %-E %')",
+            Some(
+                "Thu Feb 29 12:34:56 2024|12:34:56 PM|12|12|pm|24-2024-09|08 09|29 12 056 THU pm \
+                 Thu Feb 29 12:34:56 2024 29|%Q %-E %",
+            ),
+        ),
+        // Weeks of ISO 8601 belong to the year of their Thursday.
+        (
+            "int(1609459200),utime('%G-%V %U %W')",
+            Some("2020-53 00 00"),
+        ),
+        (
+            "int(1735603200),utime('%G-%V %U %W')",
+            Some("2025-01 52 53"),
+        ),
+        (
+            "int(1709210096789),ms_utime('%T.%3N %N')",
+            Some("12:34:56.789 789000000"),
+        ),
+        (
+            "int(1709210096789),ms_utime('%T.%3N',-789)",
+            Some("12:34:56.000"),
+        ),
+        (
+            "int(1709210096789012),us_utime('%T.%6N')",
+            Some("12:34:56.789012"),
+        ),
+        ("int(1709210096),utime('%T.%3N')", Some("12:34:56.%3N")),
+        ("int(-1),ms_utime(%Y)", None),
         // Leap years, by the calendar.
         ("int(951782400),utime('%F %j')", Some("2000-02-29 060")),
         ("int(1735689599),utime('%F %j')", Some("2024-12-31 366")),

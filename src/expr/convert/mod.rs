@@ -13,6 +13,7 @@ mod language;
 mod map;
 mod number;
 mod part;
+mod strftime;
 mod substitution;
 mod table;
 mod text;
@@ -179,7 +180,12 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::HttpDate => {
             Box::new(Format(time::HttpDate::of(arguments), time::HttpDate::write))
         }
-        Converter::Utime => Box::new(Format(time::Utc::of(arguments), time::Utc::write)),
+        Converter::Utime => Box::new(Format(time::Utc::of(1, arguments), time::Utc::write)),
+        Converter::MsUtime => Box::new(Format(time::Utc::of(1_000, arguments), time::Utc::write)),
+        Converter::UsUtime => {
+            let of_micros = time::Utc::of(1_000_000, arguments);
+            Box::new(Format(of_micros, time::Utc::write))
+        }
         Converter::Sha1 => Box::new(Rewrite(hash::algorithm("sha1"), hash::digest)),
         Converter::Sha2 | Converter::Digest => {
             Box::new(Rewrite(hash::algorithm(arguments.text(0)), hash::digest))

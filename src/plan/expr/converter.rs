@@ -217,6 +217,10 @@ converters! {
     HttpDate = "http_date", (? "offset" Int, ? "unit" OneOf(&["s", "ms", "us"])), Int -> Text;
     /// A time in seconds since 1970 in UTC, with `offset` added, in a format of `strftime` in the locale C: `date,utime(%Y-%m-%d)`. Absent before 1970 and after the year 9999.
     Utime = "utime", (! "format" Text, ? "offset" Int), Int -> Text;
+    /// The same of a time in milliseconds, with an offset in milliseconds. `%3N` are the milliseconds after the second; `%N` has nine digits.
+    MsUtime = "ms_utime", (! "format" Text, ? "offset" Int), Int -> Text;
+    /// The same of a time in microseconds, with an offset in microseconds. `%6N` are the microseconds after the second.
+    UsUtime = "us_utime", (! "format" Text, ? "offset" Int), Int -> Text;
     /// The SHA-1 of the bytes, as bytes: write `,hex` after it.
     Sha1 = "sha1", (), Bytes -> Bytes;
     /// The SHA-2 of the bytes with 224, 256 (without an argument), 384 or 512 bits, as bytes.

@@ -311,6 +311,10 @@ const ON_REQUESTS: &[&str] = &[
     "int(951782400),utime('%a %A %b %B %C %d %D %e %F %H %I %j %m %M %p %R %s %S %T %u %w %x %X %y %Y %Z %z %h %%')",
     "int(1735689599),utime('%F %j %a %T %I%p')",
     "int(1709164800),utime(%F,86400)",
+    "int(1709210096),utime('%c|%r|%k|%l|%P|%g|%G|%V|%U|%W|%-d|%_H|%3S|%^a|%#p|%#Z|%Ec|%Od|%5d|%_5d|%8a|%#B|%Q')",
+    "int(1609459200),utime('%G-%V %g %U %W %u %w')",
+    "int(1735603200),utime('%G-%V %g %U %W %u %w')",
+    "int(3600),utime('%k %l %I %-I %e %-e')",
     // Hashes.
     "path,sha1,hex",
     "path,sha2,hex",
