@@ -406,6 +406,63 @@ fn the_language_that_a_client_prefers_is_found() {
     }
 }
 
+#[test]
+fn forwarded_is_read_as_rfc_7239_says() {
+    let asked = Asked::get("/");
+    let whole =
+        r#"for="[2001:db8::17]:4711";Proto=https; host="a.example:8080";by=_one;ext="a\"b""#;
+    for (converter, wanted) in [
+        ("rfc7239_is_valid", Some("1")),
+        ("rfc7239_field(for)", Some("[2001:db8::17]:4711")),
+        ("rfc7239_field(proto)", Some("https")),
+        ("rfc7239_field(host)", Some("a.example:8080")),
+        ("rfc7239_field(by)", Some("_one")),
+        ("rfc7239_field(for),rfc7239_n2nn", Some("2001:db8::17")),
+        ("rfc7239_field(for),rfc7239_n2np", Some("4711")),
+        ("rfc7239_field(by),rfc7239_n2nn", Some("_one")),
+        ("rfc7239_field(by),rfc7239_n2np", None),
+    ] {
+        asked.gives(&format!("str('{whole}'),{converter}"), wanted);
+    }
+    for (value, is_valid) in [
+        ("for=192.0.2.1, for=unknown,", true),
+        ("for=192.0.2.1:80", false),
+        ("for=\"192.0.2.1:80\"", true),
+        ("for=\"192.0.2.1:65536\"", false),
+        ("for=2001:db8::1", false),
+        ("for=\"[2001:db8::1]:_port\"", true),
+        ("for=_;proto=http", false),
+        ("for=_a;FOR=_b", false),
+        ("for=a.example", false),
+        ("proto=://", false),
+        ("host=\"a b\"", false),
+        ("for", false),
+        ("for=\"_a", false),
+        (" ; ", true),
+        ("", false),
+    ] {
+        let wanted = if is_valid { "1" } else { "0" };
+        asked.gives(&format!("str('{value}'),rfc7239_is_valid"), Some(wanted));
+    }
+    for (node, name, port) in [
+        ("192.0.2.1", Some("192.0.2.1"), None),
+        ("192.0.2.1:80", Some("192.0.2.1"), Some("80")),
+        ("[::1]", Some("::1"), None),
+        ("Unknown:_p", Some("Unknown"), Some("_p")),
+        ("_a.b-c", Some("_a.b-c"), None),
+        ("192.0.2.1:", None, None),
+        ("[::1", None, None),
+        ("::1", None, None),
+        ("a", None, None),
+        ("é", None, None),
+    ] {
+        asked.gives(&format!("str('{node}'),rfc7239_n2nn"), name);
+        asked.gives(&format!("str('{node}'),rfc7239_n2np"), port);
+    }
+    // Only the first element of a list is looked at.
+    asked.gives("str('proto=a,for=_b'),rfc7239_field(for)", None);
+}
+
 /// Each as in HAProxy 2.6, but for times without a date: there it has one of another year.
 #[test]
 fn a_time_is_a_date() {

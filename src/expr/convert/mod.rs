@@ -13,6 +13,7 @@ mod language;
 mod map;
 mod number;
 mod part;
+mod rfc7239;
 mod strftime;
 mod substitution;
 mod table;
@@ -186,6 +187,13 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
             let of_micros = time::Utc::of(1_000_000, arguments);
             Box::new(Format(of_micros, time::Utc::write))
         }
+        Converter::Rfc7239IsValid => Box::new(rfc7239::IsValid),
+        Converter::Rfc7239Field => {
+            let parameter = rfc7239::Parameter(arguments.text(0).into());
+            Box::new(Rewrite(parameter, rfc7239::Parameter::write))
+        }
+        Converter::Rfc7239N2nn => Box::new(rfc7239::NodePart::Name),
+        Converter::Rfc7239N2np => Box::new(rfc7239::NodePart::Port),
         Converter::Sha1 => Box::new(Rewrite(hash::algorithm("sha1"), hash::digest)),
         Converter::Sha2 | Converter::Digest => {
             Box::new(Rewrite(hash::algorithm(arguments.text(0)), hash::digest))

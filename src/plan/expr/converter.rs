@@ -221,6 +221,14 @@ converters! {
     MsUtime = "ms_utime", (! "format" Text, ? "offset" Int), Int -> Text;
     /// The same of a time in microseconds, with an offset in microseconds. `%6N` are the microseconds after the second.
     UsUtime = "us_utime", (! "format" Text, ? "offset" Int), Int -> Text;
+    /// Whether the text is a valid value of `Forwarded` (RFC 7239): `req.fhdr(forwarded),rfc7239_is_valid`.
+    Rfc7239IsValid = "rfc7239_is_valid", (), Text -> Bool;
+    /// A parameter of an element of `Forwarded`, without quotes: `req.hdr(forwarded,-1),rfc7239_field(for)`. Absent if it has none, or is not valid.
+    Rfc7239Field = "rfc7239_field", (! "field" OneOf(&["proto", "host", "for", "by"])), Text -> Text;
+    /// The name of a node, which `for` and `by` have: an address, `unknown`, or a text that begins with `_`.
+    Rfc7239N2nn = "rfc7239_n2nn", (), Text -> Any;
+    /// The port of a node: a number, or a text that begins with `_`. Absent without one.
+    Rfc7239N2np = "rfc7239_n2np", (), Text -> Any;
     /// The SHA-1 of the bytes, as bytes: write `,hex` after it.
     Sha1 = "sha1", (), Bytes -> Bytes;
     /// The SHA-2 of the bytes with 224, 256 (without an argument), 384 or 512 bits, as bytes.
