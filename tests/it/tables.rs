@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::rig::{Client, Gate, Line, OK, Origin, Proxy, Setup, until};
+use crate::rig::{Browser, Client, Gate, Line, OK, Origin, Proxy, Setup, echoing, until};
 
 /// A table of clients' names, as they say themselves, that keeps `store`.
 fn table(store: &str) -> String {
@@ -137,6 +137,32 @@ fn what_is_tracked_is_released_when_the_exchange_is_over() {
     proxy.wait_for_lines(2);
     ask(&proxy, "/", "a");
     assert_eq!(seen(&origin), "1/1/3");
+}
+
+#[test]
+fn a_tunnel_is_tracked_until_it_ends_and_its_bytes_are_counted_then() {
+    let origin = echoing();
+    let reads =
+        "table_cnt(names)]/%[str(ws),table_conn_cur(names)]/%[str(ws),table_bytes_in_rate(names)";
+    let track = "{ when = 'path == \"/chat\"', track = { table = 'names', key = 'str(ws)' } }";
+    let proxy = Setup::of(&[&origin])
+        .frontend(&format!(
+            "rule = [{track}, {{ when = 'path == \"/look\"', return = {{ status = 200, body = '%[{reads}]' }} }}]"
+        ))
+        .rest(&table("'conn_cur', 'bytes_in_rate(1h)'"))
+        .start();
+    let mut browser = Browser::open(proxy.address());
+    browser.echoed("hello");
+    assert_eq!(proxy.get("/look").text(), "1/1/0");
+    browser.leave();
+    // The line of the tunnel, and one of the look.
+    proxy.wait_for_lines(2);
+    let look = proxy.get("/look").text();
+    let bytes: u64 = look
+        .strip_prefix("1/0/")
+        .and_then(|bytes| bytes.parse().ok())
+        .expect("bytes");
+    assert!(bytes > 5, "{look}");
 }
 
 #[test]
@@ -336,6 +362,31 @@ fn a_reload_that_adds_conn_cur_did_not_count_exchanges_that_were_open() {
     }
     proxy.wait_for_lines(2);
     ask(&proxy, "/", "a");
+    assert_eq!(seen(&origin), "1");
+}
+
+#[test]
+fn clients_that_leave_while_they_wait_reach_no_server_and_hold_nothing() {
+    let origin = Origin::answering(OK);
+    let rate = "rate = '1/2s', on_exceed = 'delay'";
+    let rules = format!(
+        "rule = [{TRACK}, {{ rate_limit = {{ name = 'names', key = 'req.hdr(x-name)', {rate} }} }}, \
+         {{ set_header = {{ x-seen = '%[sc_conn_cur(0)]' }} }}]"
+    );
+    let setup = Setup::of(&[&origin])
+        .frontend(&rules)
+        .rest(&table("'conn_cur'"));
+    let proxy = setup.start_paused();
+    assert_eq!(ask(&proxy, "/", "a"), 200);
+    let mut leaving = proxy.client();
+    leaving.send("GET / HTTP/1.1\r\nhost: test\r\nx-name: a\r\n\r\n");
+    proxy.wait_for_metric(OVER, &[("outcome", "delayed")], 1.0);
+    drop(leaving);
+    let lines = proxy.wait_for_lines(2);
+    assert_eq!(lines[1].verdict(), (499, "client.left"));
+    proxy.advance(Duration::from_secs(60));
+    assert_eq!(ask(&proxy, "/", "a"), 200);
+    assert_eq!(origin.requests().len(), 2);
     assert_eq!(seen(&origin), "1");
 }
 
