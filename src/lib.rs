@@ -85,12 +85,13 @@
 //! wire            -> base
 //! plan            -> base wire
 //! exchange        -> base plan
-//! expr            -> base plan exchange
+//! credentials     -> base plan
+//! expr            -> base plan exchange credentials
 //! tables          -> base plan exchange expr
 //! observe         -> base wire plan exchange expr net
 //! config          -> base wire plan exchange
 //!
-//! proxy/*         -> base wire plan exchange expr tables observe net proxy/io
+//! proxy/*         -> base wire plan exchange expr tables credentials observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/http      -> proxy/tls proxy/rules proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
@@ -110,7 +111,7 @@
 //! proxy/reply     -> nothing
 //! proxy/io        -> nothing
 //!
-//! control         -> base wire plan exchange tables observe net config proxy/*
+//! control         -> base wire plan exchange tables credentials observe net config proxy/*
 //! process         -> base net plan observe config control proxy/worker proxy/snapshot proxy/frontend
 //! cli             -> base net plan exchange observe config control process
 //! ```
@@ -137,6 +138,7 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod credentials;
 pub mod exchange;
 pub mod expr;
 pub mod net;

@@ -22,9 +22,10 @@ const ABSENT: &str = r#"
         write a rule: `rule = [{ rate_limit = { key = "src", rate = "100/10s" } }]`
     limit_conn limit_rate rate_limit_sessions in_flight_req inflightreq:
         such limits do not exist yet; `max_connections` of a frontend bounds its connections, and `max_connections` of a server bounds its requests in flight
-    auth auth_basic auth_request basic_auth basicauth digestauth forward_auth forwardauth http_auth
-    jwt oauth oidc user_list userlist:
-        passwords and tokens are not checked yet; a route can require a client certificate: `client_certificate = "required"`
+    auth auth_basic basic_auth basicauth http_auth user_list userlist:
+        write a rule: `rule = [{ auth = { realm = "…", users = { joe = "$6$…" } } }]`, with hashes by `openssl passwd -6`
+    auth_request digestauth forward_auth forwardauth jwt oauth oidc:
+        tokens and other services are not asked yet; a rule can ask for a password: `rule = [{ auth = { … } }]`, and a route can require a client certificate: `client_certificate = "required"`
     allow allowlist block blacklist deny denylist ip_allowlist ip_whitelist ipallowlist ipwhitelist
     satisfy source_range whitelist:
         write a rule: `rule = [{ when = 'src not in ["10.0.0.0/8"]', deny = 403 }]`; a route can require a client certificate: `client_certificate = "required"`

@@ -78,6 +78,7 @@ fn snapshot(
         frontends,
         backends,
         tables: tables(&plan, before),
+        verifier: before.map_or_else(Arc::default, |before| Arc::clone(&before.verifier)),
         backend_rules,
         backend_error_pages: plan
             .backends

@@ -151,6 +151,10 @@ reasons! {
     RuleDenied = "rule.denied", 403, Client, Never;
     /// A request was over the rate limit of a rule (`rate_limit`). The status is the rule's.
     RuleRateLimited = "rule.rate_limited", 429, Client, Never;
+    /// The request has no credentials, or wrong ones, and a rule asks for them (`auth`).
+    RuleUnauthorized = "rule.unauthorized", 401, Client, Never;
+    /// A password had to be verified (`auth`), and as many verifications as may wait already did.
+    RuleAuthBusy = "rule.auth_busy", 503, Proxy, Never;
     /// A rule answered in place of a server (`return`). The status is the rule's.
     RuleReturned = "rule.returned", 200, Proxy, Never;
     /// A rule refused the exchange after a while (`tarpit`). The status is the rule's.

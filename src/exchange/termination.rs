@@ -78,8 +78,10 @@ impl Termination {
             | R::RouteNone
             | R::RouteCertificate
             | R::RuleDenied
+            | R::RuleUnauthorized
             | R::RuleRateLimited
             | R::RuleInvalidValue => (b'P', Some(Request)),
+            R::RuleAuthBusy => (b'R', Some(Request)),
             R::RuleTarpitted => (b'P', Some(Tarpit)),
             R::RuleReturned | R::RuleRedirected | R::RuleMonitor => (b'L', Some(Request)),
             R::RequestBodyTimeout => (b'c', None),

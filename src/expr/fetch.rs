@@ -6,11 +6,13 @@ use std::ops::ControlFlow;
 use http::{HeaderName, header};
 
 use crate::exchange::Reason;
+use crate::plan::User;
 use crate::plan::expr::{Argument, Fetch, Type};
 
 use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value, address, leading_number};
 use super::target_fetch::{path, path_and_query, url};
+use super::variables::Variables;
 use super::{head_fetch, process_fetch, state_fetch, table_fetch, tls_fetch};
 
 /// The one value of a fetch: of several, the last one, or the wanted occurrence.
@@ -91,6 +93,11 @@ pub(super) fn one<'a>(
         Fetch::Base32 | Fetch::Url32 => head_fetch::base_hash(fetch, facts, scratch),
         Fetch::HttpAuthType => head_fetch::auth_type(facts),
         Fetch::HttpAuthUser | Fetch::HttpAuthPass => head_fetch::basic(fetch, facts, scratch),
+        Fetch::HttpAuth => Value::Bool(user(facts).is_some()),
+        Fetch::HttpAuthGroup => {
+            let group = user(facts).and_then(|user| user.groups.first());
+            text(group.map(String::as_str))
+        }
         Fetch::HttpAuthBearer => head_fetch::bearer(field(arguments), facts),
         Fetch::ReqCookCnt | Fetch::ResCookCnt => {
             let mut count = 0;
@@ -265,6 +272,12 @@ pub(super) fn each<'a>(
                 }
             }
         }
+        Fetch::HttpAuthGroup => {
+            let groups = user(facts).map_or(&[][..], |user| &user.groups);
+            for group in groups {
+                see(Value::Text(group.as_bytes()))?;
+            }
+        }
         // By the table, no other fetch has many values.
         _ => {}
     }
@@ -289,6 +302,11 @@ fn variable<'a>(arguments: &'a [Argument], facts: &Facts<'a>, scratch: &mut Scra
         (Value::Absent, Some(Argument::Text(default))) => Value::Text(default.as_bytes()),
         (value, _) => value,
     }
+}
+
+/// The user whose password a rule has verified.
+fn user<'a>(facts: &Facts<'a>) -> Option<&'a User> {
+    facts.variables.and_then(Variables::user)
 }
 
 fn ip<'a>(addr: Option<IpAddr>) -> Value<'a> {

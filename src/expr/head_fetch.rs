@@ -1,9 +1,8 @@
 //! Fetches that look at a whole head, or at the credentials in one.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, Version, header};
 
+use crate::credentials::basic;
 use crate::plan::expr::{Argument, Fetch};
 
 use super::convert::hash;
@@ -99,31 +98,26 @@ pub(super) fn base_hash<'a>(fetch: Fetch, facts: &Facts<'a>, scratch: &mut Scrat
     Value::Int(hash::mixed(hash::sdbm(base)).into())
 }
 
-/// The scheme of the credentials in the field `name`, and what follows it.
-fn credentials<'a>(name: &HeaderName, facts: &Facts<'a>) -> Option<(&'a str, &'a str)> {
-    let line = facts.lines(Side::Request, Some(name)).next()?;
-    let (scheme, rest) = str::from_utf8(line).ok()?.split_once(' ')?;
-    Some((scheme, rest.trim_start()))
+/// The first line of the field with credentials.
+fn authorization<'a>(facts: &Facts<'a>) -> Option<&'a [u8]> {
+    let mut lines = facts.lines(Side::Request, Some(&header::AUTHORIZATION));
+    lines.next()
 }
 
 pub(super) fn auth_type<'a>(facts: &Facts<'a>) -> Value<'a> {
-    match credentials(&header::AUTHORIZATION, facts) {
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("basic") => Value::Text(b"Basic"),
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("bearer") => Value::Text(b"Bearer"),
+    match authorization(facts).and_then(basic::scheme) {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case(b"basic") => Value::Text(b"Basic"),
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case(b"bearer") => Value::Text(b"Bearer"),
         _ => Value::Absent,
     }
 }
 
 pub(super) fn basic<'a>(fetch: Fetch, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
-    let encoded = match credentials(&header::AUTHORIZATION, facts) {
-        Some((scheme, encoded)) if scheme.eq_ignore_ascii_case("basic") => encoded,
-        _ => return Value::Absent,
-    };
-    let mut is_text = false;
-    let decoded = scratch.write(|bytes| is_text = STANDARD.decode_vec(encoded, bytes).is_ok());
-    let text = scratch.text(decoded).filter(|_| is_text);
-    let Some((text, colon)) = text.and_then(|text| Some((text, memchr::memchr(b':', text)?)))
-    else {
+    let mut colon = None;
+    let decoded = scratch.write(|bytes| {
+        colon = authorization(facts).and_then(|line| basic::decode(line, bytes));
+    });
+    let (Some(colon), Some(text)) = (colon, scratch.text(decoded)) else {
         return Value::Absent;
     };
     let length = text.len();
@@ -134,10 +128,10 @@ pub(super) fn basic<'a>(fetch: Fetch, facts: &Facts<'a>, scratch: &mut Scratch) 
 }
 
 pub(super) fn bearer<'a>(name: Option<&HeaderName>, facts: &Facts<'a>) -> Value<'a> {
-    match credentials(name.unwrap_or(&header::AUTHORIZATION), facts) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Value::Text(token.as_bytes())
-        }
+    let name = name.unwrap_or(&header::AUTHORIZATION);
+    let line = facts.lines(Side::Request, Some(name)).next();
+    match line.and_then(basic::scheme) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer") => Value::Text(token),
         _ => Value::Absent,
     }
 }

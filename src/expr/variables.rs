@@ -1,8 +1,10 @@
 //! Variables: values that rules have set, kept with the exchange or the client's connection.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::plan::User;
 use crate::plan::expr::Variable;
 
 use super::scratch::{Scratch, Value};
@@ -12,7 +14,11 @@ use super::scratch::{Scratch, Value};
 /// At most as many as the configuration has names; a text in one is no longer than a scratch.
 /// Almost always there are none: then this is an empty vector.
 #[derive(Debug, Default)]
-pub struct Variables(RefCell<Vec<(Variable, Owned)>>);
+pub struct Variables {
+    all: RefCell<Vec<(Variable, Owned)>>,
+    /// The user whose password a rule has verified.
+    user: OnceCell<Arc<User>>,
+}
 
 /// A value that outlives its evaluation.
 #[derive(Debug)]
@@ -26,7 +32,7 @@ enum Owned {
 impl Variables {
     /// Sets `variable` to `value`; an absent value removes the variable.
     pub fn set(&self, variable: &Variable, value: Value<'_>, scratch: &Scratch) {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.all.borrow_mut();
         let index = all.iter().position(|(known, _)| known == variable);
         let owned = match value {
             Value::Absent => None,
@@ -45,14 +51,24 @@ impl Variables {
 
     /// Keeps `text` for a later rule, under a name that no configuration can write.
     pub fn keep(&self, variable: &Variable, text: &[u8]) {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.all.borrow_mut();
         all.retain(|(known, _)| known != variable);
         all.push((variable.clone(), Owned::Text(text.into())));
     }
 
+    /// A rule has verified the password of `user`. Of several rules the first one counts.
+    pub fn set_user(&self, user: Arc<User>) {
+        let _ = self.user.set(user);
+    }
+
+    /// The user whose password a rule has verified.
+    pub fn user(&self) -> Option<&User> {
+        self.user.get().map(|user| &**user)
+    }
+
     /// What was kept as `variable`.
     pub fn kept(&self, variable: &Variable) -> Option<Box<[u8]>> {
-        let all = self.0.borrow();
+        let all = self.all.borrow();
         let (_, owned) = all.iter().find(|(known, _)| known == variable)?;
         match owned {
             Owned::Text(text) => Some(text.clone()),
@@ -62,7 +78,7 @@ impl Variables {
 
     /// The value of `variable`. A text is copied: a rule may set the variable while it is read.
     pub(super) fn get<'a>(&self, variable: &Variable, scratch: &mut Scratch) -> Value<'a> {
-        let all = self.0.borrow();
+        let all = self.all.borrow();
         let Some((_, owned)) = all.iter().find(|(known, _)| known == variable) else {
             return Value::Absent;
         };

@@ -28,11 +28,11 @@ mod tcp_route;
 mod tls;
 
 pub use action::{
-    Action, AllowedFields, CookieAttributes, Cors, DelHeader, Element, Field, FieldName,
-    FrameOptions, Frequency, LAST_COUNTER, MOST_METHOD_BYTES, Monitor, NamePart, Normalizer,
-    OnExceed, Origin, Origins, RateLimit, Redirect, RedirectCookie, RedirectTo, ReferrerPolicy,
-    Replace, ReplaceField, Reply, ReplyBody, SameSite, SecurityHeaders, SetTag, TargetPart, Tarpit,
-    Track,
+    Action, AllowedFields, Argon2, Auth, CookieAttributes, Cors, DelHeader, Element, Field,
+    FieldName, FrameOptions, Frequency, LAST_COUNTER, MOST_METHOD_BYTES, MOST_PASSWORD_BYTES,
+    Monitor, NamePart, Normalizer, NotAPassword, OnExceed, Origin, Origins, Password, RateLimit,
+    Redirect, RedirectCookie, RedirectTo, ReferrerPolicy, Replace, ReplaceField, Reply, ReplyBody,
+    SameSite, Scheme, SecurityHeaders, SetTag, TargetPart, Tarpit, Track, User,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

@@ -253,6 +253,7 @@ fn of_status(status: u16) -> Outcome {
 fn of_reason(reason: Reason) -> Outcome {
     match reason {
         Reason::RuleDenied
+        | Reason::RuleUnauthorized
         | Reason::RuleTarpitted
         | Reason::RuleRateLimited
         | Reason::RequestBodyMalformed

@@ -9,6 +9,7 @@
 
 mod actions;
 mod addresses;
+mod auth;
 mod balancing;
 mod binds;
 mod cli;

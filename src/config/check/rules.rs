@@ -83,7 +83,8 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::ScSetGpt(_)
             | Action::RateLimit(_)
             | Action::Cors(_)
-            | Action::SecurityHeaders(_) => {}
+            | Action::SecurityHeaders(_)
+            | Action::Auth(_) => {}
         }
     }
 }

@@ -30,6 +30,7 @@
 //!
 //! Prior art: the flags of ripgrep, each defined once (`flags/defs.rs`).
 
+mod auth;
 mod backend;
 mod bind;
 mod compression;
@@ -56,6 +57,7 @@ mod timeout;
 mod tls;
 mod words;
 
+pub(super) use auth::AUTH;
 pub(super) use backend::BACKEND;
 pub(super) use bind::BIND;
 pub(super) use cors::{CORS, SECURITY_HEADERS};

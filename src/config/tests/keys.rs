@@ -288,6 +288,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule", "tarpit", "'1s'"),
     ("frontend.NAME.rule", "monitor", "'/b'"),
     ("frontend.NAME.rule", "set_log_level", "'silent'"),
+    (
+        "frontend.NAME.rule",
+        "auth",
+        "{ users = { ann = '{PLAIN}x' } }",
+    ),
     ("frontend.NAME.rule", "cors", "{ origins = '*' }"),
     (
         "frontend.NAME.rule",
@@ -309,6 +314,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route.rule", "set_path", "'/b'"),
     ("frontend.NAME.route.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("frontend.NAME.route.rule", "pause", "'1s'"),
+    (
+        "frontend.NAME.route.rule",
+        "auth",
+        "{ users = { ann = '{PLAIN}x' } }",
+    ),
     ("frontend.NAME.route.rule", "cors", "{ origins = '*' }"),
     (
         "frontend.NAME.route.rule",
@@ -326,6 +336,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.rule", "set_path", "'/b'"),
     ("backend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("backend.NAME.rule", "pause", "'1s'"),
+    (
+        "backend.NAME.rule",
+        "auth",
+        "{ users = { ann = '{PLAIN}x' } }",
+    ),
     ("backend.NAME.rule", "cors", "{ origins = '*' }"),
     (
         "backend.NAME.rule",
@@ -435,6 +450,13 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.cookie_attributes", "secure", "true"),
     ("frontend.NAME.rule.cookie_attributes", "http_only", "false"),
     ("frontend.NAME.rule.cookie_attributes", "same_site", "'lax'"),
+    ("frontend.NAME.rule.auth", "realm", "'other'"),
+    (
+        "frontend.NAME.rule.auth",
+        "users",
+        "{ joe = '{PLAIN}secret', ann = '$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a' }",
+    ),
+    ("frontend.NAME.rule.auth", "groups", "{ admins = 'joe' }"),
     ("frontend.NAME.rule.cors", "origins", "'https://b.example'"),
     ("frontend.NAME.rule.cors", "methods", "'PUT'"),
     ("frontend.NAME.rule.cors", "headers", "'x-b'"),
@@ -469,6 +491,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     // In rules of a backend alone: `messages.rs`.
     ("frontend.NAME.rule", "use_server"),
     ("frontend.NAME.route.rule", "use_server"),
+    // A file of users: `tests/it/auth.rs`.
+    ("frontend.NAME.rule.auth", "file"),
     // They have the tables of `replace_header` and `replace_path`.
     ("frontend.NAME.rule", "replace_value"),
     ("frontend.NAME.rule", "replace_pathq"),
@@ -619,6 +643,11 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "key = 'ip'\nsize = 10\nstore = 'conn_cnt'",
         ),
         ("", "[table.u]", "key = 'ip'\nsize = 10"),
+        (
+            "frontend.NAME.rule.auth",
+            "[[frontend.web.rule]]\n[frontend.web.rule.auth]",
+            "users = { joe = '{PLAIN}secret' }",
+        ),
         (
             "frontend.NAME.rule.cors",
             "[[frontend.web.rule]]\n[frontend.web.rule.cors]",

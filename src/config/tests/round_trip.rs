@@ -328,6 +328,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ unset_var = ['txn.a', 'sess.b_2'] }",
         "{ set_var = { 'txn.a' = 'path,lower', 'sess.b_2' = 'int(3)', 'req.c' = 'src' } }",
         "{ pause = '1500ms' }",
+        "{ auth = { realm = 'a b', users = { joe = '$5$rounds=1000$salt$CCvcOM6b7TEJDPb37Aec/9UpOg4QhPNAxPpL9ZzjTB7', 'a b' = '$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a' }, groups = { a = ['joe', 'a b'], 'b c' = 'joe' } } }",
         "{ cors = { origins = '*', headers = '*', max_age = '0s' } }",
         "{ cors = { origins = ['https://*.a.example:8443', 'http://[::1]'], methods = ['PUT'], headers = ['X-A'], expose = ['X-B', 'x-c'], credentials = true } }",
         "{ on = 'response', security_headers = true }",

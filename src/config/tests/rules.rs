@@ -266,6 +266,45 @@ fn among_lists_backends_for_a_template_alone() {
 }
 
 #[test]
+fn an_auth_rule_that_would_let_no_one_in_is_refused_and_shows_no_password() {
+    for (rule, said) in [
+        ("auth = { realm = 'x' }", "this `auth` has no users"),
+        (
+            "auth = { users = { joe = 'hunter2' } }",
+            "the value of `joe` is no hash of a password",
+        ),
+        (
+            "auth = { users = { joe = '$apr1$hunter2$w4Xyh6vmV1tqcQFcI1b4i.' } }",
+            "the value of `joe` is a hash by MD5",
+        ),
+        (
+            "auth = { users = { 'a:b' = '{PLAIN}hunter2' } }",
+            "this cannot be the name of a user",
+        ),
+        (
+            "auth = { realm = 'a\"b', users = { joe = '{PLAIN}hunter2' } }",
+            "has characters that a realm cannot have",
+        ),
+        (
+            "auth = { users = { joe = '{PLAIN}hunter2' }, groups = { admins = 'jo' } }",
+            "did you mean \"joe\"?",
+        ),
+        ("auth = { file = 'no-such-file' }", "cannot read"),
+        (
+            "auth = { file = 'Cargo.toml' }",
+            "line 1 of Cargo.toml: is not `name:hash`",
+        ),
+        (
+            "on = 'response', auth = { users = { joe = '{PLAIN}hunter2' } }",
+            "`auth` cannot run with `on = \"response\"`",
+        ),
+    ] {
+        let found = refused(rule);
+        assert!(found.contains(said), "{rule}\n{found}");
+    }
+}
+
+#[test]
 fn a_cors_rule_that_would_be_open_or_cannot_work_is_refused() {
     for (rule, said) in [
         (

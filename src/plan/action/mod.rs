@@ -1,6 +1,7 @@
 //! The actions of rules.
 
 mod answer;
+mod auth;
 mod cookie;
 mod cors;
 mod field;
@@ -20,6 +21,7 @@ use crate::base::Name;
 use crate::plan::expr::{Expr, Template, Variable};
 
 pub use answer::{Reply, ReplyBody};
+pub use auth::{Argon2, Auth, MOST_PASSWORD_BYTES, NotAPassword, Password, Scheme, User};
 pub use cookie::{CookieAttributes, SameSite};
 pub use cors::{AllowedFields, Cors, Origin, Origins};
 pub use field::{DelHeader, Field, FieldName, NamePart};
@@ -93,6 +95,8 @@ pub enum Action {
     Cors(Box<Cors>),
     /// Adds the fields that a security review asks for.
     SecurityHeaders(SecurityHeaders),
+    /// Refuses requests without the password of a user.
+    Auth(Box<Auth>),
 }
 
 impl Action {
@@ -134,6 +138,7 @@ impl Action {
             Self::RateLimit(_) => "rate_limit",
             Self::Cors(_) => "cors",
             Self::SecurityHeaders(_) => "security_headers",
+            Self::Auth(_) => "auth",
         }
     }
 
@@ -143,6 +148,11 @@ impl Action {
             self,
             Self::Deny(_) | Self::Tarpit(_) | Self::Return(_) | Self::Redirect(_)
         )
+    }
+
+    /// Whether it keeps requests from the server: none may get past it by another spelling of the path.
+    pub fn refuses(&self) -> bool {
+        matches!(self, Self::Deny(_) | Self::Tarpit(_) | Self::Auth(_))
     }
 
     /// Hands each of its expressions to `see`, also those of its templates.
@@ -188,7 +198,8 @@ impl Action {
             | Self::Pause(_)
             | Self::UseServer(_)
             | Self::Cors(_)
-            | Self::SecurityHeaders(_) => {}
+            | Self::SecurityHeaders(_)
+            | Self::Auth(_) => {}
         }
     }
 

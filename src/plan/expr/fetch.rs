@@ -144,6 +144,10 @@ fetches! {
     HttpAuthUser = "http_auth_user", (), Text, Request;
     /// The password of the client's Basic credentials.
     HttpAuthPass = "http_auth_pass", (), Text, Request;
+    /// Whether a rule (`auth`) has verified the password of the client's Basic credentials.
+    HttpAuth = "http_auth", (), Bool, Request;
+    /// A group of the user whose password a rule (`auth`) has verified; in a condition each one. Absent without such a user, and for one without groups.
+    HttpAuthGroup = "http_auth_group", (), Text, Request, Each;
     /// The token after `Bearer` in `Authorization`, or in another field. It is not checked.
     HttpAuthBearer = "http_auth_bearer", (? "field" Field), Text, Request;
     /// The number of values of a request field, as `req.hdr` counts them; of all fields without a name.

@@ -193,6 +193,11 @@ impl ActiveRequest {
                 self.exchange.deadlines.pause(time).await?;
                 return Err(Stop::Answer(answer));
             }
+            Waiting::Answer(question) => {
+                let answer = self.exchange.deadlines.within(question.answer()).await?;
+                let user = answer.map_err(Stop::Answer)?;
+                self.exchange.variables.set_user(user);
+            }
         }
         self.caught(|| self.prepared(*admitted))
     }

@@ -11,7 +11,7 @@ use crate::expr::ConnectionFacts;
 use crate::proxy::io::ReceivedBody;
 use crate::proxy::reply::LocalAnswer;
 use crate::proxy::route;
-use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Scope, Unlogged};
+use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Question, Scope, Unlogged};
 use crate::proxy::snapshot::Target;
 
 use std::rc::Rc;
@@ -34,6 +34,8 @@ pub(super) enum Waiting {
     Pause(Duration),
     /// This time; then this answer is given.
     Hold(Duration, Box<LocalAnswer>),
+    /// Who sends the request; then come the next rules, or the answer to it.
+    Answer(Question),
 }
 
 /// The owner of the rules that run.
@@ -76,6 +78,10 @@ impl ActiveRequest {
                         return Ok(Some(Waiting::Pause(time)));
                     }
                     Flow::Hold(time, answer) => return Ok(Some(Waiting::Hold(time, answer))),
+                    Flow::Ask(index, question) => {
+                        progress.index = index;
+                        return Ok(Some(Waiting::Answer(question)));
+                    }
                 }
             }
             *progress = Progress::at(match progress.stage {
@@ -271,6 +277,7 @@ impl ActiveRequest {
             variables: &self.exchange.variables,
             tracked: &self.exchange.tracked,
             tables: &self.view.snapshot.tables,
+            verifier: &self.view.snapshot.verifier,
             scratch: &self.client.context.scratch,
         }
     }

@@ -194,6 +194,20 @@ impl Deadlines {
         self.nudge_at(None);
         waited
     }
+
+    /// The result of `work`, unless a deadline of the whole exchange passes first.
+    ///
+    /// # Errors
+    ///
+    /// The reason of the deadline that passed.
+    pub async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Reason> {
+        let mut work = pin!(work);
+        let within = std::future::poll_fn(|cx| match self.fired.get() {
+            Some(reason) => Poll::Ready(Err(reason)),
+            None => work.as_mut().poll(cx).map(Ok),
+        });
+        within.await
+    }
 }
 
 impl OfAttempt {

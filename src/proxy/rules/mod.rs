@@ -20,19 +20,22 @@ mod seldom;
 mod tests;
 
 use std::cell::RefCell;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use crate::base::clock::{self, Duration};
 use crate::base::{Name, Position};
+use crate::credentials::Verifier;
 use crate::exchange::{Reason, RequestId};
 use crate::expr::{
     Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Template, Variables,
 };
 use crate::observe::event;
 use crate::plan::expr::Fetch;
-use crate::plan::{self, ClientCertificate, On};
+use crate::plan::{self, ClientCertificate, On, User};
 use crate::proxy::reply::LocalAnswer;
 use crate::tables::{Tables, Tracked};
 use crate::wire::readings;
@@ -75,7 +78,12 @@ pub enum Flow {
     Wait(usize, Duration),
     /// With this answer, after this time.
     Hold(Duration, Box<LocalAnswer>),
+    /// With the rule at this index, once it is known who sends the request.
+    Ask(usize, Question),
 }
+
+/// Who sends the request: an answer that takes a while, or is computed outside of the worker.
+pub struct Question(Pin<Box<dyn Future<Output = Result<Arc<User>, Box<LocalAnswer>>>>>);
 
 /// The host that the client asked for, if a rule has replaced it: an extension of the request.
 #[derive(Clone)]
@@ -101,6 +109,8 @@ pub struct Scope<'a> {
     pub tracked: &'a Tracked,
     /// The tables of the configuration.
     pub tables: &'a Arc<Tables>,
+    /// Verifies passwords.
+    pub verifier: &'a Arc<Verifier>,
     /// The scratch of the worker.
     pub scratch: &'a RefCell<Scratch>,
 }
@@ -115,6 +125,23 @@ pub struct Answer<'a> {
     pub server: Option<&'a str>,
     /// Why it is ours.
     pub reason: Option<Reason>,
+}
+
+impl Question {
+    /// The user, if the request may continue.
+    ///
+    /// # Errors
+    ///
+    /// The answer to the request.
+    pub async fn answer(self) -> Result<Arc<User>, Box<LocalAnswer>> {
+        self.0.await
+    }
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Question")
+    }
 }
 
 impl Pipeline {
@@ -167,6 +194,7 @@ impl Pipeline {
             match rule.action.on_request(request, scope) {
                 Ok(Flow::Continue) => {}
                 Ok(Flow::Wait(_, time)) => return Flow::Wait(index + 1, time),
+                Ok(Flow::Ask(_, question)) => return Flow::Ask(index + 1, question),
                 Ok(answer @ (Flow::Answer(_) | Flow::Hold(..))) => return answer,
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_REQUEST, scope),
             }
@@ -183,7 +211,7 @@ impl Pipeline {
             match rule.action.on_answer(answer, scope) {
                 Ok(stop @ Flow::Answer(_)) => return stop,
                 // Rules for answers never wait: the configuration forbids it.
-                Ok(Flow::Continue | Flow::Wait(..) | Flow::Hold(..)) => {}
+                Ok(Flow::Continue | Flow::Wait(..) | Flow::Hold(..) | Flow::Ask(..)) => {}
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_GATEWAY, scope),
             }
         }
@@ -228,7 +256,7 @@ impl Rule {
 
     fn compile(rule: &plan::Rule) -> Self {
         let reads_path = |when: &plan::expr::Condition| when.reads(Fetch::reads_path);
-        let refuses = matches!(rule.action, plan::Action::Deny(_) | plan::Action::Tarpit(_));
+        let refuses = rule.action.refuses();
         let is_refusal = refuses && rule.on == On::Request;
         let guarded = rule
             .when

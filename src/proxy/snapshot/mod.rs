@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::base::ListenAddress;
+use crate::credentials::Verifier;
 use crate::exchange::RouteMetrics;
 use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::Backend;
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub backends: Vec<Arc<Backend>>,
     /// The tables.
     pub tables: Arc<Tables>,
+    /// Verifies passwords; the same one in all snapshots of a process.
+    pub verifier: Arc<Verifier>,
     /// For each backend, its rules.
     pub backend_rules: Vec<Option<Arc<Pipeline>>>,
     /// For each backend, its error pages.
@@ -109,6 +112,7 @@ impl Snapshot {
             frontends: self.frontends.clone(),
             backends: self.backends.clone(),
             tables: Arc::clone(&self.tables),
+            verifier: Arc::clone(&self.verifier),
             backend_rules: self.backend_rules.clone(),
             backend_error_pages: self.backend_error_pages.clone(),
             has_json_pages: self.has_json_pages,

@@ -2,10 +2,13 @@
 
 use crate::case::{Case, case};
 
-use super::{IPV4, Pair};
+use super::{IPV4, Pair, Side};
 
 pub(crate) fn cases() -> Vec<Case> {
-    vec![case!(actions_do_what_they_do_in_haproxy, HAPROXY)]
+    vec![
+        case!(actions_do_what_they_do_in_haproxy, HAPROXY),
+        case!(passwords_pass_as_in_haproxy, HAPROXY),
+    ]
 }
 
 /// A rule in both languages.
@@ -222,5 +225,38 @@ fn actions_do_what_they_do_in_haproxy() {
             };
             assert_eq!(request_seen(&ours), request_seen(&theirs), "{what}");
         }
+    }
+}
+
+/// HAProxy verifies with the crypt(3) of the system, and Evenkeel by itself.
+fn passwords_pass_as_in_haproxy() {
+    let hash = "$5$rounds=1000$salt$CCvcOM6b7TEJDPb37Aec/9UpOg4QhPNAxPpL9ZzjTB7";
+    let list = format!(
+        "userlist L\n group a users joe\n user joe password {hash}\n user ann insecure-password x:y\n"
+    );
+    let pair = Pair {
+        haproxy: Side::haproxy_with(
+            &list,
+            " http-request auth realm ops unless { http_auth(L) }\n\
+              http-request set-header x-a 1 if { http_auth_group(L) a }",
+        ),
+        evenkeel: Side::evenkeel(&format!(
+            "rule = [{{ auth = {{ realm = 'ops', users = {{ joe = '{hash}', ann = '{{PLAIN}}x:y' }}, groups = {{ a = 'joe' }} }} }},
+                     {{ when = 'http_auth_group == \"a\"', set_header = {{ x-a = '1' }} }}]"
+        )),
+    };
+    for line in [
+        "authorization: Basic am9lOnNlY3JldA==",
+        "authorization: basic am9lOnNlY3JldA==",
+        "authorization: Basic am9lOndyb25n",
+        "authorization: Basic YW5uOng6eQ==",
+        "authorization: Basic Ym9iOnNlY3JldA==",
+        "authorization: Bearer am9lOnNlY3JldA==",
+        "x-none: 1",
+    ] {
+        let [theirs, ours] = pair.ask(IPV4, &format!("GET / HTTP/1.1\r\nhost: a\r\n{line}"));
+        assert_eq!(ours.client.status(), theirs.client.status(), "{line}");
+        let group = |seen: &super::Seen| seen.origin.as_ref().map(|seen| seen.values("x-a").len());
+        assert_eq!(group(&ours), group(&theirs), "{line}");
     }
 }

@@ -1,6 +1,7 @@
 //! `rule` of a frontend, a route or a backend: an action on an exchange, and its condition.
 
 mod answer;
+mod auth;
 mod cookie;
 mod cors;
 mod rate_limit;
@@ -170,6 +171,7 @@ fn action(
         "set_var" => variables(setting, known, report).map(Action::SetVar),
         "unset_var" => variable_names(setting, known, report).map(Action::UnsetVar),
         "cors" => cors::cors(section, report).map(Box::new).map(Action::Cors),
+        "auth" => auth::auth(section, report).map(Box::new).map(Action::Auth),
         "security_headers" => cors::security_headers(section, report).map(Action::SecurityHeaders),
         "use_server" => setting
             .text(report)

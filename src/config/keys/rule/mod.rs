@@ -9,6 +9,7 @@ mod tables;
 use crate::config::page::{duration, key as quoted_key, list, rows, string, table};
 use crate::plan::{Action, On, Rule};
 
+use super::auth::AUTH;
 use super::cors::{CORS, SECURITY_HEADERS};
 use super::kind::Shape;
 use super::words::Words;
@@ -130,6 +131,20 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             )
             .compiled(Shape::Text, |rule| match &rule.action {
                 Action::UseServer(name) => Some(string(name)),
+                _ => None,
+            }),
+        key("auth")
+            .means("Let only users with a password pass.")
+            .also("basic_auth auth_basic basicauth http_auth")
+            .action(
+                REQUEST,
+                &[(
+                    "auth = { realm, users, file, groups }",
+                    "Lets only requests with the password of a user pass, and asks for it with 401: see below. Reason `rule.unauthorized`.",
+                )],
+            )
+            .compiled(Shape::Table(&AUTH), |rule| match &rule.action {
+                Action::Auth(auth) => Some(AUTH.whole().inline(auth)),
                 _ => None,
             }),
         key("cors")

@@ -5,6 +5,7 @@
 //! `of_each`, and the compiler asks for the line in [`Action::compile`].
 
 mod add_header;
+mod auth;
 mod cookie_attributes;
 mod cors;
 mod del_header;
@@ -49,6 +50,7 @@ use super::{Answer, Flow, Scope};
 use super::encode::Invalid;
 
 use add_header::AddHeader;
+use auth::Auth;
 use cookie_attributes::CookieAttributes;
 use cors::{Cors, CorsFields};
 use del_header::DelHeader;
@@ -113,6 +115,7 @@ pub(super) enum Action {
     Cors(Box<Cors>),
     CorsFields(Box<CorsFields>),
     SecurityHeaders(SecurityHeaders),
+    Auth(Box<Auth>),
 }
 
 /// `$call` for the action in `$self`, whichever it is.
@@ -149,6 +152,7 @@ macro_rules! of_each {
             Action::Cors($action) => $call,
             Action::CorsFields($action) => $call,
             Action::SecurityHeaders($action) => $call,
+            Action::Auth($action) => $call,
         }
     };
 }
@@ -221,6 +225,7 @@ impl Action {
             plan::Action::SecurityHeaders(fields) => {
                 Self::SecurityHeaders(SecurityHeaders::compile(fields))
             }
+            plan::Action::Auth(auth) => Self::Auth(Box::new(Auth::compile(auth))),
         }
     }
 

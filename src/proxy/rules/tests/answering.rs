@@ -155,3 +155,62 @@ fn a_monitor_answers_one_path() {
         );
     }
 }
+
+/// A request with these Basic credentials.
+fn with_password(target: &str, credentials: &str) -> http::request::Builder {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+    get(target).header("authorization", format!("Basic {encoded}"))
+}
+
+#[test]
+fn only_the_password_of_a_user_passes() {
+    let rules = "{ auth = { realm = 'ops', users = { joe = '{PLAIN}a:b', ann = '{PLAIN}' } } }";
+    for credentials in ["joe:a:b", "ann:"] {
+        changed(rules, with_password("/", credentials));
+    }
+    let wrong = [
+        "joe:a", "joe:a:bc", "ann:a:b", "Joe:a:b", ":", "joe", "bob:a:b",
+    ];
+    let wrong = wrong.map(|credentials| with_password("/", credentials));
+    let twice = with_password("/", "joe:a:b").header("authorization", "Basic YW5uOg==");
+    let odd = [
+        "Basic",
+        "Basic !",
+        "Bearer am9lOmE6Yg==",
+        "Basic am9lOmE6Yg",
+    ];
+    let odd = odd.map(|line| get("/").header("authorization", line));
+    for request in wrong.into_iter().chain(odd).chain([twice, get("/")]) {
+        let what = format!("{request:?}");
+        let (reason, response) = answered(rules, request);
+        assert_eq!(reason, Reason::RuleUnauthorized, "{what}");
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{what}");
+        assert_eq!(
+            values(response.headers(), "www-authenticate"),
+            ["Basic realm=\"ops\", charset=\"UTF-8\""]
+        );
+    }
+}
+
+#[test]
+fn rules_after_a_password_know_the_groups_of_its_user() {
+    let rules = "{ when = 'http_auth', deny = 500 },
+        { auth = { users = { joe = '{PLAIN}x', ann = '{PLAIN}y' }, groups = { a = 'joe', b = ['joe', 'ann'] } } },
+        { when = 'http_auth and http_auth_group == \"a\"', set_header = { x-a = '1' } },
+        { when = 'http_auth_group == \"b\"', set_header = { x-b = '%[http_auth_user]' } }";
+    let joe = changed(rules, with_password("/", "joe:x"));
+    assert_eq!(values(joe.headers(), "x-a"), ["1"]);
+    assert_eq!(values(joe.headers(), "x-b"), ["joe"]);
+    let ann = changed(rules, with_password("/", "ann:y"));
+    assert!(values(ann.headers(), "x-a").is_empty());
+    assert_eq!(values(ann.headers(), "x-b"), ["ann"]);
+}
+
+#[test]
+fn no_other_spelling_of_a_path_gets_past_a_password() {
+    let rules =
+        "{ when = 'path starts_with \"/admin/\"', auth = { users = { joe = '{PLAIN}x' } } }";
+    let (reason, _) = answered(rules, get("/%61dmin/x"));
+    assert_eq!(reason, Reason::RequestPathAmbiguous);
+}

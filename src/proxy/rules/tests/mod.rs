@@ -30,6 +30,7 @@ struct Exchange {
     variables: Variables,
     tracked: Tracked,
     tables: Arc<Tables>,
+    verifier: Arc<Verifier>,
     scratch: RefCell<Scratch>,
 }
 
@@ -41,6 +42,7 @@ impl Default for Exchange {
             variables: Variables::default(),
             tracked: Tracked::default(),
             tables: Arc::default(),
+            verifier: Arc::default(),
             scratch: RefCell::default(),
         }
     }
@@ -63,6 +65,7 @@ impl Exchange {
             variables: &self.variables,
             tracked: &self.tracked,
             tables: &self.tables,
+            verifier: &self.verifier,
             scratch: &self.scratch,
         }
     }
