@@ -24,8 +24,10 @@ const ABSENT: &str = r#"
         such limits do not exist yet; `max_connections` of a frontend bounds its connections, and `max_connections` of a server bounds its requests in flight
     auth auth_basic basic_auth basicauth http_auth user_list userlist:
         write a rule: `rule = [{ auth = { realm = "…", users = { joe = "$6$…" } } }]`, with hashes by `openssl passwd -6`
-    auth_request digestauth forward_auth forwardauth jwt oauth oidc:
-        tokens and other services are not asked yet; a rule can ask for a password: `rule = [{ auth = { … } }]`, and a route can require a client certificate: `client_certificate = "required"`
+    auth_jwt bearer jwt oauth oidc:
+        write a rule: `rule = [{ jwt = { file = "keys.json", issuer = "https://…", audience = "…" } }]`
+    auth_request digestauth forward_auth forwardauth:
+        other services are not asked yet; a rule can ask for a password or a token: `rule = [{ auth = { … } }]`, `rule = [{ jwt = { … } }]`
     allow allowlist block blacklist deny denylist ip_allowlist ip_whitelist ipallowlist ipwhitelist
     satisfy source_range whitelist:
         write a rule: `rule = [{ when = 'src not in ["10.0.0.0/8"]', deny = 403 }]`; a route can require a client certificate: `client_certificate = "required"`

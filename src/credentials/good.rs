@@ -1,9 +1,9 @@
-//! The good answers: which passwords were found to be right.
+//! The good answers: which passwords and signatures were found to be right.
 //!
-//! An answer is kept as a MAC of the stored hash and the password, under a key that is made at the start and
-//! is nowhere else: memory that leaks shows no password, and no guess can be tried on it elsewhere. That a
-//! password has a hash stays true, so an answer never expires; one whose hash is in no configuration any
-//! more is never asked for.
+//! An answer is kept as a MAC of what was verified, a password and its hash or a token and its key, under a
+//! key that is made at the start and is nowhere else: memory that leaks shows no password, and no guess can
+//! be tried on it elsewhere. That a password has a hash stays true, so an answer never expires; one whose hash
+//! is in no configuration any more is never asked for.
 //!
 //! Bounded: the answers are in two halves. When the younger one is full it becomes the older one, whose
 //! answers are forgotten unless they were asked for meanwhile.
@@ -15,7 +15,6 @@ use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use aws_lc_rs::rand::SystemRandom;
 
 use crate::base::CachePadded;
-use crate::plan::Password;
 
 /// So many parts with a lock each: workers seldom meet in one.
 const PARTS: usize = 16;
@@ -23,7 +22,7 @@ const PARTS: usize = 16;
 /// Answers in one half of a part: 16,000 in all, of 32 bytes and a little.
 const MOST_OF_HALF: usize = 500;
 
-/// A MAC of a stored hash and a password.
+/// A MAC of what was verified.
 type Answer = [u8; 32];
 
 #[derive(Debug)]
@@ -49,8 +48,9 @@ impl Default for Good {
 }
 
 impl Good {
-    pub(super) fn has(&self, password: &Password, given: &[u8]) -> bool {
-        self.answer(password, given).is_some_and(|answer| {
+    /// `parts` say what was verified.
+    pub(super) fn has(&self, parts: &[&[u8]]) -> bool {
+        self.answer(parts).is_some_and(|answer| {
             self.with_part(&answer, |halves| {
                 if halves.younger.contains(&answer) {
                     return true;
@@ -64,16 +64,17 @@ impl Good {
         })
     }
 
-    pub(super) fn add(&self, password: &Password, given: &[u8]) {
-        if let Some(answer) = self.answer(password, given) {
+    pub(super) fn add(&self, parts: &[&[u8]]) {
+        if let Some(answer) = self.answer(parts) {
             self.with_part(&answer, |halves| halves.add(answer));
         }
     }
 
-    fn answer(&self, password: &Password, given: &[u8]) -> Option<Answer> {
+    fn answer(&self, parts: &[&[u8]]) -> Option<Answer> {
         let mut context = Context::with_key(self.key.as_ref()?);
-        // The zero byte separates them: a stored hash has none.
-        for part in [password.text.as_bytes(), &[0], given] {
+        for part in parts {
+            // The length separates them.
+            context.update(&part.len().to_be_bytes());
             context.update(part);
         }
         context.sign().as_ref().try_into().ok()
@@ -102,11 +103,10 @@ mod tests {
     #[test]
     fn answers_are_bounded_and_those_in_use_stay() {
         let good = Good::default();
-        let password = Password::parse("{PLAIN}").expect("a password");
-        good.add(&password, b"in use");
+        good.add(&[b"in use"]);
         for index in 0..4 * PARTS * MOST_OF_HALF {
-            good.add(&password, index.to_string().as_bytes());
-            assert!(good.has(&password, b"in use"), "{index}");
+            good.add(&[index.to_string().as_bytes()]);
+            assert!(good.has(&[b"in use"]), "{index}");
         }
         for part in &good.parts {
             let halves = part.lock().expect("no panic");

@@ -1,4 +1,4 @@
-//! Passwords: whether one is that of a user.
+//! Passwords and tokens: whether one is that of a user, and whether the other is signed by a known key.
 //!
 //! A hash is made to be slow, so none is computed on a worker: [`Verifier::verify`] computes it on other
 //! threads, a few at a time, and a bounded number waits. A good answer is remembered, so that only the first
@@ -8,7 +8,10 @@
 pub mod basic;
 mod bcrypt;
 mod good;
+pub mod jwt;
 mod sha_crypt;
+#[cfg(test)]
+mod tests_of_jwt;
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -64,7 +67,7 @@ impl Verifier {
         }
         match password.plain() {
             Some(plain) => Some(is_same(plain.as_bytes(), given)),
-            None => self.good.has(password, given).then_some(true),
+            None => self.good.has(&parts_of(password, given)).then_some(true),
         }
     }
 
@@ -99,7 +102,7 @@ impl Verifier {
         });
         match work.await {
             Ok((true, user, given)) => {
-                self.good.add(&user.password, &given);
+                self.good.add(&parts_of(&user.password, &given));
                 true
             }
             // Also if it panicked.
@@ -112,6 +115,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.at_once.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// What says that `given` is `password`.
+fn parts_of<'p>(password: &'p Password, given: &'p [u8]) -> [&'p [u8]; 3] {
+    [b"password", password.text.as_bytes(), given]
 }
 
 /// Whether two passwords are equal, in a time that depends on neither of them.

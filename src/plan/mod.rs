@@ -29,10 +29,11 @@ mod tls;
 
 pub use action::{
     Action, AllowedFields, Argon2, Auth, CookieAttributes, Cors, DelHeader, Element, Field,
-    FieldName, FrameOptions, Frequency, LAST_COUNTER, MOST_METHOD_BYTES, MOST_PASSWORD_BYTES,
-    Monitor, NamePart, Normalizer, NotAPassword, OnExceed, Origin, Origins, Password, RateLimit,
-    Redirect, RedirectCookie, RedirectTo, ReferrerPolicy, Replace, ReplaceField, Reply, ReplyBody,
-    SameSite, Scheme, SecurityHeaders, SetTag, TargetPart, Tarpit, Track, User,
+    FieldName, FrameOptions, Frequency, Jwt, JwtAlgorithm, JwtKey, KeyKind, LAST_COUNTER,
+    MOST_JWT_KEYS, MOST_METHOD_BYTES, MOST_PASSWORD_BYTES, Monitor, NamePart, NoKeys, Normalizer,
+    NotAPassword, OnExceed, Origin, Origins, Password, RateLimit, Redirect, RedirectCookie,
+    RedirectTo, ReferrerPolicy, Replace, ReplaceField, Reply, ReplyBody, SameSite, Scheme,
+    SecurityHeaders, SetTag, TargetPart, Tarpit, Track, User,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

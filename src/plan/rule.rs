@@ -53,6 +53,7 @@ impl Rule {
             Action::SetHeader(fields) if self.on == On::Request => {
                 fields.iter().map(|field| &field.name).collect()
             }
+            Action::Jwt(jwt) => jwt.claims.iter().map(|(name, _)| name).collect(),
             Action::DelHeader(removed) if self.on == On::Request => {
                 removed.names.iter().map(|field| &field.name).collect()
             }

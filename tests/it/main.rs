@@ -29,6 +29,7 @@ mod h2_conformance;
 mod h2_servers;
 mod health;
 mod interim;
+mod jwt;
 mod lifecycle;
 mod listeners;
 mod logs;

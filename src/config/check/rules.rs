@@ -84,7 +84,8 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::RateLimit(_)
             | Action::Cors(_)
             | Action::SecurityHeaders(_)
-            | Action::Auth(_) => {}
+            | Action::Auth(_)
+            | Action::Jwt(_) => {}
         }
     }
 }

@@ -52,9 +52,9 @@ pub(in crate::config) static AUTH: Keys<Auth> = Keys {
     ..Keys::EMPTY
 };
 
-/// The stored password as `check --show` writes it: a hash, and no secret.
+/// The stored password as `check --show` writes it; the content of a secret file is not shown.
 fn shown(user: &User) -> &str {
-    match user.password.is_secret || user.password.plain().is_some() {
+    match user.password.is_secret {
         true => "{PLAIN}***",
         false => &user.password.text,
     }

@@ -51,6 +51,7 @@ rule = [
     { when = 'path == "/robots.txt"', return = { headers = { cache-control = 'max-age=3600', content-type = 'text/plain' }, body = "User-agent: *\nDisallow: /\n" } },
     { when = 'req.hdr(host) == "old.example.com"', redirect = { prefix = 'https://www.example.com' } },
     { track = { table = 'clients', key = 'src' } },
+    { when = 'path starts_with "/tokens/"', jwt = { secret = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', issuer = 'https://issuer.example.com', audience = 'app', claims = { x-user = 'sub' } } },
     { when = 'path starts_with "/ops/"', auth = { users = { joe = '$5$rounds=1000$salt$CCvcOM6b7TEJDPb37Aec/9UpOg4QhPNAxPpL9ZzjTB7' }, groups = { operators = 'joe' } } },
     { when = 'path starts_with "/v1/"', cors = { origins = 'https://app.example.com', headers = 'content-type', expose = 'x-total-count' } },
     { on = 'after', security_headers = true },

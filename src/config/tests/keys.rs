@@ -290,6 +290,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule", "set_log_level", "'silent'"),
     (
         "frontend.NAME.rule",
+        "jwt",
+        "{ secret = 'abcdefghijklmnopqrstuvwxyz012345' }",
+    ),
+    (
+        "frontend.NAME.rule",
         "auth",
         "{ users = { ann = '{PLAIN}x' } }",
     ),
@@ -316,6 +321,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route.rule", "pause", "'1s'"),
     (
         "frontend.NAME.route.rule",
+        "jwt",
+        "{ secret = 'abcdefghijklmnopqrstuvwxyz012345' }",
+    ),
+    (
+        "frontend.NAME.route.rule",
         "auth",
         "{ users = { ann = '{PLAIN}x' } }",
     ),
@@ -336,6 +346,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.rule", "set_path", "'/b'"),
     ("backend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("backend.NAME.rule", "pause", "'1s'"),
+    (
+        "backend.NAME.rule",
+        "jwt",
+        "{ secret = 'abcdefghijklmnopqrstuvwxyz012345' }",
+    ),
     (
         "backend.NAME.rule",
         "auth",
@@ -450,6 +465,16 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.cookie_attributes", "secure", "true"),
     ("frontend.NAME.rule.cookie_attributes", "http_only", "false"),
     ("frontend.NAME.rule.cookie_attributes", "same_site", "'lax'"),
+    (
+        "frontend.NAME.rule.jwt",
+        "secret",
+        "'fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210'",
+    ),
+    ("frontend.NAME.rule.jwt", "algorithms", "'HS384'"),
+    ("frontend.NAME.rule.jwt", "issuer", "'https://b.example'"),
+    ("frontend.NAME.rule.jwt", "audience", "'b'"),
+    ("frontend.NAME.rule.jwt", "leeway", "'0s'"),
+    ("frontend.NAME.rule.jwt", "claims", "{ x-b = 'b' }"),
     ("frontend.NAME.rule.auth", "realm", "'other'"),
     (
         "frontend.NAME.rule.auth",
@@ -493,6 +518,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("frontend.NAME.route.rule", "use_server"),
     // A file of users: `tests/it/auth.rs`.
     ("frontend.NAME.rule.auth", "file"),
+    // A file of keys: `tests/it/jwt.rs`.
+    ("frontend.NAME.rule.jwt", "file"),
     // They have the tables of `replace_header` and `replace_path`.
     ("frontend.NAME.rule", "replace_value"),
     ("frontend.NAME.rule", "replace_pathq"),
@@ -643,6 +670,11 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "key = 'ip'\nsize = 10\nstore = 'conn_cnt'",
         ),
         ("", "[table.u]", "key = 'ip'\nsize = 10"),
+        (
+            "frontend.NAME.rule.jwt",
+            "[[frontend.web.rule]]\n[frontend.web.rule.jwt]",
+            "secret = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'",
+        ),
         (
             "frontend.NAME.rule.auth",
             "[[frontend.web.rule]]\n[frontend.web.rule.auth]",

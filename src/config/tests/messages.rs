@@ -1866,7 +1866,8 @@ fn keys_of_other_proxies_get_help() {
         ("rate_limit = 1", "write a rule: `rule = [{ rate_limit = "),
         ("limit_req = 1", "write a rule: `rule = [{ rate_limit = "),
         ("basic_auth = 1", "write a rule: `rule = [{ auth = { realm"),
-        ("oidc = 1", "tokens and other services are not asked yet"),
+        ("oidc = 1", "write a rule: `rule = [{ jwt = { file"),
+        ("auth_request = 1", "other services are not asked yet"),
         ("rewrite = 1", "write a rule: `rule = [{ set_path"),
         ("set_header = 1", "write a rule: `rule = [{ set_header"),
         (

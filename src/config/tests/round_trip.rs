@@ -329,6 +329,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ set_var = { 'txn.a' = 'path,lower', 'sess.b_2' = 'int(3)', 'req.c' = 'src' } }",
         "{ pause = '1500ms' }",
         "{ auth = { realm = 'a b', users = { joe = '$5$rounds=1000$salt$CCvcOM6b7TEJDPb37Aec/9UpOg4QhPNAxPpL9ZzjTB7', 'a b' = '$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a' }, groups = { a = ['joe', 'a b'], 'b c' = 'joe' } } }",
+        "{ jwt = { secret = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', algorithms = ['HS512', 'HS256'], issuer = 'a', audience = ['b', 'c'], leeway = '0s', claims = { X-B = 'b.c', x-a = 'a' } } }",
         "{ cors = { origins = '*', headers = '*', max_age = '0s' } }",
         "{ cors = { origins = ['https://*.a.example:8443', 'http://[::1]'], methods = ['PUT'], headers = ['X-A'], expose = ['X-B', 'x-c'], credentials = true } }",
         "{ on = 'response', security_headers = true }",

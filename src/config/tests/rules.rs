@@ -395,3 +395,46 @@ fn names_whose_state_is_read_must_exist() {
     let said = errors(&logged);
     assert!(said.contains("`fe_conn` is not known here"), "{said}");
 }
+
+#[test]
+fn a_jwt_rule_whose_tokens_could_be_forged_is_refused() {
+    let secret = "secret = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'";
+    for (rule, said) in [
+        ("issuer = 'x'".to_owned(), "this `jwt` has no key"),
+        (
+            "secret = 'hunter2'".to_owned(),
+            "a secret has 32 bytes at least",
+        ),
+        (
+            "file = 'Cargo.toml'".to_owned(),
+            "`file` cannot be used: it has no key for signatures",
+        ),
+        (
+            format!("{secret}, algorithms = ['HS256', 'none']"),
+            "a token without a signature can be made by everyone",
+        ),
+        (
+            format!("{secret}, algorithms = 'HS265'"),
+            "did you mean \"HS256\"?",
+        ),
+        (
+            format!("{secret}, algorithms = 'RS256'"),
+            "no key is for RS256",
+        ),
+        (
+            format!("{secret}, file = 'Cargo.toml'"),
+            "`file` and `secret` exclude each other",
+        ),
+        (
+            format!("{secret}, claims = {{ Authorization = 'sub' }}"),
+            "`Authorization` cannot be the field of a claim",
+        ),
+        (
+            format!("{secret}, jwks_url = 'https://a.example'"),
+            "write `file`",
+        ),
+    ] {
+        let found = refused(&format!("jwt = {{ {rule} }}"));
+        assert!(found.contains(said), "{rule}\n{found}");
+    }
+}

@@ -6,6 +6,7 @@ mod cookie;
 mod cors;
 mod field;
 mod hold;
+mod jwt;
 mod rate_limit;
 mod redirect;
 mod replace;
@@ -26,6 +27,7 @@ pub use cookie::{CookieAttributes, SameSite};
 pub use cors::{AllowedFields, Cors, Origin, Origins};
 pub use field::{DelHeader, Field, FieldName, NamePart};
 pub use hold::{Monitor, Tarpit};
+pub use jwt::{Jwt, JwtAlgorithm, JwtKey, KeyKind, MOST_JWT_KEYS, NoKeys};
 pub use rate_limit::{Frequency, OnExceed, RateLimit};
 pub use redirect::{Redirect, RedirectCookie, RedirectTo};
 pub use replace::{Replace, ReplaceField};
@@ -97,6 +99,8 @@ pub enum Action {
     SecurityHeaders(SecurityHeaders),
     /// Refuses requests without the password of a user.
     Auth(Box<Auth>),
+    /// Refuses requests without a token that is signed by a known key.
+    Jwt(Box<Jwt>),
 }
 
 impl Action {
@@ -139,6 +143,7 @@ impl Action {
             Self::Cors(_) => "cors",
             Self::SecurityHeaders(_) => "security_headers",
             Self::Auth(_) => "auth",
+            Self::Jwt(_) => "jwt",
         }
     }
 
@@ -152,7 +157,10 @@ impl Action {
 
     /// Whether it keeps requests from the server: none may get past it by another spelling of the path.
     pub fn refuses(&self) -> bool {
-        matches!(self, Self::Deny(_) | Self::Tarpit(_) | Self::Auth(_))
+        matches!(
+            self,
+            Self::Deny(_) | Self::Tarpit(_) | Self::Auth(_) | Self::Jwt(_)
+        )
     }
 
     /// Hands each of its expressions to `see`, also those of its templates.
@@ -199,7 +207,8 @@ impl Action {
             | Self::UseServer(_)
             | Self::Cors(_)
             | Self::SecurityHeaders(_)
-            | Self::Auth(_) => {}
+            | Self::Auth(_)
+            | Self::Jwt(_) => {}
         }
     }
 

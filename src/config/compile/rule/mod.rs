@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 mod cookie;
 mod cors;
+mod jwt;
 mod rate_limit;
 mod replace;
 mod track;
@@ -172,6 +173,7 @@ fn action(
         "unset_var" => variable_names(setting, known, report).map(Action::UnsetVar),
         "cors" => cors::cors(section, report).map(Box::new).map(Action::Cors),
         "auth" => auth::auth(section, report).map(Box::new).map(Action::Auth),
+        "jwt" => jwt::jwt(section, report).map(Box::new).map(Action::Jwt),
         "security_headers" => cors::security_headers(section, report).map(Action::SecurityHeaders),
         "use_server" => setting
             .text(report)

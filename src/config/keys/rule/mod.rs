@@ -11,6 +11,7 @@ use crate::plan::{Action, On, Rule};
 
 use super::auth::AUTH;
 use super::cors::{CORS, SECURITY_HEADERS};
+use super::jwt::JWT;
 use super::kind::Shape;
 use super::words::Words;
 use super::{Keys, key};
@@ -145,6 +146,20 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             )
             .compiled(Shape::Table(&AUTH), |rule| match &rule.action {
                 Action::Auth(auth) => Some(AUTH.whole().inline(auth)),
+                _ => None,
+            }),
+        key("jwt")
+            .means("Let only requests with a signed token pass.")
+            .also("jwt_verify auth_jwt bearer")
+            .action(
+                REQUEST,
+                &[(
+                    "jwt = { file, secret, algorithms, issuer, audience, leeway, claims }",
+                    "Lets only requests with a token (JWT) that is signed by a known key pass: see below. Reason `rule.unauthorized`.",
+                )],
+            )
+            .compiled(Shape::Table(&JWT), |rule| match &rule.action {
+                Action::Jwt(jwt) => Some(JWT.whole().inline(jwt)),
                 _ => None,
             }),
         key("cors")

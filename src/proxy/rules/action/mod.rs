@@ -13,6 +13,7 @@ mod deny;
 mod early_hint;
 mod fields;
 mod host;
+mod jwt;
 mod monitor;
 mod normalize_uri;
 mod pause;
@@ -56,6 +57,7 @@ use cors::{Cors, CorsFields};
 use del_header::DelHeader;
 use deny::Deny;
 use early_hint::EarlyHint;
+use jwt::Jwt;
 use monitor::Monitor;
 use normalize_uri::NormalizeUri;
 use pause::Pause;
@@ -116,6 +118,7 @@ pub(super) enum Action {
     CorsFields(Box<CorsFields>),
     SecurityHeaders(SecurityHeaders),
     Auth(Box<Auth>),
+    Jwt(Box<Jwt>),
 }
 
 /// `$call` for the action in `$self`, whichever it is.
@@ -153,6 +156,7 @@ macro_rules! of_each {
             Action::CorsFields($action) => $call,
             Action::SecurityHeaders($action) => $call,
             Action::Auth($action) => $call,
+            Action::Jwt($action) => $call,
         }
     };
 }
@@ -226,6 +230,7 @@ impl Action {
                 Self::SecurityHeaders(SecurityHeaders::compile(fields))
             }
             plan::Action::Auth(auth) => Self::Auth(Box::new(Auth::compile(auth))),
+            plan::Action::Jwt(jwt) => Self::Jwt(Box::new(Jwt::compile(jwt))),
         }
     }
 
