@@ -109,6 +109,19 @@ pub fn claims(
     Ok(claims)
 }
 
+/// Whether `token` is signed by one of `keys`; nothing else of it is looked at. `None`: it is no token.
+pub fn is_signed_by(token: &[u8], algorithm: JwtAlgorithm, keys: &[JwtKey]) -> Option<bool> {
+    let token = str::from_utf8(token).ok()?;
+    let (signed, signature) = token.rsplit_once('.')?;
+    if signed.bytes().filter(|byte| *byte == b'.').count() != 1 {
+        return None;
+    }
+    let signature = decoded(signature).ok()?;
+    let keys = keys.iter().filter(|key| key.is_for(algorithm));
+    let mut keys = keys.map(|key| is_valid(signed.as_bytes(), &signature, algorithm, key));
+    Some(keys.any(|is_valid| is_valid))
+}
+
 fn decoded(part: &str) -> Result<Vec<u8>, Refused> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Refused::Malformed)
 }

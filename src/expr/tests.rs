@@ -386,6 +386,11 @@ fn json_is_queried() {
         r#"{"alg":"HS256","typ":"JWT"}"#,
     );
     asked.gives("req.fhdr(two),jwt_header_query", None);
+    let secret = "0123456789abcdef0123456789abcdef";
+    let verify = |token: &str, algorithm: &str| format!("{token},jwt_verify({algorithm},{secret})");
+    asked.gives(&verify("req.fhdr(t)", "HS256"), "0");
+    asked.gives(&verify("req.fhdr(two)", "HS256"), "-3");
+    asked.gives(&verify("str(e30.e30.e30.e30)", "HS256"), "-3");
 }
 
 /// Each as in HAProxy 2.6.
@@ -671,6 +676,8 @@ fn argument(kind: Kind) -> BoxedStrategy<String> {
         .boxed(),
         Kind::Bool => of(&["true", "false"]).boxed(),
         Kind::Key => of(&["a2V5", "txn.text"]).boxed(),
+        Kind::Algorithm => of(&["HS256", "EdDSA", "txn.text"]).boxed(),
+        Kind::SignatureKeys => of(&["0123456789abcdef0123456789abcdef"]).boxed(),
         Kind::OneOf(words) => of(words).boxed(),
         Kind::Field => of(&["host", "x", "cookie", "none"]).boxed(),
         Kind::Mask4 => of(&["0", "24", "255.255.0.0"]).boxed(),

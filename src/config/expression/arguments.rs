@@ -15,10 +15,12 @@ use crate::base::quote::beginning;
 use crate::base::{Name, Position};
 use crate::config::suggest;
 use crate::plan::expr::{Argument, JsonPath, Key, Kind, Parameter, Pattern, Scope, Variable};
-use crate::plan::{BackendReference, FrontendReference, ServerReference, TableReference};
+use crate::plan::{
+    BackendReference, FrontendReference, JwtAlgorithm, ServerReference, TableReference,
+};
 
 use super::cursor::Cursor;
-use super::{Files, Mistake, map};
+use super::{Files, Mistake, map, signature_keys};
 
 /// An argument as written.
 struct Written {
@@ -67,6 +69,10 @@ pub(super) fn arguments(
             false => match parameter.kind {
                 Kind::Map(keys, values) => {
                     map::read(&written.text, &written.part, (keys, values), files)?
+                }
+                Kind::SignatureKeys => {
+                    let algorithm = arguments.last();
+                    signature_keys::read(&written.text, &written.part, algorithm, files)?
                 }
                 _ => typed(written, parameter, cursor.written_at())?,
             },
@@ -339,8 +345,19 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
                 "write both with `/` between them: `app/s1`",
             )
         }),
+        Kind::Algorithm => match JwtAlgorithm::named(text) {
+            Some(_) => Ok(Argument::Text(text.to_owned())),
+            None if text.contains('.') => variable(written).map(Argument::Variable),
+            None => {
+                let list = suggest::list(JwtAlgorithm::ALL.iter().map(|(name, _)| *name));
+                Err(wrong(
+                    "an algorithm of signatures",
+                    &format!("write one of {list}, or a variable such as `txn.alg`"),
+                ))
+            }
+        },
         // The caller reads the file.
-        Kind::Map(..) => Ok(Argument::Text(text.to_owned())),
+        Kind::Map(..) | Kind::SignatureKeys => Ok(Argument::Text(text.to_owned())),
         Kind::SubstitutionFlags => flags(text, "gi").ok_or_else(|| {
             let expected = "`g`, `i` or both";
             wrong(

@@ -30,6 +30,7 @@ mod map;
 #[cfg(test)]
 mod reference;
 mod right_side;
+mod signature_keys;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -720,3 +720,32 @@ fn the_help_for_foreign_fetches_is_a_condition() {
         assert!(read.is_ok(), "{name}: {instead}: {read:?}");
     }
 }
+
+#[test]
+fn the_key_of_a_signature_fits_its_algorithm_and_is_no_secret_that_a_client_could_know() {
+    for (text, said) in [
+        ("jwt_verify(none,x)", "an algorithm of signatures"),
+        (
+            "jwt_verify(HS256,hunter2)",
+            "a secret has 32 bytes at least",
+        ),
+        (
+            "jwt_verify(HS384,0123456789abcdef0123456789abcdef)",
+            "no key is for this algorithm",
+        ),
+        ("jwt_verify(RS256,none.pem)", "cannot read the keys"),
+        ("jwt_verify(RS256,list.txt)", "/etc/list.txt cannot be used"),
+        // The client writes the algorithm: what looks like a secret is the name of a file.
+        (
+            "jwt_verify(txn.alg,0123456789abcdef0123456789abcdef)",
+            "cannot read the keys",
+        ),
+    ] {
+        let refused = read(&format!("http_auth_bearer,{text} == 1")).expect_err(text);
+        assert!(
+            refused.message.contains(said),
+            "{text}: {}",
+            refused.message
+        );
+    }
+}

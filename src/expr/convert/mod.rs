@@ -9,6 +9,7 @@ mod functions;
 pub(super) mod hash;
 mod json;
 mod json_query;
+mod jwt_verify;
 mod language;
 mod map;
 mod number;
@@ -177,6 +178,7 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::JsonQuery => Box::new(JsonQuery::of(arguments)),
         Converter::JwtHeaderQuery => Box::new(JwtQuery::of(0, arguments)),
         Converter::JwtPayloadQuery => Box::new(JwtQuery::of(1, arguments)),
+        Converter::JwtVerify => Box::new(jwt_verify::JwtVerify::of(arguments)),
         Converter::Language => Box::new(language::Language::of(arguments)),
         Converter::HttpDate => {
             Box::new(Format(time::HttpDate::of(arguments), time::HttpDate::write))

@@ -211,6 +211,8 @@ converters! {
     JwtHeaderQuery = "jwt_header_query", (? "path" JsonPath, ? "type" OneOf(&["int"])), Bytes -> Any;
     /// A value of the payload of a JSON Web Token, which is not verified; see `json_query`. Without a path the whole payload.
     JwtPayloadQuery = "jwt_payload_query", (? "path" JsonPath, ? "type" OneOf(&["int"])), Bytes -> Any;
+    /// Whether a JSON Web Token is signed by a key: 1, or 0 if it is not, -1 if the algorithm in a variable is not known, -3 if the text is no token. The key of `HS256`, `HS384` and `HS512` is a secret, that of other algorithms a file of public keys, and with a variable it is always a file: a client that chooses the algorithm cannot have a public key taken for a secret. Nothing else of the token is looked at; the rule `jwt` does all of it.
+    JwtVerify = "jwt_verify", (! "algorithm" Algorithm, ! "key" SignatureKeys), Bytes -> Int;
     /// Of the languages between semicolons the one that an `Accept-Language` prefers, else `default`: `req.fhdr(accept-language),language(en;fr,en)`. A variant (`fr-CA`) counts as its language unless it is in the list before it. Case counts.
     Language = "language", (! "languages" Text, ? "default" Text), Text -> Text;
     /// A time in seconds since 1970 as a date for a field, with `offset` added: `Sun, 09 Sep 2001 01:46:40 GMT`. In another unit (`ms`, `us`) both are in that unit, and the seconds have a fraction. Absent before 1970 and after the year 9999.

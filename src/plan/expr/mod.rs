@@ -28,7 +28,7 @@ pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, V
 pub use converter::Converter;
 pub use fetch::Fetch;
 pub use map::{Map, MapKeys, MapValues, network as map_network, range as map_range};
-pub use parameter::{JsonPath, JsonStep, Key, Kind, Parameter, Pattern};
+pub use parameter::{JsonPath, JsonStep, Key, Kind, Parameter, Pattern, SignatureKeys};
 pub use state::{BackendReading, FrontendReading, ServerReading, StateReading};
 pub use template::{Piece, Template};
 pub use variable::{Scope, Variable};
@@ -179,6 +179,8 @@ pub enum Argument {
     Frontend(FrontendReference),
     /// The names of a backend and of one of its servers.
     Server(ServerReference),
+    /// Keys of signatures.
+    SignatureKeys(SignatureKeys),
 }
 
 impl Expr {

@@ -1,10 +1,13 @@
 //! The parameters of fetches and converters.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex::bytes::{Regex, RegexBuilder};
+
+use crate::plan::JwtKey;
 
 use super::map::{MapKeys, MapValues};
 
@@ -74,6 +77,10 @@ pub enum Kind {
     Frontend,
     /// The names of a backend and of one of its servers: `app/s1`.
     Server,
+    /// An algorithm of signatures, or the name of a variable that has one.
+    Algorithm,
+    /// By the algorithm before it: a secret, or a file of public keys.
+    SignatureKeys,
 }
 
 /// Parameters in order: `! "name" Kind` must be given, `? "name" Kind` may be left out.
@@ -122,6 +129,22 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
+    }
+}
+
+/// Keys of signatures: a secret, or those of a file.
+#[derive(Clone, PartialEq)]
+pub struct SignatureKeys {
+    /// The secret, or the path of the file.
+    pub written: String,
+    /// The keys.
+    pub keys: Arc<[JwtKey]>,
+}
+
+// Debug output goes to logs.
+impl fmt::Debug for SignatureKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignatureKeys(…)")
     }
 }
 

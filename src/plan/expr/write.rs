@@ -51,6 +51,7 @@ impl Display for Argument {
             Self::Key(key) => argument_text(f, key.written()),
             Self::JsonPath(path) => argument_text(f, path.written()),
             Self::Map(map) => argument_text(f, &map.path.to_string_lossy()),
+            Self::SignatureKeys(keys) => argument_text(f, &keys.written),
             Self::Table(table) => argument_text(f, &table.name),
             Self::Backend(backend) => argument_text(f, &backend.name),
             Self::Frontend(frontend) => argument_text(f, &frontend.name),

@@ -296,6 +296,39 @@ const ON_REQUESTS: &[&str] = &[
     "http_auth_bearer,jwt_payload_query($.sub)",
     "http_auth_bearer,jwt_payload_query($.iat,int)",
     "str(a.b),jwt_header_query($.alg)",
+    // Signatures of tokens, by OpenSSL.
+    "str(eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.kldLfqAjHlSZm8IJW4kj2GeA\
+     injnP2XtPLLnUxjTCKg),jwt_verify(HS256,0123456789abcdef0123456789abcdef0123456789abcdef0123\
+     456789abcdef)",
+    "str(eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.kldLfqAjHlSZm8IJW4kj2GeA\
+     injnP2XtPLLnUxjTCKg),jwt_verify(HS256,0123456789abcdef0123456789abcdef0123456789abcdef0123\
+     456789abcdefx)",
+    "str(eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.bdlBqIB5GSuYtlX1JUv_s0N6\
+     tf0_WTfxP1tZIDp39HgF0qrewhc_W4xiKBA-XTkJJMAVsD6So8HZ3P6mZtutCg),jwt_verify(HS512,012345678\
+     9abcdef0123456789abcdef0123456789abcdef0123456789abcdef)",
+    "str(eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9),jwt_verify(HS256,012345\
+     6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef)",
+    "str(eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.dJQZYWqOfS8H6rKQ4ZKcV4uv\
+     aWWdTyAr2WvkASKsJvAlC6VWkLepSxirP5mjUekGtKuSDH0wfaU3nvOTlIklzw),jwt_verify(ES256,{maps}/p2\
+     56.pem)",
+    "str(eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.dJQZYWqOfS8H6rKQ4ZKcV4uv\
+     aWWdTyAr2WvkASKsJvAlC6VWkLepSxirP5mjUekGtKuSDH0wfaU3nvAAAAAAAA),jwt_verify(ES256,{maps}/p2\
+     56.pem)",
+    "str(eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.0K0uG-J2AHCMH2Rsn7ThR8uC\
+     KlIkV9CZBJoFG4c_LRIlbjsavTU66ofKr1SZHDWkxDCt78N74Lbcbgxs0F2EASRbUUWu-okh_RDCRqafjUCiEkCaTF\
+     OlsYKm_sMqX0KTAaWGb2Ciz8I98rSFigIulTkKe0rWpffD7RT6HLOYRNQ4X6nDPOuY_YiukL-QnNPG2YaxYX-NUuD_\
+     _8yPRy3-XReN6Iz0zEQZ_yevHc_M_VC3YBWsobGsuAf0a20dLtfYVMbKxCV90lRwk--CFqSlqDeY_uEPZHxj10lFYx\
+     gA2CP1RC-RCVSBTSTUrTCDhRBE1uoBM-iX4_Y3MH1a6wAFqA),jwt_verify(RS256,{maps}/rsa.pem)",
+    "str(eyJhbGciOiJSUzM4NCJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.034iwmlz_4AfgPoHh9DiJVTo\
+     wpzmPAuv1YH7mVcW3nnO_yjSbD2_gB4Dk-5NPWo8z9gCghOHCjkesQIAxYiwL9a_vpvb3heHua-BOaFLjneOBJ-bq5\
+     YvJpylhOnYybRE2lriwFhKPO2hudmIRavXG7p_y1JI-p1mlXj98B8ybXZKuwFaL0C5361PIBlcBukVcjcvpERE7QcH\
+     pfjBAC3OEWNe3MjL1I3SFGfEsFsBU90lGkfy2N5LE9FAEDUBCl2gD55_DgJOHHaQdv-l-cjFsYximxP5nHnmKYsqfE\
+     2Uz0gTKU9uug_KWO8UaPmGzPZr1BE7-6yPFIVWR3sCCyZMUg),jwt_verify(RS256,{maps}/rsa.pem)",
+    "str(eyJhbGciOiJSUzM4NCJ9.eyJzdWIiOiJqb2UiLCJleHAiOjQxMDI0NDQ4MDB9.034iwmlz_4AfgPoHh9DiJVTo\
+     wpzmPAuv1YH7mVcW3nnO_yjSbD2_gB4Dk-5NPWo8z9gCghOHCjkesQIAxYiwL9a_vpvb3heHua-BOaFLjneOBJ-bq5\
+     YvJpylhOnYybRE2lriwFhKPO2hudmIRavXG7p_y1JI-p1mlXj98B8ybXZKuwFaL0C5361PIBlcBukVcjcvpERE7QcH\
+     pfjBAC3OEWNe3MjL1I3SFGfEsFsBU90lGkfy2N5LE9FAEDUBCl2gD55_DgJOHHaQdv-l-cjFsYximxP5nHnmKYsqfE\
+     2Uz0gTKU9uug_KWO8UaPmGzPZr1BE7-6yPFIVWR3sCCyZMUg),jwt_verify(RS384,{maps}/rsa.pem)",
     // Languages and times.
     "req.fhdr(accept-language),language(en;fr)",
     "req.fhdr(accept-language),language(fr;de,xx)",
@@ -420,6 +453,27 @@ const MAPS: &[(&str, &str)] = &[
     ("texts-end", TEXTS),
     ("texts-sub", TEXTS),
     ("texts-dir", TEXTS),
+    (
+        "p256.pem",
+        "-----BEGIN PUBLIC KEY-----\n\
+         MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKD5lfFQhygUoqGTu88Itvusrekph\n\
+         oa6Eb73r9zz8tuuNY83ev4oQ0UIIoTrPwDlEoIhux9evTs7i7Xn9YNmC9g==\n\
+         -----END PUBLIC KEY-----\n\
+         ",
+    ),
+    (
+        "rsa.pem",
+        "-----BEGIN PUBLIC KEY-----\n\
+         MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA4Hw3n2c0qT9g7m3krK9D\n\
+         3eyRSK5nvko3O8yHyHvXi8AWUNtZxBcSj15WB5T3DECyD3qSvgMFs8Evt2HxDXLK\n\
+         cIvq3UgG/z4DzUfFSTSZnwxSXERVnWkLHcs4bktfARaX4cuuJN7XhVvWKSVsuvEc\n\
+         EAaH1Q+SEIGGrowoD5EOU5Z2lqNdg+yNGIVdzjGqxmIKS++3g7yZTglw7JuguSfA\n\
+         ptvKEYA8131QnRZBPH+vcPtXVttxNPqCNMAfQXPw8v+0NoWyq1PSOvoNhDsL3iP5\n\
+         zNHziVEQt80Oct9X3Zq/MbvmQiynVL9Q0ZIU2Q7WREdiLe+XiCrMFg4IQT2A1joK\n\
+         iQIDAQAB\n\
+         -----END PUBLIC KEY-----\n\
+         ",
+    ),
     ("numbers", "/ 1\n/A/b;c=1 -7\n.php 3\n"),
     ("levels", "1 11\n5:19 12\n"),
     (
