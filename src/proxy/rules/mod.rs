@@ -83,7 +83,10 @@ pub enum Flow {
 }
 
 /// Who sends the request: an answer that takes a while, or is computed outside of the worker.
-pub struct Question(Pin<Box<dyn Future<Output = Result<Arc<User>, Box<LocalAnswer>>>>>);
+pub struct Question(Pin<Box<dyn Future<Output = Known>>>);
+
+/// The user; or the answer to a request that may not continue.
+type Known = Result<Arc<User>, Box<LocalAnswer>>;
 
 /// The host that the client asked for, if a rule has replaced it: an extension of the request.
 #[derive(Clone)]
@@ -133,7 +136,7 @@ impl Question {
     /// # Errors
     ///
     /// The answer to the request.
-    pub async fn answer(self) -> Result<Arc<User>, Box<LocalAnswer>> {
+    pub async fn answer(self) -> Known {
         self.0.await
     }
 }
