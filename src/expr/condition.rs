@@ -1,12 +1,14 @@
 //! Conditions, compiled.
 
+use ipnet::IpNet;
 use regex::bytes::Regex;
 
-use crate::plan::expr::{self, Comparison, Fetch, Literal, Operand, Type};
+use crate::plan::expr::{self, Comparison, Fetch, Literal, Matching, Operand, Type, Values};
 
 use super::case::Case;
+use super::convert;
 use super::facts::Facts;
-use super::list::{List, Networks};
+use super::lookup::Lookup;
 use super::program::Program;
 use super::scratch::{Scratch, Value};
 
@@ -29,9 +31,12 @@ enum Test {
     Bool(bool),
     Int(Order, i64),
     Text(TextTest, Box<[u8]>),
-    Network(Networks),
-    In(List),
+    Network(IpNet),
+    In(Lookup),
+    /// A text is one of these, which are in lower case.
+    InLowerCase(Lookup),
     Matches(Regex),
+    Found,
     /// A comparison with another expression, both cast to this type.
     Other(Relation, Box<Program>, Type),
 }
@@ -108,8 +113,17 @@ impl Node {
             }
             expr::Condition::In(expr, list) => {
                 let case = case_in(condition);
-                let test = Test::In(List::compile(&list.values, case));
+                let test = Test::In(Lookup::of_list(&list.values, case));
                 Self::Test(Program::compile_for(expr, case), test)
+            }
+            expr::Condition::MatchesOneOf(expr, matching, list) => {
+                let case = case_in(condition);
+                let test = Test::one_of(*matching, list, case);
+                Self::Test(Program::compile_for(expr, case), test)
+            }
+            expr::Condition::Found(expr) => {
+                let program = Program::compile_for(expr, case_in(condition));
+                Self::Test(program, Test::Found)
             }
             expr::Condition::Matches(expr, pattern) => {
                 let case = case_in(condition);
@@ -151,13 +165,29 @@ impl Node {
 }
 
 impl Test {
+    fn one_of(matching: Matching, list: &expr::List, case: Case) -> Self {
+        let Values::Texts(texts) = &*list.values else {
+            // The parser makes no other.
+            return Self::In(Lookup::of_list(&list.values, case));
+        };
+        let folded = match matching.ignores_case {
+            true => Case::Ignored,
+            false => case,
+        };
+        let lookup = Lookup::of_texts(matching.keys, texts, folded);
+        // The program has already made the value lower case where the case of paths is ignored.
+        match (&lookup, case) {
+            (Lookup::Patterns(_), _) | (_, Case::Ignored) => Self::In(lookup),
+            _ if matching.ignores_case => Self::InLowerCase(lookup),
+            _ => Self::In(lookup),
+        }
+    }
+
     fn comparison(left: Type, comparison: Comparison, right: &Operand, case: Case) -> Self {
         let left = compared_as(left, right);
         match (right, relation(left, comparison)) {
             (Operand::Literal(Literal::Bool(value)), _) => Self::Bool(*value),
-            (Operand::Literal(Literal::Network(network)), _) => {
-                Self::Network(Networks::of(&[*network]))
-            }
+            (Operand::Literal(Literal::Network(network)), _) => Self::Network(*network),
             (Operand::Literal(Literal::Int(number)), Relation::Order(order)) => {
                 Self::Int(order, *number)
             }
@@ -199,15 +229,22 @@ impl Test {
                     .is_some_and(|text| test.holds(text, wanted))
             }
             Self::Network(network) => {
-                matches!(scratch.ip_of(value), Value::Ip(addr) if network.have(addr))
+                matches!(scratch.ip_of(value), Value::Ip(addr) if network.contains(&addr))
             }
-            Self::In(list) => {
-                let value = match list.has_texts() {
+            Self::In(lookup) => {
+                let value = match lookup.has_texts() {
                     true => scratch.text_of(value),
                     false => value,
                 };
-                list.has(value, scratch)
+                lookup.find(value, scratch).is_some()
             }
+            Self::InLowerCase(lookup) => {
+                let value = scratch.text_of(value);
+                let value = convert::lower(value, scratch);
+                lookup.find(value, scratch).is_some()
+            }
+            // Not called for an absent value.
+            Self::Found => true,
             Self::Matches(regex) => {
                 let text = scratch.text_of(value);
                 scratch.text(text).is_some_and(|text| regex.is_match(text))

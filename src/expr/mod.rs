@@ -14,7 +14,6 @@ mod convert;
 mod facts;
 mod fetch;
 mod head_fetch;
-mod list;
 mod lookup;
 mod process_fetch;
 mod program;

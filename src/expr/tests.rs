@@ -917,3 +917,118 @@ fn a_replacement_that_would_be_too_much_is_absent() {
     );
     assert_eq!(much(600).value(&long), None);
 }
+
+/// As HAProxy's `-m dir` and `-m dom`.
+#[test]
+fn parts_between_slashes_and_dots_are_found() {
+    let asked = Asked::get("/a/api/b?x").with("host", "www.example.com:80");
+    asked.is(r#"path has_dir "api""#);
+    asked.is(r#"path has_dir "/api/b/""#);
+    asked.is_not(r#"path has_dir "ap""#);
+    asked.is(r#"req.hdr(host) has_domain "example.com""#);
+    asked.is(r#"req.hdr(host) has_domain ["a.test", "www"]"#);
+    asked.is_not(r#"req.hdr(host) has_domain "xample.com""#);
+}
+
+#[test]
+fn a_text_is_compared_with_each_of_a_list() {
+    let asked = Asked::get("/img/a.png");
+    asked.is(r#"path starts_with ["/css/", "/img/"]"#);
+    asked.is(r#"path ends_with [".jpg", ".png"]"#);
+    asked.is(r#"path contains ["xx", "g/a"]"#);
+    asked.is(r#"path matches ["^x", "[a-z][.]png$"]"#);
+    // Of an address, its text.
+    asked.is(r#"src matches ["^10[.]", "^192[.]0"]"#);
+    asked.is_not(r#"src matches ["^10[.]"]"#);
+    for none in [
+        r#"path starts_with ["/css/", "img/"]"#,
+        r#"path ends_with [".jpg", ".pn"]"#,
+        r#"path contains ["xx", "yy"]"#,
+        r#"path matches ["^x", "png.$"]"#,
+    ] {
+        asked.is_not(none);
+    }
+}
+
+#[test]
+fn case_is_ignored_where_it_is_said() {
+    let asked = Asked::get("/Img/A.PNG").with("host", "WWW.Example.com");
+    asked.is(r#"req.hdr(host) == -i "www.example.COM""#);
+    asked.is_not(r#"req.hdr(host) != -i "www.example.COM""#);
+    asked.is(r#"req.hdr(host) != -i "example.com""#);
+    asked.is(r#"req.hdr(host) in -i ["a", "www.EXAMPLE.com"]"#);
+    asked.is(r#"req.hdr(host) not in -i ["a", "b"]"#);
+    asked.is(r#"path starts_with -i "/iMG""#);
+    asked.is(r#"path ends_with -i [".jpg", ".png"]"#);
+    asked.is(r#"path contains -i "MG/a""#);
+    asked.is(r#"path matches -i "^/img/[a-z][.]png$""#);
+    asked.is(r#"path has_dir -i "IMG""#);
+    asked.is(r#"req.hdr(host) has_domain -i "EXAMPLE""#);
+    asked.is_not(r#"path starts_with "/iMG""#);
+    // Other letters are not folded: a text may have any encoding.
+    let asked = Asked::get("/").with("x", "Straße");
+    asked.is(r#"req.hdr(x) == -i "STRAße""#);
+}
+
+#[test]
+fn what_is_empty_is_found_and_what_is_absent_is_not() {
+    let asked = Asked::get("/").with("x-empty", "");
+    asked.is("req.hdr(x-empty) found");
+    asked.is_not("req.hdr(x-empty)");
+    asked.is_not("req.hdr(x-none) found");
+    asked.is("not req.hdr(x-none) found and req.hdr(x-empty) found");
+}
+
+#[test]
+fn a_range_may_be_open_and_may_overlap_others() {
+    let asked = Asked::get("/");
+    asked.is("dst_port in [8443:]");
+    asked.is("dst_port in [:8443]");
+    asked.is_not("dst_port in [:8442, 8444:]");
+    asked.is("dst_port in [8000:8100, 8050:9000]");
+    asked.is("src_port in [1:5000, 100:200]");
+}
+
+#[test]
+fn haproxys_predefined_conditions_have_their_names() {
+    let asked = Asked::get("/").with("host", "a");
+    for holds in [
+        "TRUE",
+        "HTTP",
+        "HTTP_1.1",
+        "HTTP_URL_SLASH",
+        "METH_GET",
+        "METH_GET and not METH_POST",
+    ] {
+        asked.is(holds);
+    }
+    for fails in [
+        "FALSE",
+        "HTTP_1.0",
+        "HTTP_2.0",
+        "HTTP_CONTENT",
+        "HTTP_URL_ABS",
+        "HTTP_URL_STAR",
+        "LOCALHOST",
+        "METH_HEAD",
+        "METH_OPTIONS",
+        "METH_PUT",
+        "METH_DELETE",
+        "METH_CONNECT",
+        "METH_TRACE",
+    ] {
+        asked.is_not(fails);
+    }
+    let mut asked = Asked::get("http://a/").with("content-length", "1");
+    asked.client = Peer::Ip(([127, 0, 0, 2], 1).into());
+    asked.method = Method::HEAD;
+    for holds in [
+        "LOCALHOST",
+        "HTTP_URL_ABS",
+        "HTTP_CONTENT",
+        "METH_GET",
+        "METH_HEAD",
+    ] {
+        asked.is(holds);
+    }
+}

@@ -40,6 +40,21 @@ pub struct ServerReference {
     pub name: Name,
 }
 
+impl ServerReference {
+    /// The server that `text` names, as `app/s1`; the server's name may have a `/` itself. `None`: it
+    /// names none.
+    pub fn parse(text: &str, at: &Position) -> Option<Self> {
+        let (backend, name) = text.split_once('/')?;
+        Some(Self {
+            backend: BackendReference {
+                name: Name::new(backend).ok()?,
+                at: at.clone(),
+            },
+            name: Name::new(name).ok()?,
+        })
+    }
+}
+
 impl BackendReference {
     /// A reference to the backend `name` that is in no file.
     pub fn built_in(name: Name) -> Self {

@@ -14,6 +14,7 @@ mod balancing;
 mod binds;
 mod cli;
 mod compression;
+mod conditions;
 mod connections;
 mod cors;
 mod deadlines;

@@ -26,7 +26,10 @@ pub(super) fn impossible(condition: &Condition) -> Option<Impossible> {
             .find_map(impossible)
             .or_else(|| contradiction(parts)),
         Condition::Not(inner) => impossible(inner),
-        Condition::Holds(_) | Condition::Matches(..) => None,
+        Condition::Holds(_)
+        | Condition::Found(_)
+        | Condition::Matches(..)
+        | Condition::MatchesOneOf(..) => None,
         Condition::Compares(left, comparison, Operand::Literal(Literal::Text(text))) => {
             let is_start = match comparison {
                 Comparison::Equal | Comparison::StartsWith => true,

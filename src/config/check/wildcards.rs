@@ -1,6 +1,8 @@
 //! `*` in conditions that compare texts: it is a plain character there, and in `path` and `host` of a route it is not.
 
-use crate::plan::expr::{Argument, Comparison, Condition, Expr, Fetch, Literal, Operand, Values};
+use crate::plan::expr::{
+    Argument, Comparison, Condition, Expr, Fetch, Literal, MapKeys, Operand, Values,
+};
 
 /// A text that is hardly meant as it is, and what to write instead.
 pub(super) struct Wildcard {
@@ -22,7 +24,24 @@ pub(super) fn wildcard(condition: &Condition) -> Option<Wildcard> {
                 .find_map(|text| compared(left, Comparison::Equal, text)),
             Values::Ranges(_) | Values::Networks(_) => None,
         },
-        Condition::Compares(..) | Condition::Holds(_) | Condition::Matches(..) => None,
+        Condition::MatchesOneOf(left, matching, list) => {
+            let comparison = match matching.keys {
+                MapKeys::Whole => Comparison::Equal,
+                MapKeys::Beginnings => Comparison::StartsWith,
+                MapKeys::Ends => Comparison::EndsWith,
+                _ => return None,
+            };
+            match &*list.values {
+                Values::Texts(texts) => texts
+                    .iter()
+                    .find_map(|text| compared(left, comparison, text)),
+                Values::Ranges(_) | Values::Networks(_) => None,
+            }
+        }
+        Condition::Compares(..)
+        | Condition::Holds(_)
+        | Condition::Found(_)
+        | Condition::Matches(..) => None,
     }
 }
 

@@ -339,12 +339,14 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
                 "write the NAME of a `[frontend.NAME]`",
             )),
         },
-        Kind::Server => server(text, at).map(Argument::Server).ok_or_else(|| {
-            wrong(
-                "the name of a backend and of its server",
-                "write both with `/` between them: `app/s1`",
-            )
-        }),
+        Kind::Server => ServerReference::parse(text, at)
+            .map(Argument::Server)
+            .ok_or_else(|| {
+                wrong(
+                    "the name of a backend and of its server",
+                    "write both with `/` between them: `app/s1`",
+                )
+            }),
         Kind::Algorithm => match JwtAlgorithm::named(text) {
             Some(_) => Ok(Argument::Text(text.to_owned())),
             None if text.contains('.') => variable(written).map(Argument::Variable),
@@ -366,18 +368,6 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             )
         }),
     }
-}
-
-/// `app/s1`: the server's name may have a `/` itself.
-fn server(text: &str, at: &Position) -> Option<ServerReference> {
-    let (backend, name) = text.split_once('/')?;
-    Some(ServerReference {
-        backend: BackendReference {
-            name: Name::new(backend).ok()?,
-            at: at.clone(),
-        },
-        name: Name::new(name).ok()?,
-    })
 }
 
 fn variable(written: &Written) -> Result<Variable, Mistake> {

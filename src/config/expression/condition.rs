@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use crate::base::quote::beginning;
 use crate::config::suggest;
-use crate::plan::expr::{Comparison, Condition, Expr, Known, Pattern, Type};
+use crate::plan::expr::{Comparison, Condition, Expr, Known, MapKeys, Matching, Type};
 
 use super::cursor::Cursor;
 use super::expr::expression;
 use super::list::list;
+use super::matching::{matching, only_text, pattern, take_flag};
+use super::predefined::predefined;
 use super::right_side::{RightSide, not_a_list, wrong_operator};
 use super::{Files, Mistake, elsewhere};
 
@@ -153,8 +154,21 @@ impl Reader<'_, '_> {
         Err(self.unexpected())
     }
 
+    /// The condition `text`, whose name comes next.
+    fn predefined(&mut self, text: &str) -> Result<Condition, Mistake> {
+        let part = self.cursor.next_part();
+        self.cursor.skip(part.len());
+        let mut cursor = Cursor::new(text, self.cursor.written_at());
+        let parsed = whole(&mut cursor, self.known, self.files);
+        // The range in the table's text is of no use to the reader.
+        parsed.map_err(|mistake| Mistake { part, ..mistake })
+    }
+
     /// An expression, alone or compared with a value.
     fn comparison(&mut self) -> Result<Condition, Mistake> {
+        if let Some(text) = predefined(self.cursor.word()) {
+            return self.predefined(text);
+        }
         if let Some(mistake) = self.hint() {
             return Err(mistake);
         }
@@ -206,13 +220,25 @@ impl Reader<'_, '_> {
             if left.compares_as() == Type::Bool {
                 return Err(wrong_operator(&left, "in", operator));
             }
-            return Ok(Condition::In(
-                left.clone(),
-                list(self.cursor, &left, self.files)?,
-            ));
+            let ignores_case = take_flag(self.cursor, &left)?;
+            let list = list(self.cursor, &left, self.files)?;
+            let matching = Matching {
+                keys: MapKeys::Whole,
+                ignores_case,
+            };
+            return Ok(match ignores_case {
+                true => Condition::MatchesOneOf(left, matching, list),
+                false => Condition::In(left, list),
+            });
+        }
+        if self.cursor.take_word("found") {
+            return Ok(Condition::Found(left));
+        }
+        if let Some(condition) = matching(self.cursor, &left, &operator, self.files)? {
+            return Ok(condition);
         }
         if self.cursor.take_word("matches") {
-            return self.matches(left, left_part, operator);
+            return pattern(self.cursor, left);
         }
         let found = SYMBOLS
             .iter()
@@ -224,6 +250,9 @@ impl Reader<'_, '_> {
                 .or_else(|| elsewhere::no_comparison(self.cursor, &left));
             return mistake.map_or(Ok(Condition::Holds(left)), Err);
         };
+        if take_flag(self.cursor, &left)? {
+            return self.ignoring_case(left, *comparison, operator);
+        }
         self.cursor.skip_space();
         // `a =~ b`, `a === b`: only the beginning of the symbol is an operator here.
         if let Some('=' | '~') = self.cursor.peek() {
@@ -240,35 +269,39 @@ impl Reader<'_, '_> {
         Ok(Condition::Compares(left, *comparison, right))
     }
 
-    /// The regular expression after `matches`.
-    fn matches(
+    /// `==`, `!=` and `-i`.
+    fn ignoring_case(
         &mut self,
         left: Expr,
-        left_part: &Range<usize>,
+        comparison: Comparison,
         operator: Range<usize>,
     ) -> Result<Condition, Mistake> {
-        if left.compares_as() == Type::Bool {
-            return Err(wrong_operator(&left, "matches", operator));
-        }
+        let is_not = match comparison {
+            Comparison::Equal => false,
+            Comparison::NotEqual => true,
+            other => {
+                let message = format!("`{}` compares numbers, which have no case", other.as_str());
+                return Err(Mistake::new(operator, message, "leave `-i` out"));
+            }
+        };
+        let matching = Matching {
+            keys: MapKeys::Whole,
+            ignores_case: true,
+        };
         self.cursor.skip_space();
         if self.cursor.peek() == Some('[') {
-            return Err(not_a_list(self.cursor, &left, left_part, "matches"));
+            return Err(not_a_list(self.cursor, comparison.as_str()));
         }
-        let Some((text, part)) = self.cursor.string()? else {
-            let (bare, part) = self.cursor.bare();
-            let example = match bare {
-                "" => "^/item/[0-9]+$".into(),
-                bare => beginning(bare),
-            };
-            return Err(Mistake::new(
-                part,
-                "no regular expression in quotes follows `matches`",
-                format!("write `matches {:?}`", &*example),
-            ));
-        };
-        let pattern = Pattern::new(&text)
-            .map_err(|why| Mistake::new(part, why, "https://docs.rs/regex has the syntax"))?;
-        Ok(Condition::Matches(left, pattern))
+        if !is_not {
+            let list = only_text(self.cursor, "== -i", matching)?;
+            return Ok(Condition::MatchesOneOf(left, matching, list));
+        }
+        // One level deeper, as `not a in -i …` is: `check --show` writes that form.
+        self.deeper(|reader| {
+            let list = only_text(reader.cursor, "!= -i", matching)?;
+            let inside = Condition::MatchesOneOf(left, matching, list);
+            Ok(Condition::Not(Box::new(inside)))
+        })
     }
 
     /// The mistake of text that cannot follow here.
@@ -287,7 +320,17 @@ impl Reader<'_, '_> {
             );
         }
         let operators = WORDS.iter().map(|(word, _)| *word);
-        let known = operators.chain(["in", "matches", "and", "or", "not"]);
+        let more = [
+            "has_dir",
+            "has_domain",
+            "matches",
+            "found",
+            "in",
+            "and",
+            "or",
+            "not",
+        ];
+        let known = operators.chain(more);
         let help = match suggest::nearest(word, known).filter(|_| !word.is_empty()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "write `and` or `or` between two conditions".to_owned(),

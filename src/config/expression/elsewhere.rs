@@ -10,23 +10,20 @@ use super::cursor::Cursor;
 /// Fetches of HAProxy with their comparison in the name, and some others, each with what to write.
 pub(super) const FETCHES: &[(&str, &str)] = &[
     ("path_beg", "path starts_with \"/api/\""),
-    ("path_dir", "path matches \"/api/\""),
-    ("path_dom", "path contains \"example.com\""),
+    ("path_dir", "path has_dir \"api\""),
+    ("path_dom", "path has_domain \"example.com\""),
     ("path_end", "path ends_with \".php\""),
     ("path_len", "path matches \"^.{1,100}$\""),
     ("path_reg", "path matches \"^/item/[0-9]+$\""),
     ("path_sub", "path contains \"/api/\""),
     ("url_beg", "pathq starts_with \"/api/\""),
-    ("url_dir", "pathq matches \"/api/\""),
+    ("url_dir", "pathq has_dir \"api\""),
     ("url_end", "pathq ends_with \".php\""),
     ("url_reg", "pathq matches \"^/item/[0-9]+$\""),
     ("url_sub", "pathq contains \"/api/\""),
     ("hdr_beg", "req.hdr(host) starts_with \"www.\""),
-    ("hdr_dir", "req.hdr(name) contains \"/part/\""),
-    (
-        "hdr_dom",
-        "req.hdr(host) == \"example.com\" or req.hdr(host) ends_with \".example.com\"",
-    ),
+    ("hdr_dir", "req.hdr(name) has_dir \"part\""),
+    ("hdr_dom", "req.hdr(host) has_domain \"example.com\""),
     ("hdr_end", "req.hdr(host) ends_with \".example.com\""),
     ("hdr_len", "req.hdr(name) matches \"^.{1,100}$\""),
     ("hdr_reg", "req.hdr(host) matches \"^www[.]\""),
@@ -39,11 +36,6 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
     ("req.path", "path"),
     ("req.method", "method"),
     ("meth", "method == \"GET\""),
-    ("METH_GET", "method in [\"GET\", \"HEAD\"]"),
-    ("METH_POST", "method == \"POST\""),
-    ("LOCALHOST", "src in [\"127.0.0.0/8\"]"),
-    ("TRUE", "bool(true)"),
-    ("FALSE", "bool(false)"),
 ];
 
 /// Converters by the names that other proxies and languages have for them.
@@ -111,11 +103,13 @@ const VARIABLES: &[(&str, &str)] = &[
 /// Flags of HAProxy's ACLs, written between a fetch and its values.
 const FLAGS: &[(&str, &str)] = &[
     ("-f", "in @file(\"list.txt\")"),
+    ("-M", "in @map(\"file.map\")"),
+    ("-i", "== -i \"value\"` or `in -i [\"a\", \"b\"]"),
     (
-        "-i",
-        "== \"value\", with `,lower` after the expression if upper and lower case are the same",
+        "-m",
+        "==, starts_with, ends_with, contains, has_dir, has_domain, matches or found",
     ),
-    ("-m", "==, starts_with, ends_with, contains or matches"),
+    ("-n", "in @file(\"list.txt\")"),
 ];
 
 /// Comparisons of other programs, and ours.
@@ -129,8 +123,9 @@ const COMPARISONS: &[(&str, &str)] = &[
     ("ends with", "ends_with"),
     ("suffix", "ends_with"),
     ("sub", "contains"),
-    ("dir", "contains"),
-    ("dom", "contains"),
+    ("dir", "has_dir"),
+    ("dom", "has_domain"),
+    ("exists", "found"),
     ("has", "contains"),
     ("includes", "contains"),
     ("like", "contains"),
@@ -157,8 +152,7 @@ pub(super) fn converter(name: &str) -> Option<&'static str> {
 
 /// Whether the fetch `name` of another program looks at more than the connection.
 pub(super) fn looks_at_requests(name: &str) -> bool {
-    fetch(name).is_some() && !matches!(name, "LOCALHOST" | "TRUE" | "FALSE")
-        || name.starts_with("req.ssl_")
+    fetch(name).is_some() || name.starts_with("req.ssl_")
 }
 
 /// The key of a route of connections in place of a condition on `name`; `cursor` is after the name.
@@ -253,7 +247,10 @@ pub(super) fn no_comparison(cursor: &Cursor<'_>, left: &Expr) -> Option<Mistake>
             "starts_with",
             "ends_with",
             "contains",
+            "has_dir",
+            "has_domain",
             "matches",
+            "found",
             "in",
             "and",
             "or",

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::base::quote::beginning;
-use crate::plan::expr::{Expr, List, ListSource, Type, Values};
+use crate::plan::expr::{
+    Expr, List, ListSource, MapKeys, Matching, Pattern, Type, Values, map_range,
+};
 
 use super::cursor::Cursor;
 use super::{Files, Mistake, lines};
@@ -18,9 +20,21 @@ pub(super) fn list(
     expr: &Expr,
     files: &mut dyn Files,
 ) -> Result<List, Mistake> {
+    list_for(cursor, expr, files, None)
+}
+
+/// The same for `matching`, for which all values are texts.
+pub(super) fn list_for(
+    cursor: &mut Cursor<'_>,
+    expr: &Expr,
+    files: &mut dyn Files,
+    matching: Option<Matching>,
+) -> Result<List, Mistake> {
     cursor.skip_space();
-    if cursor.take("@file") {
-        return from_file(cursor, expr, files);
+    for (word, form) in [("@file", Form::Values), ("@map", Form::Keys)] {
+        if cursor.take(word) {
+            return from_file(cursor, (word, form), expr, files, matching);
+        }
     }
     let open = cursor.at();
     if !cursor.take("[") {
@@ -30,7 +44,7 @@ pub(super) fn list(
             "write `in [\"a\", \"b\"]` or `in @file(\"list.txt\")`",
         ));
     }
-    let mut values = empty(expr.compares_as());
+    let mut values = empty(type_for(expr, matching));
     loop {
         cursor.skip_space();
         if cursor.take("]") {
@@ -43,7 +57,14 @@ pub(super) fn list(
                 "write `]` after its last value",
             ));
         }
+        let before = cursor.at();
         value(cursor, expr, &mut values)?;
+        if let (Some(matching), Values::Texts(texts)) = (matching, &values)
+            && let Some(text) = texts.last()
+        {
+            check_text(text, matching)
+                .map_err(|(why, help)| Mistake::new(before..cursor.at(), why, help))?;
+        }
         cursor.skip_space();
         if !cursor.take(",") && cursor.peek().is_some_and(|next| next != ']') {
             return Err(Mistake::new(
@@ -64,6 +85,14 @@ pub(super) fn list(
         source: ListSource::Condition,
         values: Arc::new(values),
     })
+}
+
+/// The type of the values: a relation of texts sees the text of a number or an address.
+fn type_for(expr: &Expr, matching: Option<Matching>) -> Type {
+    match matching {
+        Some(_) => Type::Text,
+        None => expr.compares_as(),
+    }
 }
 
 fn empty(of: Type) -> Values {
@@ -94,13 +123,18 @@ fn value(cursor: &mut Cursor<'_>, expr: &Expr, values: &mut Values) -> Result<()
     match values {
         Values::Ranges(ranges) => {
             let numbers = "write numbers without quotes: `[80, 8000:8010]`";
-            let Some((first, part)) = cursor.integer()? else {
-                return Err(wrong(value_part(cursor)?, "a number", numbers));
+            let part = cursor.next_part();
+            let (first, is_open) = match cursor.integer()? {
+                Some((first, _)) => (first, false),
+                // `:1023` and `1024:` have no other end.
+                None if cursor.peek() == Some(':') => (i64::MIN, true),
+                None => return Err(wrong(value_part(cursor)?, "a number", numbers)),
             };
             let last = match cursor.take(":") {
                 false => first,
                 true => match cursor.integer()? {
                     Some((last, _)) => last,
+                    None if !is_open && matches!(cursor.peek(), Some(',' | ']' | ' ')) => i64::MAX,
                     None => return Err(wrong(cursor.next_part(), "a number", numbers)),
                 },
             };
@@ -174,16 +208,40 @@ pub(super) fn network(text: &str, part: Range<usize>) -> Result<IpNet, Mistake> 
     Ok(network)
 }
 
-/// Reads the rest of `@file("…")`, after `@file`.
-fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Result<List, Mistake> {
+/// What of each line of a file is a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The line.
+    Values,
+    /// Its key: the file is one of a map.
+    Keys,
+}
+
+/// What is wrong with `text` as a text of `matching`, and what to write instead.
+pub(super) fn check_text(text: &str, matching: Matching) -> Result<(), (String, String)> {
+    if matching.keys != MapKeys::Patterns {
+        return Ok(());
+    }
+    let help = || "https://docs.rs/regex has the syntax".to_owned();
+    Pattern::new(text).map(drop).map_err(|why| (why, help()))
+}
+
+/// Reads the rest of `@file("…")` or `@map("…")`, after the word.
+fn from_file(
+    cursor: &mut Cursor<'_>,
+    (word, form): (&str, Form),
+    expr: &Expr,
+    files: &mut dyn Files,
+    matching: Option<Matching>,
+) -> Result<List, Mistake> {
     let open = cursor.at();
-    let usage = "write `in @file(\"list.txt\")`";
+    let usage = format!("write `{word}(\"list.txt\")`");
     let path = match cursor.take("(") {
         true => cursor.string()?,
         false => None,
     };
     let Some((written, part)) = path else {
-        let message = "`@file` needs a path in quotes";
+        let message = format!("`{word}` needs a path in quotes");
         return Err(Mistake::new(cursor.next_part(), message, usage));
     };
     if !cursor.take(")") {
@@ -194,10 +252,20 @@ fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Res
         let help = "a relative path begins at the directory of the file that it is written in";
         Mistake::new(part.clone(), format!("cannot read the list: {why}"), help)
     })?;
-    let mut values = empty(expr.compares_as());
-    lines::each((&path, &text), &part, |line| push_line(line, &mut values))?;
+    let mut values = empty(type_for(expr, matching));
+    lines::each((&path, &text), &part, |line| {
+        let line = match form {
+            Form::Values => line,
+            Form::Keys => line.split([' ', '\t']).next().unwrap_or_default(),
+        };
+        matching.map_or(Ok(()), |matching| check_text(line, matching))?;
+        push_line(line, &mut values)
+    })?;
     Ok(List {
-        source: ListSource::File(path),
+        source: match form {
+            Form::Values => ListSource::File(path),
+            Form::Keys => ListSource::Map(path),
+        },
         values: Arc::new(values),
     })
 }
@@ -209,17 +277,15 @@ fn push_line(line: &str, values: &mut Values) -> Result<(), (String, String)> {
         Values::Networks(networks) => {
             networks.push(network(line, 0..0).map_err(|mistake| (mistake.message, mistake.help))?)
         }
-        Values::Ranges(ranges) => {
-            let (first, last) = line.split_once(':').unwrap_or((line, line));
-            match (first.parse(), last.parse()) {
-                (Ok(first), Ok(last)) if first <= last => ranges.push((first, last)),
-                _ => {
-                    let line = beginning(line);
-                    let message = format!("{line:?} is neither a number nor a range of numbers");
-                    return Err((message, "write `80` or `8000:8010`".to_owned()));
-                }
+        Values::Ranges(ranges) => match map_range(line) {
+            Some(range) => ranges.push(range),
+            None => {
+                let line = beginning(line);
+                let message = format!("{line:?} is neither a number nor a range of numbers");
+                let help = "write `80`, `8000:8010`, `:79` or `8000:`";
+                return Err((message, help.to_owned()));
             }
-        }
+        },
     }
     Ok(())
 }

@@ -8,10 +8,13 @@
 //! condition  = and *( "or" and )
 //! and        = not *( "and" not )
 //! not        = "not" not / "(" condition ")" / comparison
-//! comparison = expression [ operator operand / [ "not" ] "in" list / "matches" string ]
+//! comparison = expression [ operator operand / texts / "found" / [ "not" ] "in" [ "-i" ] list ]
+//!            / the name of a predefined condition
 //! operator   = "==" / "!=" / "<" / "<=" / ">" / ">=" / "starts_with" / "ends_with" / "contains"
-//! operand    = string / integer / "true" / "false" / expression
-//! list       = "[" value *( "," value ) "]" / "@file(" string ")"
+//! operand    = [ "-i" ] string / integer / "true" / "false" / expression
+//! texts      = matching [ "-i" ] ( string / list )
+//! matching   = "starts_with" / "ends_with" / "contains" / "has_dir" / "has_domain" / "matches"
+//! list       = "[" value *( "," value ) "]" / "@file(" string ")" / "@map(" string ")"
 //! expression = fetch [ "(" arguments ")" ] *( "," converter [ "(" arguments ")" ] )
 //! template   = *( text / "%%" / "%[" expression "]" )
 //! line       = *( text / "%%" / "%" [ "{" flags "}" ] ( name / "[" expression "]" ) )
@@ -27,6 +30,8 @@ mod line_template;
 mod lines;
 mod list;
 mod map;
+mod matching;
+mod predefined;
 #[cfg(test)]
 mod reference;
 mod right_side;

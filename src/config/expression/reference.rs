@@ -11,6 +11,7 @@ use crate::plan::expr::{Converter, Fetch, Parameter, Phase, Type};
 
 use super::arguments::signature;
 use super::expr::noun;
+use super::predefined::PREDEFINED;
 
 const HEAD: &str = r#"# Expressions and conditions
 
@@ -29,14 +30,23 @@ when = 'src in ["10.0.0.0/8"] and not (path starts_with "/public/" or req.cook(b
 | `method != "GET"` | the opposite of `==` |
 | `dst_port < 1024`, `<=`, `>`, `>=` | the number is smaller, ...; a text is the number that it begins with |
 | `path starts_with "/a"`, `ends_with`, `contains` | the text has that part |
+| `path has_dir "api"` | the text has that part between `/` and `?`, or its ends: `/x/api/y` |
+| `req.hdr(host) has_domain "example.com"` | the same between `/`, `?`, `.` and `:`: `www.example.com:80` |
 | `path matches "^/item/[0-9]+$"` | the regular expression matches somewhere |
-| `method in ["GET", "HEAD"]`, `dst_port in [80, 8000:8999]`, `src in ["10.0.0.0/8"]` | the value is one of the list |
+| `method in ["GET", "HEAD"]`, `src in ["10.0.0.0/8"]` | the value is one of the list |
+| `dst_port in [80, 8000:8999, 49152:]` | the number is one of the list or in a range, of which one end may be open |
 | `src in @file("blocked.txt")` | the value is on a line of the file; `#` begins a comment line |
+| `req.hdr(host) in @map("hosts.map")` | the value is a key of the map in the file |
+| `path starts_with ["/a", "/b"]`, `has_domain @file("hosts.txt")`, ... | the text has one of the parts; all words of this table that compare texts take lists |
+| `req.hdr(host) == -i "a.example"`, `path starts_with -i "/A"`, `in -i [...]` | the same, and the letters A to Z equal a to z |
 | `src not in [...]` | the opposite of `in` |
+| `req.hdr(x) found` | there is a value, even an empty one |
 | `ssl_fc`, `req.cook(beta)` | there is a value, and it is not `false`, 0 or empty |
 | `not`, `and`, `or`, `( )` | as usual; `not` binds closest, then `and`, then `or` |
 
-- Case counts. Write `req.hdr(x),lower == "a"` where it shall not.
+- Case counts. Write `-i` after the comparison where it shall not.
+- A length is a number: `path,length > 100`. Names are never looked up in DNS.
+- A search in a list of any length takes hardly longer than in a short one, in files too.
 - What is **absent** equals nothing: each comparison with it is false, but for `!=` and `not in`, which are true.
 - An expression with several values (a field on several lines, or with a list) compares as true when one of them does, unless
   one occurrence is asked for. `req.hdr(x) != "a"` is true when none of them is `a`. An expression on the right side has one
@@ -54,6 +64,14 @@ when = 'src in ["10.0.0.0/8"] and not (path starts_with "/public/" or req.cook(b
 
 fn page() -> String {
     let mut page = String::from(HEAD);
+    page.push_str(
+        "## Conditions with a name\n\nThe predefined ACLs of HAProxy; a name stands for its condition.\n\n\
+         | name | condition |\n|---|---|\n",
+    );
+    for (name, condition) in PREDEFINED {
+        writeln!(page, "| `{name}` | `{condition}` |").expect("text");
+    }
+    page.push('\n');
     page.push_str("## Fetches\n\n| fetch | yields | known | what |\n|---|---|---|---|\n");
     for fetch in Fetch::ALL {
         let row = fetch.row();

@@ -60,7 +60,7 @@ impl RightSide<'_, '_> {
             ));
         }
         if self.cursor.peek() == Some('[') {
-            return Err(not_a_list(self.cursor, left, self.left_part, sign));
+            return Err(not_a_list(self.cursor, sign));
         }
         self.right_expression(wanted)
     }
@@ -158,63 +158,15 @@ pub(super) fn wrong_operator(left: &Expr, sign: &str, part: Range<usize>) -> Mis
     )
 }
 
-/// The mistake of a list after `sign`, which compares `left` with one value.
-pub(super) fn not_a_list(
-    cursor: &mut Cursor<'_>,
-    left: &Expr,
-    left_part: &Range<usize>,
-    sign: &str,
-) -> Mistake {
-    let part = cursor.next_part();
+/// The mistake of a list after `sign`, which compares with one value.
+pub(super) fn not_a_list(cursor: &Cursor<'_>, sign: &str) -> Mistake {
     let help = match sign {
-        "==" => "write `in` instead".to_owned(),
-        "!=" => "write `not in` instead".to_owned(),
-        "<" | "<=" | ">" | ">=" => "write one number".to_owned(),
-        _ => format!(
-            "write a comparison for each: `{}`",
-            each_of_list(cursor, left, left_part, sign)
-        ),
+        "==" => "write `in` instead",
+        "!=" => "write `not in` instead",
+        _ => "write one number",
     };
     let message = format!("`{sign}` compares with one value, and this is a list");
-    Mistake::new(part, message, help)
-}
-
-/// A comparison of `left` for each text of the list at `cursor`, joined with `or`.
-fn each_of_list(
-    cursor: &mut Cursor<'_>,
-    left: &Expr,
-    left_part: &Range<usize>,
-    sign: &str,
-) -> String {
-    const MOST_SHOWN: usize = 3;
-    cursor.take("[");
-    let mut comparisons = Vec::new();
-    loop {
-        cursor.skip_space();
-        let Ok(Some((text, _))) = cursor.string() else {
-            break;
-        };
-        comparisons.push(format!("{left} {sign} {text:?}"));
-        cursor.skip_space();
-        if !cursor.take(",") {
-            break;
-        }
-    }
-    let is_whole = cursor.take("]") && cursor.is_at_end() && left_part.start == 0;
-    if comparisons.is_empty() {
-        let example = |text: &str| format!("{left} {sign} {text:?}");
-        comparisons = vec![example("a"), example("b")];
-    }
-    if comparisons.len() > MOST_SHOWN {
-        comparisons.truncate(MOST_SHOWN);
-        comparisons.push("…".to_owned());
-    }
-    let joined = comparisons.join(" or ");
-    // Beside `and` or `not`, `or` needs parentheses.
-    match is_whole || comparisons.len() == 1 {
-        true => joined,
-        false => format!("({joined})"),
-    }
+    Mistake::new(cursor.next_part(), message, help)
 }
 
 /// The mistake of `bare`, which is no expression, where a value of the type `wanted` is wanted.

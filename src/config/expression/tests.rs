@@ -41,6 +41,14 @@ fn written_conditions_load_back_as_themselves() {
         "url_param(a,,i)",
         r#"src,ipmask(255.255.255.0,ffff::) == "10.0.0.0""#,
         "req.hdr(x-age) > req.hdr(x-most)",
+        r#"path starts_with ["/a", "/b"] or path ends_with -i ".PNG""#,
+        r#"path has_dir "a" and not req.hdr(host) has_domain -i ["b", "c"]"#,
+        r#"path matches ["^/a", "b$"] and path matches -i "c""#,
+        r#"req.hdr(host) == -i "a" or req.hdr(host) != -i "b""#,
+        r#"method in -i ["get"] and method not in -i ["put"]"#,
+        r#"path contains @file("list.txt") or path in -i @map("list.txt")"#,
+        "dst_port in [:79, 8000:] and req.hdr(x) found",
+        "METH_GET and not (LOCALHOST or HTTP_1.1)",
     ] {
         let condition = read(text).unwrap_or_else(|mistake| unreachable!("{text}: {mistake:?}"));
         let written = condition.to_string().replace("/etc/list.txt", "list.txt");
@@ -305,7 +313,7 @@ fn mistakes_are_pointed_at() {
     says(
         "dst_port in @file(\"list.txt\")",
         "dst_port in @file(»\"list.txt\"«)",
-        "/etc/list.txt:2: \"10.0.0.0/8\" is neither a number nor a range of numbers; write `80` or `8000:8010`",
+        "/etc/list.txt:2: \"10.0.0.0/8\" is neither a number nor a range of numbers; write `80`, `8000:8010`, `:79` or `8000:`",
     );
     says(
         "path == [\"a\"]",
@@ -493,6 +501,10 @@ fn conditions() -> impl Strategy<Value = String> {
         "req.hdr(\"x'y\") matches '\\d'",
         "dst_port in[80:80,90]",
         "src,ipmask(24)=='10.0.0.0'",
+        "path != -i 'A'",
+        "path has_dir['a','b']",
+        "req.hdr(x) found",
+        "METH_GET",
     ]);
     let wraps = prop::collection::vec((0..6, leaf.clone()), 40..66);
     (leaf, wraps).prop_map(|(leaf, wraps)| {
@@ -536,7 +548,7 @@ fn conditions_of_haproxy_and_nginx_are_answered_with_ours() {
         ),
         (
             "not hdr_dom(host) example.com",
-            "write `req.hdr(host) == \"example.com\" or req.hdr(host) ends_with \".example.com\"`",
+            "write `req.hdr(host) has_domain \"example.com\"`",
         ),
         ("src -f blocked.txt", "write `in @file(\"list.txt\")`"),
         ("$remote_addr == \"192.0.2.1\"", "write `src`"),
@@ -557,39 +569,79 @@ fn conditions_of_haproxy_and_nginx_are_answered_with_ours() {
 }
 
 #[test]
-fn a_list_after_a_comparison_with_one_value_is_written_as_several() {
+fn a_list_after_a_comparison_with_one_value_is_answered_with_in() {
     for (text, help) in [
-        (
-            r#"path starts_with ["/admin","/ops"]"#,
-            r#"write a comparison for each: `path starts_with "/admin" or path starts_with "/ops"`"#,
-        ),
-        (
-            r#"ssl_fc and path ends_with [".php", ".cgi"]"#,
-            r#"write a comparison for each: `(path ends_with ".php" or path ends_with ".cgi")`"#,
-        ),
-        (
-            r#"path contains ["a", "b"] and ssl_fc"#,
-            r#"write a comparison for each: `(path contains "a" or path contains "b")`"#,
-        ),
-        (
-            r#"path matches ["^/a"]"#,
-            r#"write a comparison for each: `path matches "^/a"`"#,
-        ),
-        (
-            r#"path matches ["a", "b", "c", "d"]"#,
-            r#"write a comparison for each: `path matches "a" or path matches "b" or path matches "c" or …`"#,
-        ),
-        (
-            "path contains [a, b]",
-            r#"write a comparison for each: `(path contains "a" or path contains "b")`"#,
-        ),
         ("path != ['/a']", "write `not in` instead"),
+        ("path == -i ['/a']", "write `in` instead"),
         ("dst_port < [80]", "write one number"),
     ] {
         let mistake = read(text).expect_err(text);
         assert_eq!(mistake.help, help, "{text}");
         let list = text.find('[').expect("a list");
         assert_eq!(mistake.part, list..list + 1, "{text}");
+    }
+}
+
+#[test]
+fn mistakes_in_comparisons_with_lists_and_flags_are_said() {
+    for (text, marked, said) in [
+        (
+            "src in -i ['::1']",
+            "src in »-i« ['::1']",
+            "`-i` is for texts, and `src` yields an address; leave `-i` out",
+        ),
+        (
+            "path -i == '/a'",
+            "path »-i« == '/a'",
+            "`-i` is a flag of HAProxy's ACLs; write `== -i \"value\"` or `in -i [\"a\", \"b\"]`",
+        ),
+        (
+            "req.hdr(x) < -i '1'",
+            "req.hdr(x) »<« -i '1'",
+            "`<` compares numbers, which have no case; leave `-i` out",
+        ),
+        (
+            "dst_port has_dir 'a'",
+            "dst_port »has_dir« 'a'",
+            "`has_dir` does not work with a number, which `dst_port` yields; write `==`, `<`, `>` or `in` for numbers",
+        ),
+        (
+            "path has_dir api",
+            "path has_dir »api«",
+            "no text in quotes follows `has_dir`; write `has_dir \"a\"`, or a list: `[\"a\", \"b\"]`",
+        ),
+        (
+            "path matches ['a', '(']",
+            "path matches ['a', »'('«]",
+            "not a regular expression: unclosed group; https://docs.rs/regex has the syntax",
+        ),
+        (
+            "path contains ['a', b]",
+            "path contains ['a', »b«]",
+            "`path` yields a text, so each value of the list must be a text; write texts in quotes: `[\"a\", \"b\"]`",
+        ),
+        (
+            "path foudn",
+            "path »foudn«",
+            "there is no comparison `foudn`; did you mean `found`?",
+        ),
+        (
+            "path dom 'a'",
+            "path »dom« 'a'",
+            "there is no comparison `dom`; write `has_domain`",
+        ),
+        (
+            "dst_port in [8:1]",
+            "dst_port in [»8:1«]",
+            "the range 8:1 is empty; write `1:8`",
+        ),
+        (
+            "dst_port in [:]",
+            "dst_port in [:»]«",
+            "`dst_port` yields a number, so each value of the list must be a number; write numbers without quotes: `[80, 8000:8010]`",
+        ),
+    ] {
+        says(text, marked, said);
     }
 }
 

@@ -16,9 +16,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
+use ipnet::IpNet;
 
-use crate::plan::expr::{MapKeys, map_network, map_range};
+use crate::plan::expr::{MapKeys, Values, map_network, map_range};
 
+use super::case::Case;
 use super::scratch::{Scratch, Value};
 use parts::Parts;
 use patterns::Patterns;
@@ -76,6 +78,42 @@ impl Lookup {
         }
     }
 
+    /// The values of a list.
+    pub(super) fn of_list(values: &Values, case: Case) -> Self {
+        match values {
+            Values::Texts(texts) => Self::of_texts(MapKeys::Whole, texts, case),
+            Values::Ranges(ranges) => {
+                // Ranges that overlap need different indices, to end one by one.
+                let ranges = (0..).zip(ranges);
+                let ranges = ranges.map(|(index, (first, last))| (*first, *last, 0, index));
+                Self::Numbers(Segments::of(ranges, |last| last.checked_add(1)))
+            }
+            // Networks of one length do not overlap: with one index, neighbours are one segment.
+            Values::Networks(networks) => networks_of(networks.iter().map(|each| (0, *each))),
+        }
+    }
+
+    /// Texts of a list, for values that are in lower case if case is ignored.
+    pub(super) fn of_texts(keys: MapKeys, texts: &[String], case: Case) -> Self {
+        match (keys, case) {
+            (MapKeys::Patterns | MapKeys::PatternsWithGroups, case) => {
+                let texts = texts.iter().map(String::as_str);
+                Self::Patterns(Patterns::of_case((0..).zip(texts), case))
+            }
+            (keys, Case::Counts) => Self::of(keys, texts.iter().map(String::as_str)),
+            (keys, Case::Ignored) => {
+                let texts: Vec<String> =
+                    texts.iter().map(|text| text.to_ascii_lowercase()).collect();
+                Self::of(keys, texts.iter().map(String::as_str))
+            }
+        }
+    }
+
+    /// Whether its keys are texts.
+    pub(super) fn has_texts(&self) -> bool {
+        !matches!(self, Self::Addresses(..) | Self::Numbers(_))
+    }
+
     /// The index of the key that `value` matches.
     pub fn find(&self, value: Value<'_>, scratch: &Scratch) -> Option<u32> {
         match (self, value) {
@@ -99,24 +137,27 @@ impl Lookup {
     }
 }
 
-/// Longer prefixes come before shorter ones.
 fn addresses<'t>(texts: impl Iterator<Item = (u32, &'t str)>) -> Lookup {
+    networks_of(texts.filter_map(|(index, text)| Some((index, map_network(text)?))))
+}
+
+/// Longer prefixes come before shorter ones.
+fn networks_of(networks: impl Iterator<Item = (u32, IpNet)>) -> Lookup {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for (index, text) in texts {
-        match map_network(text) {
-            Some(ipnet::IpNet::V4(network)) => v4.push((
+    for (index, network) in networks {
+        match network {
+            IpNet::V4(network) => v4.push((
                 u32::from(network.network()),
                 u32::from(network.broadcast()),
                 128 - network.prefix_len(),
                 index,
             )),
-            Some(ipnet::IpNet::V6(network)) => v6.push((
+            IpNet::V6(network) => v6.push((
                 u128::from(network.network()),
                 u128::from(network.broadcast()),
                 128 - network.prefix_len(),
                 index,
             )),
-            None => {}
         }
     }
     Lookup::Addresses(

@@ -2,6 +2,7 @@
 
 use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 
+use crate::expr::case::Case;
 use crate::plan::expr::Pattern;
 
 /// Regular expressions in their order.
@@ -17,13 +18,18 @@ const MOST_BYTES: usize = 64 << 20;
 
 impl Patterns {
     pub(super) fn of<'t>(texts: impl Iterator<Item = (u32, &'t str)>) -> Self {
+        Self::of_case(texts, Case::Counts)
+    }
+
+    pub(super) fn of_case<'t>(texts: impl Iterator<Item = (u32, &'t str)>, case: Case) -> Self {
         let each = texts.filter_map(|(index, text)| {
             let pattern = Pattern::new(text).ok()?;
-            Some((index, pattern.regex().clone()))
+            Some((index, case.regex(&pattern)))
         });
         let each: Box<[(u32, Regex)]> = each.collect();
         let together = RegexSetBuilder::new(each.iter().map(|(_, regex)| regex.as_str()))
             .unicode(false)
+            .case_insensitive(case == Case::Ignored)
             .size_limit(MOST_BYTES)
             .build();
         Self {

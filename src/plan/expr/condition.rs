@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::parameter::Pattern;
-use super::{Expr, Fetch};
+use super::{Expr, Fetch, MapKeys};
 
 /// A condition on an exchange.
 ///
@@ -29,6 +29,19 @@ pub enum Condition {
     In(Expr, List),
     /// The value matches a regular expression somewhere.
     Matches(Expr, Pattern),
+    /// The text matches one of a list of texts.
+    MatchesOneOf(Expr, Matching, List),
+    /// The value exists, whatever it is.
+    Found(Expr),
+}
+
+/// How a text is compared with each text of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Matching {
+    /// The relation to the keys of the list: of texts, not of addresses and numbers.
+    pub keys: MapKeys,
+    /// Whether the letters A to Z equal a to z (`-i`).
+    pub ignores_case: bool,
 }
 
 /// How two values are compared.
@@ -92,6 +105,8 @@ pub enum ListSource {
     Condition,
     /// In this file, one value a line.
     File(PathBuf),
+    /// In this file of a map: its keys.
+    Map(PathBuf),
 }
 
 /// The values of a list, all of one type.
@@ -127,13 +142,32 @@ impl Condition {
                 parts.iter().for_each(|part| part.each_expr(see));
             }
             Self::Not(inner) => inner.each_expr(see),
-            Self::Holds(expr) | Self::In(expr, _) | Self::Matches(expr, _) => see(expr),
+            Self::Holds(expr)
+            | Self::In(expr, _)
+            | Self::Matches(expr, _)
+            | Self::MatchesOneOf(expr, ..)
+            | Self::Found(expr) => see(expr),
             Self::Compares(left, _, right) => {
                 see(left);
                 if let Operand::Expr(right) = right {
                     see(right);
                 }
             }
+        }
+    }
+}
+
+impl Matching {
+    /// The word of its relation.
+    pub fn as_str(self) -> &'static str {
+        match self.keys {
+            MapKeys::Beginnings => "starts_with",
+            MapKeys::Ends => "ends_with",
+            MapKeys::Parts => "contains",
+            MapKeys::Directories => "has_dir",
+            MapKeys::Domains => "has_domain",
+            MapKeys::Patterns | MapKeys::PatternsWithGroups => "matches",
+            MapKeys::Whole | MapKeys::Addresses | MapKeys::Numbers => "in",
         }
     }
 }

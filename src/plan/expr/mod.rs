@@ -24,7 +24,7 @@ use http::HeaderName;
 use crate::base::Position;
 use crate::plan::{BackendReference, FrontendReference, ServerReference, TableReference};
 
-pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, Values};
+pub use condition::{Comparison, Condition, List, ListSource, Literal, Matching, Operand, Values};
 pub use converter::Converter;
 pub use fetch::Fetch;
 pub use map::{Map, MapKeys, MapValues, network as map_network, range as map_range};

@@ -125,6 +125,11 @@ impl Display for Condition {
                 }
             }
             Self::In(value, list) => write!(f, "{value} in {list}"),
+            Self::MatchesOneOf(value, matching, list) => {
+                let flag = if matching.ignores_case { " -i" } else { "" };
+                write!(f, "{value} {}{flag} {list}", matching.as_str())
+            }
+            Self::Found(expr) => write!(f, "{expr} found"),
             Self::Matches(value, pattern) => {
                 write!(f, "{value} matches ")?;
                 quoted(f, &pattern.to_string())
@@ -168,8 +173,13 @@ fn write_network(f: &mut Formatter<'_>, network: &IpNet) -> fmt::Result {
 
 impl Display for List {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let ListSource::File(path) = &self.source {
-            f.write_str("@file(")?;
+        let file = match &self.source {
+            ListSource::Condition => None,
+            ListSource::File(path) => Some(("@file(", path)),
+            ListSource::Map(path) => Some(("@map(", path)),
+        };
+        if let Some((open, path)) = file {
+            f.write_str(open)?;
             quoted(f, &path.to_string_lossy())?;
             return f.write_char(')');
         }
@@ -177,12 +187,14 @@ impl Display for List {
         match &*self.values {
             Values::Texts(texts) => separated(f, texts, |f, text| quoted(f, text)),
             Values::Networks(networks) => separated(f, networks, write_network),
-            Values::Ranges(ranges) => separated(f, ranges, |f, (first, last)| {
-                if first == last {
-                    return first.fmt(f);
-                }
-                write!(f, "{first}:{last}")
-            }),
+            Values::Ranges(ranges) => {
+                separated(f, ranges, |f, (first, last)| match (*first, *last) {
+                    (first, last) if first == last => first.fmt(f),
+                    (first, i64::MAX) if first > i64::MIN => write!(f, "{first}:"),
+                    (i64::MIN, last) if last < i64::MAX => write!(f, ":{last}"),
+                    (first, last) => write!(f, "{first}:{last}"),
+                })
+            }
         }?;
         f.write_char(']')
     }

@@ -44,6 +44,48 @@ const ACTIONS: &[Action] = &[
         ],
         client_fields: &["location"],
     },
+    // Conditions: each sets a field when it holds.
+    Action {
+        haproxy: "http-request set-header x-dir 1 if { path -m dir img }\n\
+                  http-request set-header x-dom 1 if { req.hdr(host) -m dom example.com }\n\
+                  http-request set-header x-beg 1 if { path -i -m beg /A /IMG }\n\
+                  http-request set-header x-end 1 if { path -i -m end .jpg .PNG }\n\
+                  http-request set-header x-sub 1 if { path -m sub mg/ zz }\n\
+                  http-request set-header x-reg 1 if { path -i -m reg ^/img/[a-z] ^/x }\n\
+                  http-request set-header x-str 1 if { req.hdr(host) -i www.EXAMPLE.com }\n\
+                  http-request set-header x-found 1 if { req.hdr(x-a) -m found }\n\
+                  http-request set-header x-len 1 if { path -m len 5:11 }\n\
+                  http-request set-header x-int 1 if { req.hdr_val(x-n) 5:10 100: }\n\
+                  http-request set-header x-get 1 if METH_GET\n\
+                  http-request set-header x-post 1 if METH_POST\n\
+                  http-request set-header x-11 1 if HTTP_1.1\n\
+                  http-request set-header x-content 1 if HTTP_CONTENT\n\
+                  http-request set-header x-slash 1 if HTTP_URL_SLASH\n\
+                  http-request set-header x-local 1 if LOCALHOST",
+        evenkeel: r#"{ when = 'path has_dir "img"', set_header = { x-dir = '1' } },
+            { when = 'req.hdr(host) has_domain "example.com"', set_header = { x-dom = '1' } },
+            { when = 'path starts_with -i ["/A", "/IMG"]', set_header = { x-beg = '1' } },
+            { when = 'path ends_with -i [".jpg", ".PNG"]', set_header = { x-end = '1' } },
+            { when = 'path contains ["mg/", "zz"]', set_header = { x-sub = '1' } },
+            { when = 'path matches -i ["^/img/[a-z]", "^/x"]', set_header = { x-reg = '1' } },
+            { when = 'req.hdr(host) == -i "www.EXAMPLE.com"', set_header = { x-str = '1' } },
+            { when = 'req.hdr(x-a) found', set_header = { x-found = '1' } },
+            { when = 'path,length in [5:11]', set_header = { x-len = '1' } },
+            { when = 'req.hdr_val(x-n) in [5:10, 100:]', set_header = { x-int = '1' } },
+            { when = 'METH_GET', set_header = { x-get = '1' } },
+            { when = 'METH_POST', set_header = { x-post = '1' } },
+            { when = 'HTTP_1.1', set_header = { x-11 = '1' } },
+            { when = 'HTTP_CONTENT', set_header = { x-content = '1' } },
+            { when = 'HTTP_URL_SLASH', set_header = { x-slash = '1' } },
+            { when = 'LOCALHOST', set_header = { x-local = '1' } }"#,
+        requests: &[
+            "GET /img/a.png HTTP/1.1\r\nhost: WWW.example.com\r\nx-a: 1\r\nx-n: 7",
+            "GET /Img/A.PNG HTTP/1.1\r\nhost: www.Example.com:80\r\nx-n: 11",
+            "HEAD /x/img HTTP/1.1\r\nhost: xexample.com\r\nx-n: 100",
+            "POST /imgs HTTP/1.1\r\nhost: example.com.a\r\nx-a: 1, 2\r\ncontent-length: 0",
+        ],
+        client_fields: &[],
+    },
     Action {
         haproxy: "http-request deny deny_status 429 if { path /no }",
         evenkeel: "{ when = 'path == \"/no\"', deny = 429 }",
