@@ -1,5 +1,9 @@
 //! The facts of a client's TLS connection, for the log, for routes and for servers.
 
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
+
 use crate::base::TlsVersion;
 
 /// The result of the handshake with a client.
@@ -15,6 +19,9 @@ pub struct ClientTls {
     pub alpn: Option<Box<str>>,
     /// The client's certificate, which was verified; `None`: it sent none.
     pub certificate: Option<ClientCertificate>,
+    /// The certificate that belongs to the name that the client asked for. A client that resumes a
+    /// session may have been shown another one.
+    pub shown: Option<Arc<CertifiedKey>>,
 }
 
 /// A client's certificate, as text for a field: visible ASCII and spaces, everything else and `%`
@@ -31,4 +38,6 @@ pub struct ClientCertificate {
     pub serial: String,
     /// The SHA-256 of the whole, in hexadecimal digits.
     pub fingerprint: String,
+    /// The whole, in DER.
+    pub der: Box<[u8]>,
 }

@@ -13,7 +13,7 @@ use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value, address, leading_number};
 use super::target_fetch::{path, path_and_query, url};
 use super::variables::Variables;
-use super::{head_fetch, process_fetch, state_fetch, table_fetch, tls_fetch};
+use super::{certificate_fetch, head_fetch, process_fetch, state_fetch, table_fetch, tls_fetch};
 
 /// The one value of a fetch: of several, the last one, or the wanted occurrence.
 pub(super) fn one<'a>(
@@ -178,6 +178,22 @@ pub(super) fn one<'a>(
             table_fetch::tracked(reading, fetch, arguments, facts)
         }),
         Fetch::TableCnt | Fetch::TableAvail => table_fetch::used(fetch, arguments, facts),
+        Fetch::SslCDer
+        | Fetch::SslCSha1
+        | Fetch::SslCSDn
+        | Fetch::SslCIDn
+        | Fetch::SslCSerial
+        | Fetch::SslCNotbefore
+        | Fetch::SslCNotafter
+        | Fetch::SslCVersion
+        | Fetch::SslFDer
+        | Fetch::SslFSha1
+        | Fetch::SslFSDn
+        | Fetch::SslFIDn
+        | Fetch::SslFSerial
+        | Fetch::SslFNotbefore
+        | Fetch::SslFNotafter
+        | Fetch::SslFVersion => certificate_fetch::value(fetch, arguments, facts, scratch),
         Fetch::Nbsrv
         | Fetch::BeConn
         | Fetch::BeConnFree

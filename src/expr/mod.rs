@@ -9,6 +9,7 @@
 //! absent.
 
 mod case;
+mod certificate_fetch;
 mod condition;
 mod convert;
 mod facts;

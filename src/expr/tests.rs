@@ -9,7 +9,7 @@ use super::*;
 use crate::base::rng::Rng;
 use crate::base::{Peer, TlsVersion};
 use crate::config::written as parse;
-use crate::exchange::{ClientTls, RequestId};
+use crate::exchange::{ClientCertificate, ClientTls, RequestId};
 use crate::plan::expr::{Converter, Fetch, Kind, Parameter, Type};
 
 /// A request from 192.0.2.7 to 10.0.0.1:8443.
@@ -205,6 +205,7 @@ fn a_client_of_tls_is_seen() {
         server_name: Some("a.test".into()),
         alpn: Some("h2".into()),
         certificate: None,
+        shown: None,
     });
     asked.gives("ssl_fc_has_sni", "1");
     asked.gives("ssl_fc_alpn", "h2");
@@ -1031,4 +1032,75 @@ fn haproxys_predefined_conditions_have_their_names() {
     ] {
         asked.is(holds);
     }
+}
+
+/// The forms are those of OpenSSL, as HAProxy shows them.
+#[test]
+fn a_certificate_is_shown_as_openssl_shows_it() {
+    use rcgen::{
+        CertificateParams, DistinguishedName, DnType, KeyPair, SerialNumber, date_time_ymd,
+    };
+
+    let mut params = CertificateParams::default();
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CountryName, "FR");
+    name.push(DnType::OrganizationName, "Example, Inc.");
+    name.push(DnType::CommonName, "alice");
+    name.push(DnType::OrganizationalUnitName, "#1");
+    params.distinguished_name = name;
+    params.serial_number = Some(SerialNumber::from(vec![0xab, 1]));
+    params.not_before = date_time_ymd(2026, 1, 2);
+    params.not_after = date_time_ymd(2031, 12, 31);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let der = certificate.der().to_vec();
+
+    let mut asked = Asked::get("/");
+    asked.tls = Some(ClientTls {
+        version: TlsVersion::V1_3,
+        cipher: "TLS13_AES_128_GCM_SHA256",
+        server_name: None,
+        alpn: None,
+        certificate: Some(ClientCertificate {
+            der: der.as_slice().into(),
+            ..ClientCertificate::default()
+        }),
+        shown: None,
+    });
+    asked.gives("ssl_c_s_dn", "/C=FR/O=Example, Inc./CN=alice/OU=#1");
+    asked.gives(
+        "ssl_c_i_dn(,,rfc2253)",
+        r"OU=\#1,CN=alice,O=Example\, Inc.,C=FR",
+    );
+    asked.gives("ssl_c_s_dn(cn)", "alice");
+    asked.gives("ssl_c_s_dn(CN,-1)", "alice");
+    asked.gives("ssl_c_s_dn(cn,2)", None);
+    asked.gives("ssl_c_s_dn(cn,-2)", None);
+    asked.gives("ssl_c_s_dn(cn,0)", None);
+    asked.gives("ssl_c_s_dn(l)", None);
+    asked.gives("ssl_c_serial,hex", "AB01");
+    asked.gives("ssl_c_notbefore", "260102000000Z");
+    asked.gives("ssl_c_notafter", "311231000000Z");
+    asked.gives("ssl_c_version", "3");
+    asked.is("ssl_c_der,hex,length > 200");
+    asked.is("ssl_c_sha1,hex,length == 40");
+    asked.gives("ssl_f_s_dn", None);
+    // What is no certificate has no parts.
+    let mut asked = Asked::get("/");
+    for absent in ["ssl_c_der", "ssl_c_s_dn", "ssl_f_der", "ssl_c_serial"] {
+        asked.gives(absent, None);
+    }
+    asked.tls = Some(ClientTls {
+        version: TlsVersion::V1_3,
+        cipher: "TLS13_AES_128_GCM_SHA256",
+        server_name: None,
+        alpn: None,
+        certificate: Some(ClientCertificate {
+            der: b"abc".as_slice().into(),
+            ..ClientCertificate::default()
+        }),
+        shown: None,
+    });
+    asked.gives("ssl_c_der", "abc");
+    asked.gives("ssl_c_s_dn", None);
 }

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::SignatureScheme;
 use serde_json::Value;
 
@@ -543,6 +545,46 @@ fn servers_get_the_identity_of_the_client_and_no_client_can_forge_it() {
         (answer.status(), &*answer.reason()),
         (403, "route.certificate")
     );
+}
+
+#[test]
+fn rules_read_the_certificates_of_both_sides() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let (_, other) = safe.pair("b.pem", &["b.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let setup = with_tls(
+        &origin,
+        &format!(
+            "certificates = [{path}, {other}], client_auth = {{ mode = 'optional', ca = {ca} }}"
+        ),
+    )
+    .frontend(
+        "rule = [{ set_header = { x-cn = '%[ssl_c_s_dn(cn)]', x-serial = '%[ssl_c_serial,hex]',
+            x-client = '%[ssl_c_der,base64]', x-own = '%[ssl_f_der,base64]' } }]",
+    );
+    let proxy = setup.start();
+    let shown = safe.authority.client(&["alice", "alice.test"], 0xab);
+    let speech = Speech::showing(&safe.authority, &shown);
+    for name in ["a.test", "b.test"] {
+        let mut alice = speech.connect(proxy.address(), name);
+        let target = format!("/{name}");
+        assert_eq!(alice.get(name, &target).status(), 200);
+        let request = origin.request_of(&target);
+        assert_eq!(request.field("x-cn"), Some("alice"));
+        assert_eq!(request.field("x-serial"), Some("AB"));
+        let client = STANDARD.decode(request.field("x-client").expect("it is set"));
+        assert!(client.expect("base64").starts_with(&[0x30]));
+        let own = STANDARD.decode(request.field("x-own").expect("it is set"));
+        assert_eq!(own.expect("base64"), alice.certificate().as_ref(), "{name}");
+    }
+    let mut other = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(other.get("a.test", "/none").status(), 200);
+    let request = origin.request_of("/none");
+    // An absent value is an empty text in a template.
+    assert_eq!(request.field("x-cn"), Some(""));
+    assert_eq!(request.field("x-client"), Some(""));
 }
 
 #[test]

@@ -225,6 +225,7 @@ mod tests {
             server_name: None,
             alpn: None,
             certificate: None,
+            shown: None,
         }));
         let expected = "web~ TLS_AES_256_GCM_SHA384 TLSv1.3\n";
         assert_eq!(line("%ft %sslc %sslv", &record), expected);

@@ -57,6 +57,9 @@ macro_rules! fetches {
     (@iterates Each) => { true };
 }
 
+/// The forms of a distinguished name; without one it is OpenSSL's.
+const DN_FORMATS: &[&str] = &["rfc2253"];
+
 /// The units of `date`.
 const UNITS: &[&str] = &["s", "ms", "us"];
 
@@ -87,6 +90,38 @@ fetches! {
     SslCVerify = "ssl_c_verify", (), Int, Handshake;
     /// Whether the client showed a certificate, which was then verified.
     SslCUsed = "ssl_c_used", (), Bool, Handshake;
+    /// The whole of the client's certificate, in DER. Absent without one, here and for the others.
+    SslCDer = "ssl_c_der", (), Bytes, Handshake;
+    /// The SHA-1 of the client's certificate: 20 bytes.
+    SslCSha1 = "ssl_c_sha1", (), Bytes, Handshake;
+    /// The subject of the client's certificate: `/C=FR/O=Example/CN=name`, with `rfc2253` as format `CN=name,O=Example,C=FR`. With an entry (`cn`) its value; of several the first, or the one with this occurrence, and -1 is the last.
+    SslCSDn = "ssl_c_s_dn", (? "entry" Text, ? "occurrence" Int, ? "format" OneOf(DN_FORMATS)), Text, Handshake;
+    /// The issuer of the client's certificate; see `ssl_c_s_dn`.
+    SslCIDn = "ssl_c_i_dn", (? "entry" Text, ? "occurrence" Int, ? "format" OneOf(DN_FORMATS)), Text, Handshake;
+    /// The serial number of the client's certificate, as bytes.
+    SslCSerial = "ssl_c_serial", (), Bytes, Handshake;
+    /// When the client's certificate begins to be valid, in UTC: `YYMMDDhhmmssZ`.
+    SslCNotbefore = "ssl_c_notbefore", (), Text, Handshake;
+    /// When the client's certificate expires: `YYMMDDhhmmssZ`.
+    SslCNotafter = "ssl_c_notafter", (), Text, Handshake;
+    /// The version of the client's certificate: 3.
+    SslCVersion = "ssl_c_version", (), Int, Handshake;
+    /// The whole of the certificate that was shown to the client, in DER. Absent without one.
+    SslFDer = "ssl_f_der", (), Bytes, Handshake;
+    /// The SHA-1 of the certificate that was shown to the client: 20 bytes.
+    SslFSha1 = "ssl_f_sha1", (), Bytes, Handshake;
+    /// The subject of the certificate that was shown to the client: `/C=FR/O=Example/CN=name`, with `rfc2253` as format `CN=name,O=Example,C=FR`. With an entry (`cn`) its value; of several the first, or the one with this occurrence, and -1 is the last.
+    SslFSDn = "ssl_f_s_dn", (? "entry" Text, ? "occurrence" Int, ? "format" OneOf(DN_FORMATS)), Text, Handshake;
+    /// The issuer of the certificate that was shown to the client; see `ssl_f_s_dn`.
+    SslFIDn = "ssl_f_i_dn", (? "entry" Text, ? "occurrence" Int, ? "format" OneOf(DN_FORMATS)), Text, Handshake;
+    /// The serial number of the certificate that was shown to the client, as bytes.
+    SslFSerial = "ssl_f_serial", (), Bytes, Handshake;
+    /// When the certificate that was shown to the client begins to be valid, in UTC: `YYMMDDhhmmssZ`.
+    SslFNotbefore = "ssl_f_notbefore", (), Text, Handshake;
+    /// When the certificate that was shown to the client expires: `YYMMDDhhmmssZ`.
+    SslFNotafter = "ssl_f_notafter", (), Text, Handshake;
+    /// The version of the certificate that was shown to the client: 3.
+    SslFVersion = "ssl_f_version", (), Int, Handshake;
     /// The name of the frontend.
     FeName = "fe_name", (), Text, Connection;
     /// The id of the exchange, as in the log: the client's, if it sent a valid one and the frontend

@@ -10,6 +10,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use rustls::sign::CertifiedKey;
+
 use crate::base::clock::{self, Elapsed, Instant};
 use crate::base::{ListenAddress, Peer};
 use crate::net::{HandshakeFault, Stream, TlsPeer};
@@ -23,6 +25,15 @@ use crate::proxy::tls::{Acceptor, Admission, PolicyId, client_tls, failure_of};
 
 /// Permission for one handshake in progress; given back when dropped.
 struct HandshakePermit<'a>(&'a Gate);
+
+/// The result of a handshake.
+struct Agreed {
+    stream: Stream,
+    /// That it was admitted under.
+    policy: PolicyId,
+    /// Our certificate for its name.
+    shown: Option<Arc<CertifiedKey>>,
+}
 
 /// Why the handshake failed.
 enum Failed {
@@ -104,21 +115,21 @@ async fn shake_hands(
         ),
     };
     let observer = &context.observer;
-    let facts = outcome.map(|(stream, policy)| (stream.tls(), stream, policy));
+    let facts = outcome.map(|agreed| (agreed.stream.tls(), agreed));
     match facts {
-        Ok((Some(facts), stream, policy)) => {
+        Ok((Some(facts), agreed)) => {
             let handshake = Handshake {
                 version: facts.version,
                 keys: facts.keys,
             };
             observer.shook_hands(&frontend.metrics, Ok(handshake));
             let tls_client = TlsClient {
-                tls: Rc::new(client_tls(&facts)),
-                admission: Box::new(Admission::new(policy, facts.peer_certificates)),
+                tls: Rc::new(client_tls(&facts, agreed.shown)),
+                admission: Box::new(Admission::new(agreed.policy, facts.peer_certificates)),
             };
-            Some((stream, tls_client))
+            Some((agreed.stream, tls_client))
         }
-        Ok((None, ..)) => None,
+        Ok((None, _)) => None,
         Err(reason) => {
             observer.shook_hands(&frontend.metrics, Err(reason));
             None
@@ -133,25 +144,27 @@ fn tls_of(view: &View, index: usize, bind: usize) -> Option<FrontendTls> {
     view.snapshot.frontends[index].tls.get(tls).cloned()
 }
 
-async fn agree(
-    stream: Stream,
-    acceptor: &Acceptor,
-    gate: &Gate,
-) -> Result<(Stream, PolicyId), Failed> {
+async fn agree(stream: Stream, acceptor: &Acceptor, gate: &Gate) -> Result<Agreed, Failed> {
     let greeted = stream.greet().await.map_err(|fault| match fault {
         HandshakeFault::Tls(_) => Failed::Fault(HandshakeFailure::NotTls, fault),
         HandshakeFault::Connection(_) => Failed::Fault(HandshakeFailure::Closed, fault),
     })?;
     let _permit = HandshakePermit::wait(gate).await;
-    let chosen = acceptor.terms().choose(&greeted.hello());
+    let terms = acceptor.terms();
+    let chosen = terms.choose(&greeted.hello());
     let Some((rules, policy)) = chosen else {
         let asked = greeted.hello().server_name().map(ToOwned::to_owned);
         greeted.refuse_name().await;
         return Err(Failed::UnknownName(asked));
     };
+    let shown = terms.certificate(&greeted.hello());
     let agreed = greeted.accept(rules).await;
     let stream = agreed.map_err(|fault| Failed::Fault(failure_of(&fault), fault))?;
-    Ok((stream, policy))
+    Ok(Agreed {
+        stream,
+        policy,
+        shown,
+    })
 }
 
 impl<'a> HandshakePermit<'a> {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rustls::server::ClientHello;
+use rustls::sign::CertifiedKey;
 
 use crate::plan::{ClientAuth, HostPattern, Tls, TlsRules, UnknownNames};
 
@@ -90,6 +91,11 @@ impl Terms {
         }
         let rule = self.rule_of(name);
         Some((rule.offer.rules(), rule.policy.clone()))
+    }
+
+    /// The certificate for a client with the ClientHello `hello`.
+    pub fn certificate(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.store.find(hello)
     }
 
     /// Whether a client that was admitted by `admission` with the SNI `server_name` would be

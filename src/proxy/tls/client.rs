@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
+use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
@@ -14,8 +16,8 @@ use crate::base::Fingerprint;
 use crate::exchange::{ClientCertificate, ClientTls};
 use crate::net::TlsFacts;
 
-/// The facts of a client's handshake, for the rooms above.
-pub(crate) fn client_tls(facts: &TlsFacts) -> ClientTls {
+/// The facts of a client's handshake, for the rooms above; `shown` is the certificate for its name.
+pub(crate) fn client_tls(facts: &TlsFacts, shown: Option<Arc<CertifiedKey>>) -> ClientTls {
     let certificate = facts.peer_certificates.first();
     ClientTls {
         version: facts.version,
@@ -27,6 +29,7 @@ pub(crate) fn client_tls(facts: &TlsFacts) -> ClientTls {
             .as_deref()
             .map(|name| String::from_utf8_lossy(name).into()),
         certificate: certificate.map(|der| described(der)),
+        shown,
     }
 }
 
@@ -36,6 +39,7 @@ fn described(der: &[u8]) -> ClientCertificate {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return ClientCertificate {
             fingerprint,
+            der: der.into(),
             ..ClientCertificate::default()
         };
     };
@@ -47,6 +51,7 @@ fn described(der: &[u8]) -> ClientCertificate {
         sans: sans.map_or_else(String::new, |sans| sans.collect::<Vec<_>>().join(",")),
         serial: serial(certificate.raw_serial()),
         fingerprint,
+        der: der.into(),
     }
 }
 
