@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
-use crate::base::TlsVersion;
+use crate::base::{TlsKeys, TlsVersion};
 
 /// The result of the handshake with a client.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     /// The protocol's version.
     pub version: TlsVersion,
+    /// Whether the client resumed a session.
+    pub keys: TlsKeys,
     /// The cipher suite, by its name at IANA.
     pub cipher: &'static str,
     /// The name that the client asked for (SNI), in lower case.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use http::{HeaderName, header};
 
+use crate::base::TlsKeys;
 use crate::exchange::Reason;
 use crate::plan::User;
 use crate::plan::expr::{Argument, Fetch, Type};
@@ -36,6 +37,11 @@ pub(super) fn one<'a>(
         Fetch::SslCUsed | Fetch::SslFcHasCrt => {
             Value::Bool(connection.tls.is_some_and(|tls| tls.certificate.is_some()))
         }
+        Fetch::SslFcIsResumed => {
+            let keys = connection.tls.map(|tls| tls.keys);
+            Value::Bool(keys == Some(TlsKeys::Resumed))
+        }
+        Fetch::SslFcHasEarly => Value::Bool(false),
         Fetch::FeName => Value::Text(connection.frontend.as_bytes()),
         Fetch::UniqueId => Value::Text(facts.id.as_bytes()),
         Fetch::BeName => text(facts.backend),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::rng::Rng;
-use crate::base::{Peer, TlsVersion};
+use crate::base::{Peer, TlsKeys, TlsVersion};
 use crate::config::written as parse;
 use crate::exchange::{ClientCertificate, ClientTls, RequestId};
 use crate::plan::expr::{Converter, Fetch, Kind, Parameter, Type};
@@ -201,6 +201,7 @@ fn a_client_of_tls_is_seen() {
     asked.gives("ssl_fc_has_sni", "0");
     asked.tls = Some(ClientTls {
         version: TlsVersion::V1_2,
+        keys: TlsKeys::Fresh,
         cipher: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
         server_name: Some("a.test".into()),
         alpn: Some("h2".into()),
@@ -213,6 +214,8 @@ fn a_client_of_tls_is_seen() {
     // HAProxy shows OpenSSL's names.
     asked.gives("ssl_fc_cipher", "ECDHE-RSA-AES128-GCM-SHA256");
     asked.gives("ssl_fc_has_crt", "0");
+    asked.gives("ssl_fc_is_resumed", "0");
+    asked.gives("ssl_fc_has_early", "0");
     asked.gives("ssl_c_verify", "0");
 }
 
@@ -1058,6 +1061,7 @@ fn a_certificate_is_shown_as_openssl_shows_it() {
     let mut asked = Asked::get("/");
     asked.tls = Some(ClientTls {
         version: TlsVersion::V1_3,
+        keys: TlsKeys::Fresh,
         cipher: "TLS13_AES_128_GCM_SHA256",
         server_name: None,
         alpn: None,
@@ -1092,6 +1096,7 @@ fn a_certificate_is_shown_as_openssl_shows_it() {
     }
     asked.tls = Some(ClientTls {
         version: TlsVersion::V1_3,
+        keys: TlsKeys::Fresh,
         cipher: "TLS13_AES_128_GCM_SHA256",
         server_name: None,
         alpn: None,

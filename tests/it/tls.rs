@@ -588,6 +588,26 @@ fn rules_read_the_certificates_of_both_sides() {
 }
 
 #[test]
+fn rules_see_whether_a_session_was_resumed() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}"))
+        .frontend("rule = [{ set_header = { x-resumed = '%[ssl_fc_is_resumed]' } }]")
+        .start();
+    for speech in [safe.speech(), Speech::old(&safe.authority)] {
+        for (target, resumed) in [("/new", "0"), ("/again", "1")] {
+            let mut client = speech.connect(proxy.address(), "a.test");
+            assert_eq!(client.get("a.test", target).status(), 200);
+            let requests = origin.requests();
+            let request = requests.last().expect("it was sent");
+            assert_eq!(request.field("x-resumed"), Some(resumed), "{target}");
+            assert_eq!(client.is_resumed(), resumed == "1");
+        }
+    }
+}
+
+#[test]
 fn no_spelling_of_a_path_gets_past_a_route_that_requires_a_certificate() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);

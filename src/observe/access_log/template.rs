@@ -92,8 +92,8 @@ mod tests {
 
     use http::Version;
 
-    use crate::base::TlsVersion;
     use crate::base::clock::{self, Duration};
+    use crate::base::{TlsKeys, TlsVersion};
     use crate::config::written::line_template;
     use crate::exchange::{Attempt, ClientTls, Load, LoggedRequest, Reason, Record, RequestTexts};
     use crate::observe::{FrontendMetrics, LeftByRules, OpenConnections, WorkerObserver, fixture};
@@ -221,6 +221,7 @@ mod tests {
         assert_eq!(line(template, &record), expected);
         record.opening.tls = Some(Rc::new(ClientTls {
             version: TlsVersion::V1_3,
+            keys: TlsKeys::Fresh,
             cipher: "TLS_AES_256_GCM_SHA384",
             server_name: None,
             alpn: None,

@@ -86,6 +86,10 @@ fetches! {
     SslFcCipher = "ssl_fc_cipher", (), Text, Handshake;
     /// Whether the client showed a certificate; see `ssl_c_used`.
     SslFcHasCrt = "ssl_fc_has_crt", (), Bool, Handshake;
+    /// Whether the client resumed an earlier session instead of a full handshake.
+    SslFcIsResumed = "ssl_fc_is_resumed", (), Bool, Handshake;
+    /// Whether the client sent early data: never, Evenkeel accepts none.
+    SslFcHasEarly = "ssl_fc_has_early", (), Bool, Handshake;
     /// The result of verifying the client's certificate: always 0, since a handshake with a bad one fails. Absent without TLS.
     SslCVerify = "ssl_c_verify", (), Int, Handshake;
     /// Whether the client showed a certificate, which was then verified.

@@ -21,6 +21,7 @@ pub(crate) fn client_tls(facts: &TlsFacts, shown: Option<Arc<CertifiedKey>>) -> 
     let certificate = facts.peer_certificates.first();
     ClientTls {
         version: facts.version,
+        keys: facts.keys,
         cipher: facts.cipher,
         server_name: facts.server_name.clone(),
         // The protocols that we offer are text.
