@@ -422,6 +422,10 @@ fn a_jwt_rule_whose_tokens_could_be_forged_is_refused() {
             "no key is for RS256",
         ),
         (
+            format!("{secret}, audience = []"),
+            "the list `audience` is empty: tokens for anyone would pass",
+        ),
+        (
             format!("{secret}, file = 'Cargo.toml'"),
             "`file` and `secret` exclude each other",
         ),

@@ -28,6 +28,15 @@ pub(super) fn jwt(rule: &Section<'_>, report: &mut Report<'_>) -> Option<Jwt> {
     };
     let issuer = text("issuer", report);
     let audience = match section.setting("audience") {
+        Some(setting) if setting.list().is_empty() => {
+            let message = "the list `audience` is empty: tokens for anyone would pass";
+            report.error(
+                setting.span(),
+                message,
+                "name the audience, or leave the key out",
+            );
+            None
+        }
         Some(setting) => {
             let all = setting.list().into_iter();
             let all: Vec<_> = all.map(|one| one.text(report)).collect();
