@@ -22,7 +22,7 @@ fn append(text: &[u8], out: &mut Vec<u8>) {
 
 /// Whether no byte needs an escape. Nearly always so: without a branch for each byte the compiler
 /// looks at many of them at once.
-fn is_all_plain(text: &[u8]) -> bool {
+pub(super) fn is_all_plain(text: &[u8]) -> bool {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
     text.iter()
         .fold(true, |so_far, &byte| so_far & is_plain(byte))

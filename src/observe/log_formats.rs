@@ -65,6 +65,18 @@ the lines: `"1:100"` the first of each 100, `"1,3-5:10"` four of each ten, as HA
 - Texts are cut as in [JSON](access-log.md).
 - Times are whole milliseconds; -1 is a step that was not reached. Dates are in UTC.
 
+## JSON by a template
+
+A template that begins with `%{+json}o`, as in HAProxy 3.0, writes one JSON object with names of your own:
+
+```toml
+[[log.access]]
+format = "%{+json}o %(client)ci %(request)r %(status)ST %(tenant)[var(txn.tenant)] %(ms:str)Ta"
+```
+
+`%(name)` or `%(name:type)` is before each value. Types are `str`, `sint` and `bool`; without one, a number stays a number and what is
+true or false a boolean. What is absent or empty is `null`, and so is a `sint` that is no number. Text between values is a mistake.
+
 ## Privacy
 
 `mask_query = ["token"]` writes the values of these parameters of the query as `***`, in targets and in `Referer`; `"*"` those of

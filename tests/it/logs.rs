@@ -117,6 +117,21 @@ fn endings_have_the_letters_that_haproxy_writes() {
 }
 
 #[test]
+fn a_line_in_json_has_the_names_of_the_user() {
+    let origin = Origin::named("a");
+    let tables = "[[log.access]]\nto = \"{log}\"\n[[log.access]]\nto = \"{log}.json\"\n\
+                  format = '%{+json}o %(method)HM %(status)ST %(agent)agent %(tenant)[var(txn.tenant)]'\n";
+    let rule = "rule = [{ set_var = { 'txn.tenant' = 'req.hdr(x-tenant)' } }]";
+    let setup = Setup::of(&[&origin]).access_logs(tables).frontend(rule);
+    let proxy = setup.start();
+    proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nuser-agent: a\"b\\c\r\n\r\n");
+    assert_eq!(
+        lines(&proxy, ".json", 1),
+        [r#"{"method":"GET","status":200,"agent":"a\"b\\c","tenant":null}"#]
+    );
+}
+
+#[test]
 fn a_reload_adds_and_removes_logs_and_loses_no_line() {
     let origin = Origin::named("a");
     let log = |ending: &str, format: &str| {

@@ -54,7 +54,10 @@ pub(super) fn whole(
         let help = "write a template such as \"%ci %r %ST\"";
         return Err(Mistake::new(0..0, "the template is empty", help));
     }
-    Ok(LineTemplate { pieces })
+    Ok(LineTemplate {
+        pieces,
+        names: None,
+    })
 }
 
 fn add_text(pieces: &mut Vec<Piece>, c: char) {
@@ -65,7 +68,7 @@ fn add_text(pieces: &mut Vec<Piece>, c: char) {
 }
 
 /// The flags `{+Q,-E}` at the cursor, which change `flags`.
-fn flags(cursor: &mut Cursor<'_>, mut flags: Flags) -> Result<Flags, Mistake> {
+pub(super) fn flags(cursor: &mut Cursor<'_>, mut flags: Flags) -> Result<Flags, Mistake> {
     let start = cursor.at();
     if !cursor.take("{") {
         return Ok(flags);
@@ -89,6 +92,13 @@ fn flags(cursor: &mut Cursor<'_>, mut flags: Flags) -> Result<Flags, Mistake> {
             'E' => flags.escape = is_set,
             'X' => flags.hexadecimal = is_set,
             ',' | ' ' => {}
+            'j' | 'c' => {
+                return Err(Mistake::new(
+                    at..cursor.at(),
+                    "an encoding is chosen for the whole line",
+                    "begin the template with `%{+json}o`, and give each value a name: `%(client)ci`",
+                ));
+            }
             _ => {
                 return Err(Mistake::new(
                     at..cursor.at(),
@@ -102,7 +112,7 @@ fn flags(cursor: &mut Cursor<'_>, mut flags: Flags) -> Result<Flags, Mistake> {
 }
 
 /// The expression at the cursor, up to its `]`. `start` is the position of its `%`.
-fn in_brackets(
+pub(super) fn in_brackets(
     cursor: &mut Cursor<'_>,
     start: usize,
     files: &mut dyn Files,
@@ -126,7 +136,7 @@ fn in_brackets(
 }
 
 /// The variable at the cursor; `None`: `%o`. `start` is the position of its `%`.
-fn variable(cursor: &mut Cursor<'_>, start: usize) -> Result<Option<Variable>, Mistake> {
+pub(super) fn variable(cursor: &mut Cursor<'_>, start: usize) -> Result<Option<Variable>, Mistake> {
     let rest = cursor.rest();
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
     let name = &rest[..end.unwrap_or(rest.len())];

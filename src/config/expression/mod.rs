@@ -26,6 +26,7 @@ mod cursor;
 mod elsewhere;
 mod expr;
 mod head;
+mod json_template;
 mod line_template;
 mod lines;
 mod list;
@@ -164,7 +165,11 @@ pub(super) fn line_template(
 ) -> Result<LineTemplate, Mistake> {
     let help = "write a shorter one";
     check_length(text, "template", help)?;
-    let template = line_template::whole(&mut Cursor::new(text, at), files)?;
+    let mut cursor = Cursor::new(text, at);
+    let template = match json_template::begins(&mut cursor) {
+        true => json_template::rest(&mut cursor, files)?,
+        false => line_template::whole(&mut cursor, files)?,
+    };
     check_written(text, &template, "template", help)?;
     Ok(template)
 }

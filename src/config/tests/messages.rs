@@ -2115,6 +2115,25 @@ fn a_log_target_that_cannot_be_is_told_what_to_write() {
             "variables of `txn` live as long as the exchange",
         ),
         ("format = '%[src'", "`%[` has no closing `]`"),
+        ("format = '%{+json}o %ci'", "a value of JSON needs a name"),
+        (
+            "format = '%{+json}o %(a)ci, %(b)cp'",
+            "text between the values of JSON is not written",
+        ),
+        (
+            "format = '%{+json}o %(a)ci %(a)cp'",
+            "the name `a` is written twice",
+        ),
+        (
+            "format = '%{+json}o %(a:x)ci'",
+            "`x` is no type of a value in JSON",
+        ),
+        ("format = '%{+json}o %(a'", "the name has no closing `)`"),
+        ("format = '%{+json}o'", "the template is empty"),
+        (
+            "format = '%ci %{+json}o'",
+            "begin the template with `%{+json}o`",
+        ),
         (
             "format = '%[src x]'",
             "the expression should have ended here",

@@ -1079,6 +1079,7 @@ fn log() -> impl Strategy<Value = Log> {
         "%[src]%{+E}[var(txn.a,\"b c\"),upper] %{+Q,+X}[str(a)]",
         " %{+Q,+E}r 100%% %{+X}cp:%% ",
         "{\"a\": \"%HM\"}  [%tr] %%ci é",
+        "%{+json}o %(a)ci %(b \"c:str){+X}cp %(d)[src,ipmask(24)] %(e:sint)[var(txn.a)]",
     ];
     let line = prop_oneof![
         Just(LineFormat::Json),

@@ -13,6 +13,7 @@ mod entry;
 #[cfg(test)]
 mod fields;
 mod handle;
+mod json_template;
 mod line;
 mod logs;
 mod lost;

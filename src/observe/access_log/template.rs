@@ -6,6 +6,7 @@
 
 use crate::expr::Program;
 use crate::observe::access_log::entry::{Entry, Evaluation};
+use crate::observe::access_log::json_template;
 use crate::observe::access_log::values;
 use crate::observe::calendar::Calendar;
 use crate::plan::expr::Type;
@@ -13,10 +14,14 @@ use crate::plan::log::{Flags, LineTemplate, Piece as PlanPiece, Variable};
 
 /// A compiled template.
 #[derive(Debug)]
-pub(crate) struct Template(Box<[Piece]>);
+pub(crate) enum Template {
+    Text(Box<[Piece]>),
+    /// A JSON object.
+    Json(Box<[json_template::Item]>),
+}
 
 #[derive(Debug)]
-enum Piece {
+pub(crate) enum Piece {
     Text(Box<[u8]>),
     Space,
     Variable(Variable, Flags),
@@ -26,6 +31,13 @@ enum Piece {
 
 impl Template {
     pub(super) fn compile(template: &LineTemplate) -> Self {
+        if let Some(names) = &template.names {
+            let items = template.pieces.iter().zip(names).enumerate();
+            let items = items.filter_map(|(index, (piece, name))| {
+                json_template::Item::compile(index, piece, name)
+            });
+            return Self::Json(items.collect());
+        }
         let pieces = template.pieces.iter().map(|piece| match piece {
             PlanPiece::Text(text) => Piece::Text(text.as_bytes().into()),
             PlanPiece::Space => Piece::Space,
@@ -37,7 +49,7 @@ impl Template {
                 None => Piece::Variable(*variable, *flags),
             },
         });
-        Self(pieces.collect())
+        Self::Text(pieces.collect())
     }
 
     /// Appends `entry` as one line, its end included.
@@ -48,8 +60,14 @@ impl Template {
         entry: &Entry<'_>,
         evaluation: &mut Evaluation<'_>,
     ) {
+        let pieces = match self {
+            Self::Text(pieces) => pieces,
+            Self::Json(items) => {
+                return json_template::write(items, out, calendar, entry, evaluation);
+            }
+        };
         let mut is_after_space = true;
-        for piece in &self.0 {
+        for piece in pieces {
             match piece {
                 Piece::Text(text) => {
                     out.extend_from_slice(text);
@@ -79,10 +97,13 @@ impl Template {
 
     /// Whether it has the numbers of connections and exchanges.
     pub(super) fn wants_load(&self) -> bool {
-        self.0.iter().any(|piece| match piece {
-            Piece::Variable(variable, _) => variable.is_load(),
-            Piece::Text(_) | Piece::Space | Piece::Program(..) => false,
-        })
+        match self {
+            Self::Text(pieces) => pieces.iter().any(|piece| match piece {
+                Piece::Variable(variable, _) => variable.is_load(),
+                Piece::Text(_) | Piece::Space | Piece::Program(..) => false,
+            }),
+            Self::Json(items) => items.iter().any(json_template::Item::is_load),
+        }
     }
 }
 
@@ -283,6 +304,24 @@ mod tests {
         });
         assert_eq!(line("%agent", &record), "a#22b]\\ #23#FF#0A\n");
         assert_eq!(line("%{+E}agent", &record), "a#22b\\]\\\\ #23#FF#0A\n");
+    }
+
+    #[test]
+    fn a_template_of_json_has_its_names_and_types() {
+        let mut record = answered();
+        record.opening.local = Some(([10, 0, 0, 1], 443).into());
+        let template = "%{+json}o %(client)ci %(port)cp %(status)ST %(text:str)ST %(target)HU \
+            %(tls)[ssl_fc] %(n)[int(-5)] %(s:sint)[str(x)] %(b:bool)[str(yes)] %(none)[var(txn.a)] \
+            %(hex){+X}ci %(a b\"c)[str('d\"e#é')] %(local)[dst] %(cookie)CC %(retries)rc";
+        let expected = [
+            r#"{"client":"192.0.2.7","port":51234,"status":200,"text":"200","target":"/v1/a?b=c","#,
+            r#""tls":false,"n":-5,"s":null,"b":true,"none":null,"hex":"C0000207","#,
+            r#""a b\"c":"d\"e#\u00e9","local":"10.0.0.1","cookie":null,"retries":1}"#,
+        ];
+        let written = line(template, &record);
+        assert_eq!(written.trim_end(), expected.concat());
+        let read: serde_json::Value = serde_json::from_str(&written).expect("JSON");
+        assert_eq!(read["a b\"c"], "d\"e#é");
     }
 
     #[test]

@@ -143,7 +143,7 @@ pub(super) fn write(
                 out.extend_from_slice(b"TLSv");
                 out.extend_from_slice(tls.version.code().as_bytes());
             }
-            None if flags.quote => {}
+            None if flags.quote || flags.raw => {}
             None => out.push(b'-'),
         }),
         // The compiled template has their values.
@@ -254,7 +254,7 @@ fn field(out: &mut Vec<u8>, entry: &Entry<'_>, field: LoggedField, flags: Flags)
 fn text(out: &mut Vec<u8>, text: Option<&[u8]>, flags: Flags) {
     quoted(out, flags, |out| match text {
         Some(text) => encoded(out, text, flags),
-        None if flags.quote => {}
+        None if flags.quote || flags.raw => {}
         None => out.push(b'-'),
     });
 }
@@ -271,6 +271,9 @@ fn quoted(out: &mut Vec<u8>, flags: Flags, write: impl FnOnce(&mut Vec<u8>)) {
 
 /// `text` without bytes that could end it: see the head of this file.
 fn encoded(out: &mut Vec<u8>, text: &[u8], flags: Flags) {
+    if flags.raw {
+        return out.extend_from_slice(text);
+    }
     let is_plain = |byte: u8| {
         matches!(byte, b' '..=b'~')
             & (byte != b'"')

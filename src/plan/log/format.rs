@@ -27,6 +27,41 @@ pub enum LineFormat {
 pub struct LineTemplate {
     /// In order. Two texts never follow each other, nor two spaces; no text is empty.
     pub pieces: Vec<Piece>,
+    /// `Some`: the line is a JSON object (`%{+json}o`), and each piece, a variable or an expression, is
+    /// the value with this name and this type.
+    pub names: Option<Vec<(String, JsonType)>>,
+}
+
+/// The type of a value in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonType {
+    /// A text.
+    Text,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+}
+
+impl JsonType {
+    /// As HAProxy writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "str",
+            Self::Number => "sint",
+            Self::Bool => "bool",
+        }
+    }
+
+    /// The type with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "str" | "string" => Self::Text,
+            "sint" | "int" => Self::Number,
+            "bool" => Self::Bool,
+            _ => return None,
+        })
+    }
 }
 
 /// A piece of a line.
@@ -51,10 +86,24 @@ pub struct Flags {
     pub escape: bool,
     /// `+X`: addresses and ports as hexadecimal digits.
     pub hexadecimal: bool,
+    /// Texts as they are: for JSON, which has its own escapes. No configuration writes it.
+    pub raw: bool,
 }
 
 impl Display for LineTemplate {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(names) = &self.names {
+            f.write_str("%{+json}o")?;
+            for (piece, (name, kind)) in self.pieces.iter().zip(names) {
+                write!(f, " %({name}:{})", kind.name())?;
+                match piece {
+                    Piece::Variable(variable, flags) => write!(f, "{flags}{}", variable.name())?,
+                    Piece::Expr(expr, flags) => write!(f, "{flags}[{expr}]")?,
+                    Piece::Text(_) | Piece::Space => {}
+                }
+            }
+            return Ok(());
+        }
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => f.write_str(&text.replace('%', "%%"))?,

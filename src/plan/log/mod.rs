@@ -12,7 +12,7 @@ mod variable;
 use crate::base::Position;
 use crate::plan::expr::{Condition, Expr};
 
-pub use format::{Flags, LineFormat, LineTemplate, Piece};
+pub use format::{Flags, JsonType, LineFormat, LineTemplate, Piece};
 pub use json_field::JsonField;
 pub use mask::{Mask, MaskedFact, MaskedQuery};
 pub use preset::Preset;

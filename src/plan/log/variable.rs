@@ -192,6 +192,19 @@ impl Variable {
         Self::ROWS[self as usize].2
     }
 
+    /// Whether its value is a whole number.
+    pub fn is_number(self) -> bool {
+        let is_other = matches!(
+            self,
+            Self::ClientPort
+                | Self::FrontendPort
+                | Self::Process
+                | Self::Timestamp
+                | Self::Milliseconds
+        );
+        is_other || self.kind() == Kind::Number
+    }
+
     /// Whether it says how busy the process, a frontend, a backend or a server is.
     pub fn is_load(self) -> bool {
         matches!(
