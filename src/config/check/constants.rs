@@ -12,18 +12,10 @@ use crate::config::report::Report;
 use crate::plan::expr::{Piece, Template};
 use crate::plan::{Action, Field, MOST_METHOD_BYTES, On, RedirectTo, Rule, TargetPart};
 
-/// Reports what `rule` writes if it can never be valid.
+/// Reports what `rule` writes if it can never be valid; of fields, [`refuse_values`] does.
 pub(super) fn refuse(rule: &Rule, report: &mut Report<'_>) {
     let at = &rule.action_at;
     match &rule.action {
-        Action::SetHeader(fields) | Action::AddHeader(fields) => {
-            refuse_values(fields, rule.on, report);
-        }
-        // They are fields of an answer.
-        Action::EarlyHint(fields) => refuse_values(fields, On::Response, report),
-        Action::Deny(reply) | Action::Return(reply) => {
-            refuse_values(&reply.headers, On::Response, report);
-        }
         Action::ReplaceHeader(replaced) | Action::ReplaceValue(replaced) => {
             let at = &replaced.field.at;
             refuse_value(
@@ -43,7 +35,8 @@ pub(super) fn refuse(rule: &Rule, report: &mut Report<'_>) {
     }
 }
 
-fn refuse_values(fields: &[Field], on: On, report: &mut Report<'_>) {
+/// Reports the values of `fields` that can never be valid.
+pub(super) fn refuse_values(fields: &[Field], on: On, report: &mut Report<'_>) {
     for Field { name, value, at } in fields {
         if on == On::Request
             && *name == header::HOST

@@ -105,6 +105,7 @@ pub(super) fn refuse_fields(fields: &[Field], key: &str, on: On, report: &mut Re
     for Field { name, at, .. } in fields {
         refuse_field(name, at, key, on, report);
     }
+    constants::refuse_values(fields, on, report);
 }
 
 /// Reports the field `name` if the action `key` cannot write it.

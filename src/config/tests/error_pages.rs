@@ -56,6 +56,10 @@ fn what_an_error_page_cannot_be_is_refused() {
             "{ body = 'a', headers = { connection = 'close' } }",
             "belongs to the connection",
         ),
+        (
+            r#"{ body = 'a', headers = { x-a = "b\nc" } }"#,
+            "the value of `x-a` has a line break",
+        ),
         ("{ body = '%[path]' }", "path"),
         ("{ statuses = 503, body = 'a' }", "write `status`"),
         ("{ body = 'a', hdr = 1 }", "write `headers = { x-name"),
