@@ -334,6 +334,11 @@ mod tests {
         assert_eq!(line(template, &record), expected);
         let template = "%[var(txn.a)]|%{+Q}[var(txn.a)]|%[ssl_fc]|%{+X}[src]";
         assert_eq!(line(template, &record), "-|\"\"|0|192.0.2.7\n");
+        // Words are counted in lines, and an empty one would be none.
+        assert_eq!(
+            line("%[str('')] %{+Q}[str('')] %{+E}[str('')]", &record),
+            "- \"\" -\n"
+        );
         // HAProxy 2.6 writes the quotes of the first as they are: they would end a text in quotes.
         let quoted = "str('a\"b]\\#')";
         assert_eq!(line(&format!("%[{quoted}]"), &record), "a#22b]\\#23\n");

@@ -152,8 +152,10 @@ pub(super) fn write(
     true
 }
 
-/// Appends the value of an expression; `None`: it is absent.
+/// Appends the value of an expression; `None`: it is absent. An empty one is written as an absent one, as HAProxy
+/// does: a line keeps its number of words.
 pub(super) fn of_expression(out: &mut Vec<u8>, value: Option<&[u8]>, flags: Flags) {
+    let value = value.filter(|value| !value.is_empty());
     if !flags.escape {
         return text(out, value, flags);
     }

@@ -2,12 +2,13 @@
 //! origin and the client see must be equal.
 //!
 //! HAProxy's answer is the specification of every word that both have. [`expressions`] has the
-//! fetches and converters, one a line, [`actions`] the actions of rules, [`error_pages`] files with answers, and [`tables`] what is counted
-//! from one request to the next.
+//! fetches and converters, one a line, [`actions`] the actions of rules, [`error_pages`] files with answers,
+//! [`tables`] what is counted from one request to the next, and [`logs`] the lines of access logs.
 
 mod actions;
 mod error_pages;
 mod expressions;
+mod logs;
 mod tables;
 
 use std::io::{Read, Write};
@@ -24,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         actions::cases(),
         error_pages::cases(),
         expressions::cases(),
+        logs::cases(),
         tables::cases(),
     ]
     .into_iter()
