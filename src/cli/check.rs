@@ -4,14 +4,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{self, Color, Diagnostics, Loaded};
+use crate::config::{self, Color, Diagnostics, Loaded, Options};
 use crate::control::verify;
 
 use super::{CheckArguments, Format, INVALID};
 
 /// Checks a file and prints the result.
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
-    match load_and_verify(arguments.file.path()) {
+    match load_and_verify(arguments.file.path(), &arguments.file.options()) {
         Ok(loaded) => {
             match arguments.format {
                 Format::Human => warn(&loaded.warnings),
@@ -36,8 +36,8 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
 }
 
 /// The configuration, if its files have valid content.
-fn load_and_verify(path: &Path) -> Result<Loaded, Diagnostics> {
-    let mut loaded = config::load(path)?;
+fn load_and_verify(path: &Path, options: &Options) -> Result<Loaded, Diagnostics> {
+    let mut loaded = config::load_with(path, options)?;
     let verified = verify(&loaded.plan, &loaded.warnings)?;
     for warning in &verified.warnings {
         loaded.warnings.push(warning.clone());

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::Address;
 use crate::base::clock::Duration;
+use crate::config::Options;
 use health::{parse_address, parse_timeout};
 
 /// The configuration cannot be used.
@@ -70,9 +71,22 @@ struct ConfigFile {
     /// The configuration file, too
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     config: Option<PathBuf>,
+    /// The admin listener, in place of what the file says: IP:PORT, the path of a Unix socket, @NAME or off
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// Start with an haproxy.cfg although it has lines that do not exist here: they are left out
+    #[arg(long)]
+    accept_loss: bool,
 }
 
 impl ConfigFile {
+    fn options(&self) -> Options {
+        Options {
+            admin: self.admin.clone(),
+            accept_loss: self.accept_loss,
+        }
+    }
+
     fn path(&self) -> &Path {
         let path = self.file.as_deref().or(self.config.as_deref());
         path.expect("clap wants one of the two")
@@ -136,7 +150,7 @@ pub fn main(allocator: &str) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match arguments.command {
-        Some(Command::Run(file)) => run::run(file.path()),
+        Some(Command::Run(file)) => run::run(file.path(), &file.options()),
         Some(Command::Check(arguments)) => check::check(&arguments),
         Some(Command::Schema) => schema::schema(),
         Some(Command::Health(arguments)) => health::health(arguments),

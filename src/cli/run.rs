@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::base::InWords;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Options};
 use crate::control::{CannotStart, Source};
 use crate::net::Network;
 use crate::observe::logging;
@@ -14,11 +14,11 @@ use super::check::{complain, warn};
 use super::{CANNOT_START, DIED, INVALID};
 
 /// Runs with the configuration at `path` until a signal ends it.
-pub(super) fn run(path: &Path) -> ExitCode {
-    match config::load(path) {
+pub(super) fn run(path: &Path, options: &Options) -> ExitCode {
+    match config::load_with(path, options) {
         Ok(loaded) => {
             warn(&loaded.warnings);
-            start(path, loaded)
+            start(path, options, loaded)
         }
         Err(diagnostics) => {
             complain(&diagnostics);
@@ -27,10 +27,10 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn start(path: &Path, loaded: Loaded) -> ExitCode {
+fn start(path: &Path, options: &Options, loaded: Loaded) -> ExitCode {
     let log = &loaded.plan.log;
     let start = Start {
-        source: Source::File(path.to_owned()),
+        source: Source::File(path.to_owned(), options.clone()),
         // Fails only if logging was set up before.
         logging: logging::start(log.level, log.format).ok(),
         loaded,

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
-use crate::config::Watch;
 use crate::config::check::Reading;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::haproxy;
 use crate::config::merge::merge;
-use crate::config::raw::{self, Kind, Table, Value};
+use crate::config::raw::{self, Entry, Kind, Table, Value};
 use crate::config::source::{self, Sources, Span};
 use crate::config::variables::Variables;
+use crate::config::{Options, Watch};
 
 /// The most files of one configuration.
 const MOST_FILES: usize = 10_000;
@@ -41,6 +42,7 @@ pub(super) struct Gatherer<'a> {
     seen: HashSet<PathBuf>,
     /// The files that are being read; each was included by the one before it.
     chain: Vec<PathBuf>,
+    options: Options,
 }
 
 impl<'a> Gatherer<'a> {
@@ -57,7 +59,14 @@ impl<'a> Gatherer<'a> {
             },
             seen: HashSet::new(),
             chain: Vec::new(),
+            options: Options::default(),
         }
+    }
+
+    /// The same, with what the command line says.
+    pub(super) fn options(mut self, options: &Options) -> Self {
+        self.options = options.clone();
+        self
     }
 
     /// Reads the main file and all that it includes.
@@ -73,7 +82,47 @@ impl<'a> Gatherer<'a> {
                 ));
             }
         }
+        self.set_admin();
         self.gathered
+    }
+
+    /// Sets the admin listener that the command line names.
+    fn set_admin(&mut self) {
+        let Some(listen) = self.options.admin.take() else {
+            return;
+        };
+        let span = self
+            .gathered
+            .sources
+            .add(Path::new("--admin"), listen.clone());
+        let listen = Value {
+            kind: Kind::String(raw::Text::plain(listen)),
+            span,
+        };
+        let entry = |key: &str, value| Entry {
+            key: key.to_owned(),
+            key_span: span,
+            value,
+        };
+        let top = &mut self.gathered.table;
+        let mut admin = match top.remove("admin") {
+            Some(Entry {
+                value:
+                    Value {
+                        kind: Kind::Table(table),
+                        ..
+                    },
+                ..
+            }) => table,
+            _ => Table::default(),
+        };
+        admin.remove("listen");
+        admin.entries.push(entry("listen", listen));
+        let admin = Value {
+            kind: Kind::Table(admin),
+            span,
+        };
+        top.entries.push(entry("admin", admin));
     }
 
     /// Reads a text that is in no file.
@@ -98,6 +147,9 @@ impl<'a> Gatherer<'a> {
             environment: self.environment,
             directory,
         };
+        if self.chain.len() <= 1 && haproxy::is_haproxy_cfg(text) {
+            return self.take_in_haproxy(whole);
+        }
         let mut parsed = raw::parse(text, whole, &variables);
         if !parsed.syntax.is_empty() {
             self.gathered.reading = Reading::Partial;
@@ -117,6 +169,33 @@ impl<'a> Gatherer<'a> {
         if let Some(include) = include {
             self.includes(&include.value, directory);
         }
+    }
+
+    /// The same for a file of HAProxy.
+    fn take_in_haproxy(&mut self, whole: Span) {
+        let text = self.gathered.sources.text(whole);
+        let mut read = haproxy::read(text, whole, self.environment, self.options.accept_loss);
+        if read.found.iter().any(Diagnostic::is_error) {
+            self.gathered.reading = Reading::Partial;
+        }
+        self.gathered.found.append(&mut read.found);
+        self.gathered.found.extend(self.without_effect(&read));
+        self.gathered.table = read.table;
+    }
+
+    /// One message about all words without effect: there are many in most files, and each is safe.
+    fn without_effect(&self, read: &haproxy::Read) -> Option<Diagnostic> {
+        let sources = &self.gathered.sources;
+        let (first, _) = read.without_effect.first()?;
+        let words = read.without_effect.iter().map(|(span, why)| {
+            let line = sources.position(*span).line;
+            let mut words = sources.text(*span).split_ascii_whitespace();
+            let word = words.next().unwrap_or_default();
+            format!("line {line}, `{word}`: {why}")
+        });
+        let words: Vec<String> = words.collect();
+        let message = format!("without effect here:\n{}", words.join("\n"));
+        Some(Diagnostic::warning(*first, message))
     }
 
     fn includes(&mut self, value: &Value, directory: Option<&Path>) {

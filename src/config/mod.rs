@@ -11,6 +11,7 @@ mod check;
 mod compile;
 mod diagnostic;
 mod expression;
+mod haproxy;
 mod haproxy_hints;
 mod haproxy_lines;
 mod include;
@@ -71,7 +72,25 @@ pub struct Watch {
 ///
 /// Every mistake in every file.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-    compiled(Gatherer::new(&environment).main_file(path))
+    load_with(path, &Options::default())
+}
+
+/// What the command line says about a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The admin listener, in place of that of the file.
+    pub admin: Option<String>,
+    /// Lines of an `haproxy.cfg` that do not exist here are left out, with a warning, and are no mistakes.
+    pub accept_loss: bool,
+}
+
+/// The same as [`load`], with what the command line says.
+///
+/// # Errors
+///
+/// Every mistake in every file.
+pub fn load_with(path: &Path, options: &Options) -> Result<Loaded, Diagnostics> {
+    compiled(Gatherer::new(&environment).options(options).main_file(path))
 }
 
 /// Loads the plan from `text`; messages call it `name`.

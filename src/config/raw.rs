@@ -50,6 +50,16 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// A string without variables.
+    pub(super) fn plain(value: String) -> Self {
+        Self {
+            value,
+            written: None,
+            is_one_reference: false,
+            is_secret: false,
+        }
+    }
+
     /// The string as a message may show it: its beginning, without the values of variables.
     pub(super) fn shown(&self) -> Cow<'_, str> {
         beginning(self.written.as_deref().unwrap_or(&self.value))

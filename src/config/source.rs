@@ -20,6 +20,14 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// From the beginning of `first` to the end of `last`, which is in the same file.
+    pub(super) fn from_to(first: Self, last: Self) -> Self {
+        Self {
+            end: last.end.max(first.end),
+            ..first
+        }
+    }
+
     /// The part of this range from `start` to `end`, counted from its own beginning.
     pub(super) fn part(self, start: usize, end: usize) -> Self {
         let length = (self.end - self.start) as usize;

@@ -271,7 +271,7 @@ impl Control {
     async fn rewatch(&self) {
         self.rewatch_certificates().await;
         let plan = Arc::clone(&self.state.current.load().plan);
-        let is_file = matches!(self.state.source, Source::File(_));
+        let is_file = matches!(self.state.source, Source::File(..));
         if !(is_file && plan.reload.watch) {
             *self.watcher.borrow_mut() = None;
             return;

@@ -36,7 +36,7 @@ const MOST_BYTES: u64 = 64 << 20;
 #[derive(Clone, Debug)]
 pub enum Source {
     /// A file and what it includes.
-    File(PathBuf),
+    File(PathBuf, config::Options),
     /// A text in memory; it never changes.
     Text {
         /// Its name in messages.
@@ -91,7 +91,7 @@ impl Source {
     /// Every mistake in it.
     pub fn load(&self) -> Result<config::Loaded, Diagnostics> {
         match self {
-            Self::File(path) => config::load(path),
+            Self::File(path, options) => config::load_with(path, options),
             Self::Text { name, text } => config::load_text(name, text),
         }
     }

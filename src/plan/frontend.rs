@@ -193,6 +193,8 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// `Via` (RFC 9110 §7.6.3), on requests and responses.
     pub via: bool,
+    /// Whether `Forwarded` and `X-Forwarded-*` of peers that are not trusted go on to servers.
+    pub pass_untrusted: bool,
     /// More fields that only trusted proxies may send.
     pub trusted_only: FieldNames,
     /// The client's certificate, in fields.
@@ -205,6 +207,7 @@ impl Default for Forwarding {
             x_forwarded: true,
             forwarded: false,
             via: false,
+            pass_untrusted: false,
             trusted_only: Self::default_trusted_only(),
             client_certificate: ClientFields::default(),
         }

@@ -24,6 +24,9 @@ pub(super) static FORWARDING: Keys<Forwarding> = Keys {
         key("via")
             .means("Add Evenkeel to Via, on requests and responses.")
             .switch(|forwarding| &mut forwarding.via),
+        key("pass_untrusted")
+            .means("true: servers get Forwarded and X-Forwarded-* of every client as they came, as from HAProxy.")
+            .switch(|forwarding| &mut forwarding.pass_untrusted),
         key("trusted_only")
             .means("Fields that only trusted_proxies may send; others' are removed.")
             .own(Shape::List(&Shape::Text), trusted_only, |forwarding| {

@@ -147,6 +147,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.forwarding", "x_forwarded", "false"),
     ("frontend.NAME.forwarding", "forwarded", "true"),
     ("frontend.NAME.forwarding", "via", "true"),
+    ("frontend.NAME.forwarding", "pass_untrusted", "true"),
     ("frontend.NAME.forwarding", "trusted_only", "'x-a'"),
     (
         "frontend.NAME.forwarding.client_certificate",

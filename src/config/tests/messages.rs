@@ -2584,44 +2584,44 @@ fn a_check_that_takes_longer_than_its_interval_is_warned_about() {
 #[test]
 fn a_file_of_haproxy_gets_help_to_begin() {
     assert_snapshot!(errors(
-        "global\n  maxconn 100\nfrontend http\n  bind *:80\n  default_backend app\n"
+        "[log]\nglobal\n  maxconn 100\nfrontend http\n  bind *:80\n  default_backend app\n"
     ), @r##"
         error: not TOML: a key without `=`
-         --> evenkeel.toml:1:7
+         --> evenkeel.toml:2:7
           |
-        1 | global
+        2 | global
           |       ^
           |
           = help: this is an haproxy.cfg: see conf/recipes/from-haproxy.toml
 
         error: not TOML: a key without `=`
-         --> evenkeel.toml:2:11
+         --> evenkeel.toml:3:11
           |
-        2 |   maxconn 100
+        3 |   maxconn 100
           |           ^
           |
           = help: write `key = value`
 
         error: not TOML: a key without `=`
-         --> evenkeel.toml:3:10
+         --> evenkeel.toml:4:10
           |
-        3 | frontend http
+        4 | frontend http
           |          ^
           |
           = help: write `[frontend.NAME]` on a line of its own
 
         error: not TOML: a key without `=`
-         --> evenkeel.toml:4:8
+         --> evenkeel.toml:5:8
           |
-        4 |   bind *:80
+        5 |   bind *:80
           |        ^
           |
           = help: write `listen = "…"`
 
         error: not TOML: a key without `=`
-         --> evenkeel.toml:5:19
+         --> evenkeel.toml:6:19
           |
-        5 |   default_backend app
+        6 |   default_backend app
           |                   ^
           |
           = help: write `backend = "…"`
@@ -4035,7 +4035,7 @@ fn a_server_whose_own_tls_loses_the_backends_ca_is_warned_of() {
 
 #[test]
 fn a_file_of_haproxy_is_called_so_once() {
-    let said = errors("global\n    maxconn 100\nfrontend web\n    bind *:80\n");
+    let said = errors("[log]\nglobal\n    maxconn 100\nfrontend web\n    bind *:80\n");
     assert_eq!(said.matches("this is an haproxy.cfg").count(), 1, "{said}");
     let first = said.split("\n\n").next().unwrap_or_default();
     assert!(

@@ -544,17 +544,20 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             idle_frames_per_second: rates.1,
         });
     let forwarding = (
-        any::<(bool, bool, bool)>(),
+        any::<(bool, bool, bool, bool)>(),
         vec(field_name(), 0..3),
         client_fields(),
     )
         .prop_map(
-            |((x_forwarded, forwarded, via), trusted_only, client_certificate)| Forwarding {
-                x_forwarded,
-                forwarded,
-                via,
-                trusted_only: trusted_only.into_iter().collect(),
-                client_certificate,
+            |((x_forwarded, forwarded, via, pass_untrusted), trusted_only, client_certificate)| {
+                Forwarding {
+                    x_forwarded,
+                    forwarded,
+                    via,
+                    pass_untrusted,
+                    trusted_only: trusted_only.into_iter().collect(),
+                    client_certificate,
+                }
             },
         );
     let request_id = prop_oneof![

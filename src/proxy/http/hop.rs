@@ -66,6 +66,9 @@ pub(super) fn remove_claims(headers: &mut HeaderMap, seen: Seen, rules: &FieldRu
     if seen.has(Seen::TRUSTED_ONLY) {
         rules.trusted_only().remove_from(headers);
     }
+    if rules.passes_untrusted() {
+        return;
+    }
     if seen.has(Seen::FORWARDED) {
         headers.remove(header::FORWARDED);
     }

@@ -42,6 +42,8 @@ pub struct FieldRules {
     reserved: Rc<FieldNames>,
     /// Names that only trusted peers may send.
     trusted_only: FieldNames,
+    /// Whether peers that are not trusted may send `Forwarded` and `X-Forwarded-*`.
+    passes_untrusted: bool,
     /// Parts of names by which rules remove fields; they remove them from heads themselves.
     removed_parts: Rc<[NamePart]>,
     /// The treatment of other names that are not plain.
@@ -92,6 +94,7 @@ impl FieldRules {
             };
             let trusted_only = &frontend.forwarding.trusted_only;
             let mut rules = Self::new(reserved, trusted_only, frontend.field_names);
+            rules.passes_untrusted = frontend.forwarding.pass_untrusted;
             let own = frontend.routes.iter().flat_map(|route| &route.rules);
             let own: Vec<NamePart> = removed_parts(own.chain(&frontend.rules)).collect();
             rules.removed_parts = match own.is_empty() {
@@ -118,6 +121,7 @@ impl FieldRules {
             kinds,
             reserved,
             trusted_only,
+            passes_untrusted: false,
             removed_parts: Rc::default(),
             odd_names,
         }
@@ -140,6 +144,11 @@ impl FieldRules {
         } else {
             NameKind::Ordinary
         }
+    }
+
+    /// Whether peers that are not trusted may send `Forwarded` and `X-Forwarded-*`.
+    pub fn passes_untrusted(&self) -> bool {
+        self.passes_untrusted
     }
 
     /// The names that only trusted peers may send.

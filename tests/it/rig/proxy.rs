@@ -275,7 +275,7 @@ impl Proxy {
         let loaded = loaded.map_err(|diagnostics| diagnostics.to_string());
         Start {
             network: Network::System,
-            source: Source::File(path),
+            source: Source::File(path, config::Options::default()),
             loaded: loaded.expect("a valid configuration"),
             logging: None,
         }

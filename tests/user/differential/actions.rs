@@ -2,12 +2,13 @@
 
 use crate::case::{Case, case};
 
-use super::{IPV4, Pair, Side};
+use super::{End, IPV4, Pair, Side};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(actions_do_what_they_do_in_haproxy, HAPROXY),
         case!(passwords_pass_as_in_haproxy, HAPROXY),
+        case!(actions_in_haproxys_file_do_what_they_do_there, HAPROXY),
     ]
 }
 
@@ -246,27 +247,37 @@ const OWN: [&str; 6] = [
 
 fn actions_do_what_they_do_in_haproxy() {
     for action in ACTIONS {
-        let pair = Pair::start(action.haproxy, &format!("rule = [{}]", action.evenkeel));
-        for request in action.requests {
-            let [theirs, ours] = pair.ask(IPV4, request);
-            let what = format!("{}\n{request}", action.haproxy);
-            assert_eq!(ours.client.status(), theirs.client.status(), "{what}");
-            for field in action.client_fields {
-                let (ours, theirs) = (ours.client.values(field), theirs.client.values(field));
-                assert_eq!(ours, theirs, "{field} of {what}");
-            }
-            let request_seen = |seen: &super::Seen| {
-                let origin = seen.origin.as_ref()?;
-                let mut fields = origin.fields.clone();
-                fields
-                    .iter_mut()
-                    .for_each(|(name, _)| name.make_ascii_lowercase());
-                fields.retain(|(name, _)| !OWN.contains(&name.as_str()));
-                fields.sort();
-                Some((origin.start.clone(), fields))
-            };
-            assert_eq!(request_seen(&ours), request_seen(&theirs), "{what}");
+        let rules = format!("rule = [{}]", action.evenkeel);
+        compare(action, &Pair::start(action.haproxy, &rules));
+    }
+}
+
+fn actions_in_haproxys_file_do_what_they_do_there() {
+    for action in ACTIONS {
+        compare(action, &Pair::with_one_file(action.haproxy));
+    }
+}
+
+fn compare<E: End>(action: &Action, pair: &Pair<E>) {
+    for request in action.requests {
+        let [theirs, ours] = pair.ask(IPV4, request);
+        let what = format!("{}\n{request}", action.haproxy);
+        assert_eq!(ours.client.status(), theirs.client.status(), "{what}");
+        for field in action.client_fields {
+            let (ours, theirs) = (ours.client.values(field), theirs.client.values(field));
+            assert_eq!(ours, theirs, "{field} of {what}");
         }
+        let request_seen = |seen: &super::Seen| {
+            let origin = seen.origin.as_ref()?;
+            let mut fields = origin.fields.clone();
+            fields
+                .iter_mut()
+                .for_each(|(name, _)| name.make_ascii_lowercase());
+            fields.retain(|(name, _)| !OWN.contains(&name.as_str()));
+            fields.sort();
+            Some((origin.start.clone(), fields))
+        };
+        assert_eq!(request_seen(&ours), request_seen(&theirs), "{what}");
     }
 }
 

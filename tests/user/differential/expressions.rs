@@ -10,7 +10,7 @@ use crate::case::{Case, case};
 
 use crate::rig::Folder;
 
-use super::{IPV4, IPV6, Pair};
+use super::{End, IPV4, IPV6, Pair};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -571,7 +571,11 @@ fn compare(on: On, requests: &[(&str, &str)], expressions: &[&str]) {
         .map(|text| text.replace("{maps}/", &maps));
     let expressions: Vec<String> = written.collect();
     let (theirs, ours) = rules(on, &expressions);
-    let pair = Pair::start(&theirs, &ours);
+    compare_with(&Pair::start(&theirs, &ours), on, requests, &expressions);
+    compare_with(&Pair::with_one_file(&theirs), on, requests, &expressions);
+}
+
+fn compare_with<E: End>(pair: &Pair<E>, on: On, requests: &[(&str, &str)], expressions: &[String]) {
     let mut differences = String::new();
     for (client, request) in requests {
         for (part, expressions) in expressions.chunks(AT_ONCE).enumerate() {

@@ -3,21 +3,26 @@
 //!
 //! HAProxy's answer is the specification of every word that both have. [`expressions`] has the
 //! fetches and converters, one a line, [`actions`] the actions of rules, [`error_pages`] files with answers,
-//! [`tables`] what is counted from one request to the next, and [`logs`] the lines of access logs.
+//! [`tables`] what is counted from one request to the next, and [`logs`] the lines of access logs. Actions and
+//! expressions are also run by Evenkeel with HAProxy's own file, and so is what [`same_file`] has: ACLs and the choice
+//! of backends.
 
 mod actions;
 mod error_pages;
 mod expressions;
 mod logs;
+mod same_file;
 mod tables;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use crate::case::Case;
 use crate::haproxy::Haproxy;
+use crate::program::EVENKEEL;
 use crate::rig::{Folder, Message, Origin, Proxy, Setup, until};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -26,6 +31,7 @@ pub(crate) fn cases() -> Vec<Case> {
         error_pages::cases(),
         expressions::cases(),
         logs::cases(),
+        same_file::cases(),
         tables::cases(),
     ]
     .into_iter()
@@ -38,9 +44,9 @@ const IPV4: &str = "TCP4 192.0.2.7 198.51.100.1 4711 8443";
 const IPV6: &str = "TCP6 2001:db8::7 2001:db8::1 4711 8443";
 
 /// Both proxies in front of one origin each, which answers with [`ANSWER`].
-struct Pair {
+struct Pair<E = TcpEnd> {
     haproxy: Side<UnixEnd>,
-    evenkeel: Side<TcpEnd>,
+    evenkeel: Side<E>,
 }
 
 /// The fields of the origin's answers.
@@ -62,6 +68,13 @@ struct UnixEnd {
 
 struct TcpEnd(Proxy);
 
+/// Evenkeel with a file of HAProxy, ended when this is dropped.
+struct FileEnd {
+    path: PathBuf,
+    child: Child,
+    _folder: Folder,
+}
+
 trait End {
     /// The bytes of the answer to these bytes.
     fn exchange(&self, bytes: &[u8]) -> Vec<u8>;
@@ -75,6 +88,23 @@ struct Seen {
     client: Message,
 }
 
+impl Pair<FileEnd> {
+    /// Both with `lines` of a proxy section.
+    #[track_caller]
+    fn with_one_file(lines: &str) -> Self {
+        Self::with_sections("", lines)
+    }
+
+    /// The same with sections before it.
+    #[track_caller]
+    fn with_sections(sections: &str, lines: &str) -> Self {
+        Self {
+            haproxy: Side::haproxy_with(sections, lines),
+            evenkeel: Side::evenkeel_with_file(sections, lines),
+        }
+    }
+}
+
 impl Pair {
     /// `haproxy` are lines of a proxy section, `evenkeel` lines of `[frontend.web]`.
     #[track_caller]
@@ -84,7 +114,9 @@ impl Pair {
             evenkeel: Side::evenkeel(evenkeel),
         }
     }
+}
 
+impl<E: End> Pair<E> {
     /// What both made of a request, HAProxy first. `request` is a head without the line of `host`
     /// and without its empty line; `client` is [`IPV4`] or [`IPV6`].
     #[track_caller]
@@ -107,7 +139,10 @@ impl Side<UnixEnd> {
         let folder = Folder::new();
         let path = folder.path("haproxy.sock");
         let haproxy = Haproxy::start_with(
-            &format!("global\n tune.http.maxhdr 1000\n tune.bufsize 65536\n{sections}"),
+            &format!(
+                "global\n tune.http.maxhdr 1000\n tune.bufsize 65536\n{}",
+                of_origin(sections, &origin)
+            ),
             &format!(
                 " bind unix@{} accept-proxy\n{lines}\n server s {}\n",
                 path.display(),
@@ -123,6 +158,67 @@ impl Side<UnixEnd> {
                 _folder: folder,
             },
         }
+    }
+}
+
+impl Side<FileEnd> {
+    /// Evenkeel with the file that [`Side::haproxy_with`] gives to HAProxy.
+    #[track_caller]
+    fn evenkeel_with_file(sections: &str, lines: &str) -> Self {
+        let origin = Origin::answering(ANSWER);
+        let folder = Folder::new();
+        let path = folder.path("evenkeel.sock");
+        let text = format!(
+            "global\n tune.http.maxhdr 1000\n{}defaults\n mode http\n timeout connect 5s\n timeout client 30s\n \
+             timeout server 30s\nlisten l\n bind unix@{} accept-proxy\n{lines}\n server s {}\n",
+            of_origin(sections, &origin),
+            path.display(),
+            origin.address()
+        );
+        let file = folder.write("haproxy.cfg", &text);
+        let mut program = Command::new(EVENKEEL);
+        program.args(["run", "--admin", "off"]).arg(file);
+        let errors = folder.path("errors");
+        let stderr = std::fs::File::create(&errors).expect("a file");
+        program.stdout(Stdio::null()).stderr(stderr);
+        let mut child = program.spawn().expect("it runs");
+        until("Evenkeel listens", || {
+            if let Ok(Some(_)) = child.try_wait() {
+                let said = std::fs::read_to_string(&errors).unwrap_or_default();
+                unreachable!("it ended: {said}\n{text}");
+            }
+            UnixStream::connect(&path).ok()
+        });
+        Self {
+            origin,
+            end: FileEnd {
+                path,
+                child,
+                _folder: folder,
+            },
+        }
+    }
+}
+
+/// `sections` with the origin's address in place of `{origin}`.
+fn of_origin(sections: &str, origin: &Origin) -> String {
+    sections.replace("{origin}", &origin.address().to_string())
+}
+
+impl Drop for FileEnd {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then the test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl End for FileEnd {
+    fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        answer_to(
+            bytes,
+            UnixStream::connect(&self.path).expect("Evenkeel listens"),
+        )
     }
 }
 
@@ -181,10 +277,15 @@ impl End for TcpEnd {
 /// `connection: close`: HAProxy drops that before its rules see it.
 fn answer_to(bytes: &[u8], mut stream: impl Read + Write) -> Vec<u8> {
     stream.write_all(bytes).expect("it reads");
+    // Behind the line of the PROXY header.
+    let is_head = bytes.windows(6).any(|at| at == b"\nHEAD ");
     let mut answer = Vec::new();
     let mut part = [0; 4096];
     loop {
         let head = answer.windows(4).position(|at| at == b"\r\n\r\n");
+        if head.is_some() && is_head {
+            return answer;
+        }
         if let Some(head) = head
             && let Some(length) = message(&answer[..head]).field("content-length")
             && answer.len() >= head + 4 + length.parse::<usize>().expect("a length")

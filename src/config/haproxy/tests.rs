@@ -1,0 +1,361 @@
+//! Files of HAProxy: what their lines become, and what is said about those that become something else.
+
+use crate::config::include::Gatherer;
+use crate::config::{Color, Options, compiled, show};
+
+const BASE: &str = "
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+";
+
+/// The plan of the file as text, without defaults that no test is about.
+#[track_caller]
+fn shown(text: &str) -> String {
+    let gatherer = Gatherer::new(&|_| None);
+    match compiled(gatherer.text("haproxy.cfg", &format!("{BASE}{text}"))) {
+        Ok(loaded) => show(&loaded.plan),
+        Err(diagnostics) => unreachable!("{}", diagnostics.render(Color::Never)),
+    }
+}
+
+/// What is said about the file: mistakes, or else warnings.
+fn said(text: &str) -> String {
+    said_with(text, &Options::default())
+}
+
+fn said_with(text: &str, options: &Options) -> String {
+    let gatherer = Gatherer::new(&|_| None).options(options);
+    match compiled(gatherer.text("haproxy.cfg", &format!("{BASE}{text}"))) {
+        Ok(loaded) => loaded.warnings.render(Color::Never),
+        Err(diagnostics) => diagnostics.render(Color::Never),
+    }
+}
+
+/// Checks that the lines of a `listen` section, and of sections before it, become these lines.
+#[track_caller]
+fn becomes(lines: &str, expected: &[&str]) {
+    let text = shown(&format!(
+        "listen l\n bind 127.0.0.1:80\n {lines}\n server s 10.0.0.1:80\n"
+    ));
+    for line in expected {
+        assert!(text.contains(line), "{lines}: no `{line}` in\n{text}");
+    }
+}
+
+#[test]
+fn lines_of_a_proxy_become_keys() {
+    for (lines, expected) in [
+        (
+            "balance leastconn",
+            &["balance = \"least-connections\""] as &[_],
+        ),
+        (
+            "timeout http-request 5s",
+            &["head = \"5s\"", "keep_alive = \"5s\""],
+        ),
+        ("timeout http-keep-alive 1000", &["keep_alive = \"1s\""]),
+        ("timeout tunnel 1h", &["tunnel = \"1h\""]),
+        ("timeout queue 7s", &["queue = \"7s\""]),
+        ("maxconn 100", &["max_connections = 100"]),
+        ("retries 2", &["attempts = 3"]),
+        (
+            "retry-on conn-failure 503",
+            &["on = [\"connect\", \"503\"]"],
+        ),
+        ("option http-server-close", &["max_idle = 0"]),
+        ("option httpclose", &["max_idle = 0"]),
+        ("http-reuse never", &["max_idle = 0"]),
+        (
+            "option http-restrict-req-hdr-names reject",
+            &["field_names = \"reject\""],
+        ),
+        ("unique-id-header X-ID", &["request_id = \"x-id\""]),
+        ("monitor-uri /up", &["monitor = { path = \"/up\""]),
+        (
+            "compression algo gzip\n compression type text/html",
+            &[
+                "algorithms = [\"gzip\"]",
+                "types = [\"text/html\"]",
+                "min_size = \"0B\"",
+            ],
+        ),
+        ("use-server s if { path /a }", &["use_server = \"s\""]),
+        (
+            "server t /run/t.sock backup",
+            &[
+                "{ name = \"t\", address = \"/run/t.sock\", weight = 1, max_connections = \"off\", backup = true }",
+            ],
+        ),
+        (
+            "server t 10.0.0.2:81 weight 7 maxconn 9",
+            &["weight = 7, max_connections = 9"],
+        ),
+        (
+            "server t 10.0.0.2:443 ssl verify none",
+            &["tls = { verify = \"none\""],
+        ),
+        (
+            "default-server weight 9\n server t 10.0.0.2:81",
+            &["{ name = \"t\", address = \"10.0.0.2:81\", weight = 9"],
+        ),
+        (
+            "server t 10.0.0.2:81 send-proxy-v2",
+            &["send_proxy = { version = \"v2\""],
+        ),
+        (
+            "server t 10.0.0.2:81 check inter 3s fall 4 rise 1",
+            &[
+                "type = \"tcp\"",
+                "interval = \"3s\"",
+                "fall = 4",
+                "rise = 1",
+                "initial = \"up\"",
+            ],
+        ),
+        (
+            "option httpchk GET /up\n http-check expect status 200-204\n server t 10.0.0.2:81 check",
+            &["path = \"/up\"", "status = [\"200-204\"]"],
+        ),
+        (
+            "option httpchk GET /up HTTP/1.1\\r\\nHost:\\ a.test\n server t 10.0.0.2:81 check",
+            &["host = \"a.test\""],
+        ),
+        (
+            "option httpchk\n http-check send meth GET uri /x hdr host b.test hdr x-a 1\n server t 10.0.0.2:81 check",
+            &["path = \"/x\"", "host = \"b.test\"", "x-a = \"1\""],
+        ),
+        (
+            "server t 10.0.0.2:81 check port 82 addr 10.0.0.9",
+            &["health = { address = \"10.0.0.9\", port = 82 }"],
+        ),
+        (
+            "stick-table type ip size 1k expire 1m store http_req_rate(10s),gpc(2)\n http-request track-sc0 src\n http-request deny deny_status 429 if { sc_http_req_rate(0) gt 5 }",
+            &[
+                "[table.l]",
+                "size = 1024",
+                "store = [\"http_req_rate(10s)\", \"gpc(2)\"]",
+                "track = { table = \"l\", key = \"src\", counter = 0 }",
+                "when = \"sc_http_req_rate(0) > 5\", deny = 429",
+            ],
+        ),
+        (
+            "stick-table type string len 12 size 10 store gpt(1)",
+            &["key = \"string(12)\"", "expire = \"off\""],
+        ),
+    ] {
+        becomes(lines, expected);
+    }
+}
+
+#[test]
+fn haproxys_own_habits_are_kept() {
+    becomes(
+        "option forwardfor",
+        &[
+            "request_id = \"off\"",
+            "x_forwarded = false",
+            "pass_untrusted = true",
+            "trusted_only = []",
+            "add_header = { x-forwarded-for = \"%[src]\" }",
+            "attempts = 4",
+            "field_names = \"pass\"",
+        ],
+    );
+}
+
+#[test]
+fn a_request_without_a_backend_is_answered_503() {
+    let text = shown(
+        "frontend f\n bind :80\n use_backend b if { path /b }\nbackend b\n server s 10.0.0.1:80\n",
+    );
+    assert!(text.contains("name = \"no-backend\""), "{text}");
+    assert!(text.contains("deny = 503"), "{text}");
+}
+
+#[test]
+fn logs_have_the_targets_and_formats_of_their_frontends() {
+    let text = shown(
+        "global\n log /dev/log local3\n log 192.0.2.1 daemon notice\n log-tag edge\n\
+         frontend f\n bind :80\n log global\n option httplog\n default_backend b\n\
+         frontend t\n mode tcp\n bind :81\n log tcp@192.0.2.2:99 local1\n option tcplog\n default_backend b\n\
+         backend b\n server s 10.0.0.1:80\n",
+    );
+    for line in [
+        "to = \"unix:/dev/log\"",
+        "format = \"haproxy-http\"",
+        "when = \"fe_name in [\\\"f\\\"]\"",
+        "facility = \"local3\"",
+        "tag = \"edge\"",
+        "to = \"tcp://192.0.2.2:99\"",
+        "format = \"haproxy-tcp\"",
+        "facility = \"local1\"",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+    assert!(!text.contains("192.0.2.1"), "{text}");
+    let silent = shown("listen l\n bind :80\n server s 10.0.0.1:80\n");
+    assert!(
+        silent.contains("access = []") || silent.contains("to = \"off\""),
+        "{silent}"
+    );
+}
+
+#[test]
+fn certificates_are_below_crt_base() {
+    let text = said(
+        "global\n crt-base /etc/none\n ca-base /etc/nothing\n\
+        listen l\n bind :443 ssl crt a.pem crt /b.pem ca-file ca.pem verify optional alpn h2,http/1.1 ssl-min-ver TLSv1.3\n server s 10.0.0.1:80\n",
+    );
+    assert!(!text.contains("error"), "{text}");
+    let text = shown(
+        "global\n crt-base /etc/none\n ca-base /etc/nothing\n\
+        listen l\n bind :443 ssl crt a.pem crt /b.pem ca-file ca.pem verify optional ssl-min-ver TLSv1.3\n server s 10.0.0.1:80\n",
+    );
+    for line in [
+        "\"/etc/none/a.pem\"",
+        "\"/b.pem\"",
+        "\"/etc/nothing/ca.pem\"",
+        "min_version = \"1.3\"",
+        "mode = \"optional\"",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+}
+
+#[test]
+fn defaults_hold_for_the_proxies_after_them_and_by_name() {
+    let text = shown(
+        "defaults fast\n mode http\n timeout connect 1s\n timeout client 2s\n timeout server 3s\n\
+         defaults\n mode http\n timeout connect 4s\n timeout client 5s\n timeout server 6s\n\
+         listen a from fast\n bind :80\n server s 10.0.0.1:80\n\
+         listen b\n bind :81\n server s 10.0.0.1:80\n",
+    );
+    let a = &text[text.find("[backend.a]").expect("a")..text.find("[backend.b]").expect("b")];
+    assert!(
+        a.contains("connect = \"1s\"") && a.contains("response = \"3s\""),
+        "{a}"
+    );
+    let b = &text[text.find("[backend.b]").expect("b")..];
+    assert!(
+        b.contains("connect = \"4s\"") && b.contains("response = \"6s\""),
+        "{b}"
+    );
+}
+
+#[test]
+fn no_word_is_dropped_in_silence() {
+    let listen = |line: &str| {
+        said(&format!(
+            "listen l\n bind 127.0.0.1:80\n server s 10.0.0.1:80\n {line}\n"
+        ))
+    };
+    for (line, expected) in [
+        ("option redispatc", "unknown option `redispatc`"),
+        ("option redispatc", "did you mean `redispatch`?"),
+        ("balanse roundrobin", "unknown keyword `balanse`"),
+        ("balanse roundrobin", "did you mean `balance`?"),
+        ("balance source", "`source` does not exist here yet"),
+        ("cookie SRV insert", "`cookie` does not exist here yet"),
+        ("timeout servr 1s", "unknown timeout `servr`"),
+        (
+            "timeout server 15min",
+            "approximated: what follows `15m` is left out",
+        ),
+        ("timeout server abc", "`abc` is not a time"),
+        (
+            "server t 10.0.0.2:80 wait 1",
+            "unknown word of a `server` line `wait`",
+        ),
+        (
+            "server t 10.0.0.2:80 slowstart 1s",
+            "`slowstart` does not exist here yet",
+        ),
+        (
+            "server t 10.0.0.2 check",
+            "`a server without a port` does not exist here yet",
+        ),
+        ("bind :81 crt-list /a", "`crt-list` does not exist here yet"),
+        ("bind :81 alpnn h2", "did you mean `alpn`?"),
+        ("http-request set-hedder a b", "did you mean `set-header`?"),
+        (
+            "http-request deny if { path }",
+            "`path` has no value to compare with",
+        ),
+        (
+            "http-request set-header a b unles TRUE",
+            "`unles` does not belong here",
+        ),
+        ("http-request lua.x", "Evenkeel runs no code of its users"),
+        ("stats enable", "`stats` does not exist here yet"),
+        ("backlog 100", "without effect here"),
+        (
+            "option tcpka",
+            "approximated: dead peers are found by timeouts",
+        ),
+    ] {
+        let text = listen(line);
+        assert!(
+            text.contains(expected),
+            "{line}: no `{expected}` in\n{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_refused_is_left_out_if_the_user_accepts_it() {
+    let file = "listen l\n bind 127.0.0.1:80\n cookie SRV insert\n server s 10.0.0.1:80 cookie a\n";
+    let options = Options {
+        accept_loss: true,
+        ..Options::default()
+    };
+    assert!(said(file).contains("error: `cookie` does not exist here yet"));
+    let text = said_with(file, &options);
+    assert!(
+        text.contains("warning: left out: `cookie` does not exist here yet"),
+        "{text}"
+    );
+    assert!(!text.contains("error"), "{text}");
+}
+
+#[test]
+fn conditional_lines_count_if_their_condition_holds() {
+    let text = shown(
+        ".if version_atleast(2.0)\nlisten l\n.else\nlisten m\n.endif\n bind :80\n server s 10.0.0.1:80\n\
+         .if feature(QUIC)\n nonsense\n.elif true\n balance leastconn\n.endif\n",
+    );
+    assert!(
+        text.contains("[backend.l]") && !text.contains("[backend.m]"),
+        "{text}"
+    );
+    assert!(text.contains("least-connections"), "{text}");
+    assert!(
+        said("listen l\n bind :80\n.if true\n server s 10.0.0.1:80\n")
+            .contains("this `.if` has no `.endif`")
+    );
+}
+
+#[test]
+fn the_admin_listener_of_the_command_line_comes_first() {
+    let options = Options {
+        admin: Some("127.0.0.1:9911".to_owned()),
+        ..Options::default()
+    };
+    let gatherer = Gatherer::new(&|_| None).options(&options);
+    let path = std::env::temp_dir().join(format!("evenkeel-admin-{}.toml", std::process::id()));
+    let text = "[frontend.web]\nlisten = '127.0.0.1:8080'\nbackend = 'app'\n[backend.app]\nservers = ['10.0.0.1:80']\n[admin]\nlisten = '127.0.0.1:1'\n";
+    std::fs::write(&path, text).expect("a file");
+    let loaded = compiled(gatherer.main_file(&path));
+    std::fs::remove_file(&path).expect("it was written");
+    let plan = loaded
+        .map_err(|found| found.render(Color::Never))
+        .expect("valid")
+        .plan;
+    assert!(
+        show(&plan).contains("[admin]\nlisten = [\"127.0.0.1:9911\"]"),
+        "{}",
+        show(&plan)
+    );
+}
