@@ -59,9 +59,10 @@ const ABSENT: &str = r#"
         write `compression = { algorithms = ["zstd", "br", "gzip"] }` in a frontend or a backend
     cache caching proxy_cache:
         a cache does not exist yet: every request goes to a server
-    buffer buffering buffers client_max_body_size max_body_size max_request_body_bytes
-    proxy_buffering proxy_request_buffering request_body:
-        bodies are passed on as they come: they are not buffered, and their size has no limit
+    client_max_body_size max_body max_body_size max_request_body_bytes request_body:
+        write a rule: `rule = [{ max_body = "1MiB" }]`
+    buffer buffering buffers proxy_buffering proxy_request_buffering:
+        bodies are passed on as they come: they are not buffered
     slow_start slowstart slow_start_config:
         slow start does not exist yet: a server that comes up gets its full share at once
     circuit_breaker error_limit fail_timeout max_fails observe on_error outlier_detection

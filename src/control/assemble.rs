@@ -70,6 +70,9 @@ fn snapshot(
             self::frontend(frontend, &backend_indices, &names, known, workers)
         })
         .collect();
+    let chooses = |rule: &plan::Rule| matches!(rule.action, plan::Action::UseBackend(_));
+    let mut rules = plan.frontends.iter().flat_map(|frontend| &frontend.rules);
+    let backend_names = rules.any(chooses).then(|| Arc::clone(&names));
     for (index, frontend) in frontends.iter().enumerate() {
         frontend.live.stands_at(index);
     }
@@ -86,6 +89,7 @@ fn snapshot(
             .map(|backend| ErrorPages::compile(&backend.error_pages))
             .collect(),
         has_json_pages: has_json_pages(&plan),
+        backend_names,
         has_rules: has_rules(&plan),
         indices: Indices::default(),
         plan: Arc::clone(&plan),

@@ -129,6 +129,8 @@ reasons! {
     RequestPathAmbiguous = "request.path.ambiguous", 400, Client, Never;
     /// No byte of the request body arrived in time (`timeout.body`).
     RequestBodyTimeout = "request.body.timeout", 408, Client, Never;
+    /// The request body is longer than a rule allows (`max_body`).
+    RequestBodyTooLarge = "request.body.too_large", 413, Client, Never;
     /// The request body does not have the framing that its head announced.
     RequestBodyMalformed = "request.body.malformed", 400, Client, Never;
     /// In TCP mode: the client's first TLS message (ClientHello) did not arrive in time (`timeout.handshake`).

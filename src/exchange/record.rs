@@ -13,6 +13,7 @@ use http::Version;
 use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{Attempts, ClientTls, LoggedRequest, Reason, TakenRoute};
+use crate::plan::log::LogAs;
 
 /// The facts of one exchange: one request and its response, from the first byte of the head to the
 /// last byte of the body.
@@ -45,8 +46,8 @@ pub struct Record {
     /// Why we answered ourselves, or why it ended early. The first writer wins: see
     /// [`Record::blame`].
     pub reason: Cell<Option<Reason>>,
-    /// Whether it is left out of the access log. Written by `handle`, for rules.
-    pub is_unlogged: Cell<bool>,
+    /// How it is logged. Written by rules.
+    pub log_as: Cell<LogAs>,
     /// When it was over; `None` before. Written by whichever of the two bodies and the connection
     /// ends it.
     pub ended: Cell<Option<Instant>>,
@@ -131,7 +132,7 @@ impl Record {
             is_tunnel: Cell::new(false),
             status: Cell::new(0),
             reason: Cell::new(None),
-            is_unlogged: Cell::new(false),
+            log_as: Cell::default(),
             ended: Cell::new(None),
         }
     }

@@ -88,6 +88,7 @@ impl Termination {
             R::ClientStalled => (b'c', Some(Data)),
             R::ClientLeft => (b'C', None),
             R::RequestBodyMalformed
+            | R::RequestBodyTooLarge
             | R::ClientProtocol
             | R::ClientFlood
             | R::UpgradeUnsupported => (b'P', None),

@@ -22,6 +22,7 @@ use crate::observe::access_log::{
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
 use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure};
+use crate::plan::log::LogAs;
 
 /// A buffer of this size is queued for the writer: enough lines to make the system call cheap for
 /// each. A crash loses what is queued, the lines of a tenth of a second at most.
@@ -224,7 +225,8 @@ impl WorkerObserver {
         if let Some(route) = route {
             route.metrics.finished(self.worker);
         }
-        if record.is_unlogged.get() || !self.is_logging() {
+        let log_as = record.log_as.get();
+        if log_as == LogAs::Silent || !self.is_logging() {
             return;
         }
 
@@ -247,6 +249,7 @@ impl WorkerObserver {
             is_tcp: !is_request,
             status,
             reason,
+            log_as,
             id: Some(&opening.id),
             generation: opening.generation,
             attempts,
@@ -305,6 +308,7 @@ impl WorkerObserver {
             is_tcp: false,
             status,
             reason: Some(refusal.reason),
+            log_as: LogAs::default(),
             id: refusal.id.as_ref(),
             generation: refusal.generation,
             attempts: &AttemptList::default(),

@@ -33,7 +33,7 @@ pub use action::{
     MOST_JWT_KEYS, MOST_METHOD_BYTES, MOST_PASSWORD_BYTES, Monitor, NamePart, NoKeys, Normalizer,
     NotAPassword, OnExceed, Origin, Origins, Password, RateLimit, Redirect, RedirectCookie,
     RedirectTo, ReferrerPolicy, Replace, ReplaceField, Reply, ReplyBody, SameSite, Scheme,
-    SecurityHeaders, SetTag, TargetPart, Tarpit, Track, User,
+    SecurityHeaders, SetTag, SetTimeouts, TargetPart, Tarpit, Track, User,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

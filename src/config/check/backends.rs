@@ -5,7 +5,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
 use crate::plan::expr::Argument;
-use crate::plan::{Among, BackendReference, Frontend, Mode, Plan, Target};
+use crate::plan::{Action, Among, BackendReference, Frontend, Mode, Plan, Target};
 
 use super::expressions::each_expr;
 
@@ -54,9 +54,9 @@ pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
 
 /// Warns of each backend that no frontend and no route uses.
 pub(super) fn warn_of_unused(plan: &Plan, report: &mut Report<'_>) {
-    let mut routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
+    let mut targets = plan.frontends.iter().flat_map(targets_of);
     // The request may name any backend.
-    if routes.any(|route| matches!(route.target, Target::Named(_, Among::All))) {
+    if targets.any(|target| matches!(target, Target::Named(_, Among::All))) {
         return;
     }
     let used = used_by(plan, |_| true);
@@ -94,13 +94,20 @@ fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> FoldSet<&Name> {
     wanted.map(|(reference, _)| &reference.name).collect()
 }
 
-/// The backends of `backend` and of the routes for requests.
+/// The targets of routes and rules.
+fn targets_of(frontend: &Frontend) -> impl Iterator<Item = &Target> {
+    let of_rules = frontend.rules.iter().filter_map(|rule| match &rule.action {
+        Action::UseBackend(target) => Some(&**target),
+        _ => None,
+    });
+    let of_routes = frontend.routes.iter().map(|route| &route.target);
+    of_routes.chain(of_rules)
+}
+
+/// The backends of `backend`, of the routes for requests, and of rules.
 fn uses_of_routes(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
-    let routes = frontend
-        .routes
-        .iter()
-        .flat_map(|route| route.target.backends());
-    frontend.backend.iter().chain(routes)
+    let others = targets_of(frontend).flat_map(Target::backends);
+    frontend.backend.iter().chain(others)
 }
 
 fn uses_of(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {

@@ -49,6 +49,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     binds::refuse_bound_twice(plan, report);
     rules::refuse(plan, report);
     rules::refuse_servers_without_backend(plan, report);
+    rules::refuse_backends_without_frontend(plan, report);
     error_pages::refuse(plan, report);
     own_fields::refuse(plan, report);
     frontends::refuse_passthrough(plan, report);

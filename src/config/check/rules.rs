@@ -66,7 +66,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             }
             Action::Tarpit(_)
             | Action::Monitor(_)
-            | Action::Unlogged
+            | Action::SetLogLevel(_)
             | Action::Redirect(_)
             | Action::SetTarget(..)
             | Action::ReplaceTarget(..)
@@ -77,6 +77,9 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::SetVar(_)
             | Action::UnsetVar(_)
             | Action::Pause(_)
+            | Action::SetTimeout(_)
+            | Action::MaxBody(_)
+            | Action::UseBackend(_)
             | Action::UseServer(_)
             | Action::Track(_)
             | Action::ScIncGpc(_)
@@ -86,6 +89,22 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::SecurityHeaders(_)
             | Action::Auth(_)
             | Action::Jwt(_) => {}
+        }
+    }
+}
+
+/// Reports rules of routes and of backends that choose a backend.
+pub(super) fn refuse_backends_without_frontend(plan: &Plan, report: &mut Report<'_>) {
+    let routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
+    let of_routes = routes.map(|route| &route.rules);
+    let of_backends = plan.backends.iter().map(|backend| &backend.rules);
+    for rule in of_routes.chain(of_backends).flatten() {
+        if let Action::UseBackend(_) = &rule.action {
+            let message =
+                "`use_backend` belongs to the rules of a frontend: here the backend is chosen";
+            let help =
+                "write it there, or write a `[[frontend.NAME.route]]` with `when` and `backend`";
+            report.add(Diagnostic::at(&rule.action_at, message, help));
         }
     }
 }

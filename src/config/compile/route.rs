@@ -112,22 +112,9 @@ fn with_expressions(
 fn target(section: &Section<'_>, rules: &[Rule], report: &mut Report<'_>) -> Option<Target> {
     let (backend, split) = (section.setting("backend"), section.setting("split"));
     match (backend, split) {
-        (Some(backend), None) => match &backend.value.kind {
-            Kind::String(text) if text.value.contains("%[") => {
-                let template = expression::template(backend, Known::Request, report)?;
-                let among = match section.setting("among") {
-                    None => Among::All,
-                    Some(setting) => Among::These(among(setting, report)?),
-                };
-                Some(Target::Named(template, among))
-            }
-            _ => {
-                refuse_among(section, report);
-                backend_name(backend, report).map(Target::Backend)
-            }
-        },
+        (Some(backend), None) => named_backend(backend, section.setting("among"), report),
         (None, Some(split)) => {
-            refuse_among(section, report);
+            refuse_among(section.setting("among"), report);
             self::split(split, report).map(Target::Split)
         }
         (Some(_), Some(split)) => {
@@ -149,9 +136,31 @@ fn target(section: &Section<'_>, rules: &[Rule], report: &mut Report<'_>) -> Opt
     }
 }
 
+/// The backend that is written in `backend`: its name, or a template that may name one of `among`.
+pub(super) fn named_backend(
+    backend: Setting<'_>,
+    among: Option<Setting<'_>>,
+    report: &mut Report<'_>,
+) -> Option<Target> {
+    match &backend.value.kind {
+        Kind::String(text) if text.value.contains("%[") => {
+            let template = expression::template(backend, Known::Request, report)?;
+            let among = match among {
+                None => Among::All,
+                Some(setting) => Among::These(self::among(setting, report)?),
+            };
+            Some(Target::Named(template, among))
+        }
+        _ => {
+            refuse_among(among, report);
+            backend_name(backend, report).map(Target::Backend)
+        }
+    }
+}
+
 /// Reports `among` where no template names a backend.
-fn refuse_among(section: &Section<'_>, report: &mut Report<'_>) {
-    if let Some(setting) = section.setting("among") {
+fn refuse_among(among: Option<Setting<'_>>, report: &mut Report<'_>) {
+    if let Some(setting) = among {
         let message = "`among` is for a `backend` with an expression";
         let help = "leave it out, or write `backend = \"%[…]\"`";
         report.error(setting.span(), message, help);

@@ -74,8 +74,9 @@ pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use retry::{MOST_ATTEMPTS, RETRY};
 pub(super) use route::{ROUTE, TCP_ROUTE};
 pub(super) use rule::{
-    COOKIE_ATTRIBUTES, MONITOR, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE, REPLACE_FIELD, REPLY,
-    RULE, SC_INC_GPC, SC_SET_GPT, TARPIT, TRACK, actions, parts_of,
+    COOKIE_ATTRIBUTES, MAX_BODY_SIZES, MONITOR, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE,
+    REPLACE_FIELD, REPLY, RULE, SC_INC_GPC, SC_SET_GPT, SET_TIMEOUT_TABLE, TARPIT, TRACK,
+    USE_BACKEND_TABLE, actions, parts_of,
 };
 pub(super) use server::{SERVER, SERVER_HEALTH};
 pub(super) use table::{TABLE, form_of};

@@ -4,7 +4,7 @@ use crate::base::TlsVersion;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::log::{Facility, SyslogFormat};
+use crate::plan::log::{Facility, LogAs, Severity, SyslogFormat};
 use crate::plan::{
     Balance, ClientCertificate, ClientField, FrameOptions, HeaderCase, Initial, LogFormat,
     LogLevel, Mode, Normalizer, OddNames, On, OnExceed, Protocol, ProxyVersion, ReferrerPolicy,
@@ -65,6 +65,29 @@ impl Words for LogLevel {
         ("warning", "warn"),
         ("notice", "info"),
         ("trace", "debug"),
+    ];
+}
+
+/// In rules; HAProxy's words.
+impl Words for LogAs {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("emerg", Self::Severity(Severity::Emergency)),
+        ("alert", Self::Severity(Severity::Alert)),
+        ("crit", Self::Severity(Severity::Critical)),
+        ("err", Self::Severity(Severity::Error)),
+        ("warning", Self::Severity(Severity::Warning)),
+        ("notice", Self::Severity(Severity::Notice)),
+        ("info", Self::Severity(Severity::Info)),
+        ("debug", Self::Severity(Severity::Debug)),
+        ("silent", Self::Silent),
+    ];
+    const ALSO: &'static [(&'static str, &'static str)] = &[
+        ("emergency", "emerg"),
+        ("critical", "crit"),
+        ("error", "err"),
+        ("warn", "warning"),
+        ("off", "silent"),
+        ("none", "silent"),
     ];
 }
 

@@ -1899,7 +1899,10 @@ fn keys_of_other_proxies_get_help() {
         ("cache = 1", "a cache does not exist yet"),
         ("errorfile = 1", "write `error_page`"),
         ("monitor_uri = 1", "`rule = [{ monitor = \"/healthz\" }]`"),
-        ("client_max_body_size = 1", "their size has no limit"),
+        (
+            "client_max_body_size = 1",
+            "`rule = [{ max_body = \"1MiB\" }]`",
+        ),
         ("acme = 1", "no certificates by ACME yet"),
         ("quic = 1", "HTTP/3 does not exist yet"),
         ("access_log = 1", "`[[log.access]]`"),

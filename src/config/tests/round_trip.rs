@@ -300,6 +300,10 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ monitor = '/healthz' }",
         "{ monitor = { path = '/healthz', fail = 'ssl_fc or src == \"::1\"' } }",
         "{ set_log_level = 'silent' }",
+        "{ on = 'after', set_log_level = 'crit' }",
+        "{ max_body = '10KiB' }",
+        "{ set_timeout = { connect = '1s', tunnel = '1500ms' } }",
+        "{ set_timeout = { response = '5m', body = '1s', queue = '1s', exchange = '1h' } }",
         "{ redirect = { scheme = 'https', drop_query = true, append_slash = true } }",
         "{ redirect = { location = '/a', keep_query = true, set_cookie = 'a=b' } }",
         "{ redirect = { prefix = '/a', clear_cookie = 'a' } }",
@@ -495,6 +499,7 @@ fn tls() -> impl Strategy<Value = Tls> {
 }
 
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
+    let used = backends.clone();
     let bounds = (
         option::of(duration()),
         option::of(duration()),
@@ -583,7 +588,13 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             request_id,
             (header_case(), odd_names()),
             vec(tls(), 3),
-            (upgrades, rules(), compression(), error_pages()),
+            (
+                upgrades,
+                rules(),
+                compression(),
+                error_pages(),
+                target(used),
+            ),
         ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
@@ -591,7 +602,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             let (trusted_proxies, client_field) = identity;
             let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, (header_case, field_names), any_tls, rest) = writing;
-            let (upgrades, rules, compression, error_pages) = rest;
+            let (upgrades, mut rules, compression, error_pages, used) = rest;
             let mut routes = routes;
             // Each entry of `tls` belongs to an address; the entries are in the order of the
             // addresses.
@@ -614,6 +625,21 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 for route in &mut routes {
                     route.client_certificate = ClientCertificate::Any;
                 }
+            }
+            if max_connections.is_some() {
+                let target = match used {
+                    Target::Split(_) | Target::Answered => {
+                        Target::Backend(BackendReference::built_in(backend.clone()))
+                    }
+                    used => used,
+                };
+                rules.push(Rule {
+                    on: On::Request,
+                    when: None,
+                    action: Action::UseBackend(Box::new(target)),
+                    at: Position::built_in(),
+                    action_at: Position::built_in(),
+                });
             }
             // ALPN offers "h2", so HTTP/2 must be enabled.
             http2.enabled |= !tls.is_empty();

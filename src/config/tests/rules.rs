@@ -246,7 +246,7 @@ fn a_tarpit_has_a_time_and_a_monitor_a_path() {
     assert!(said.contains("`monitor` has no `path`"), "{said}");
     let said = refused("monitor = 'healthz'");
     assert!(said.contains("a path begins with `/`"), "{said}");
-    let said = refused("set_log_level = 'debug'");
+    let said = refused("set_log_level = 'loudly'");
     assert!(said.contains("`set_log_level` cannot be"), "{said}");
 }
 
@@ -440,5 +440,82 @@ fn a_jwt_rule_whose_tokens_could_be_forged_is_refused() {
     ] {
         let found = refused(&format!("jwt = {{ {rule} }}"));
         assert!(found.contains(said), "{rule}\n{found}");
+    }
+}
+
+#[test]
+fn a_rule_that_chooses_a_backend_belongs_to_a_frontend() {
+    let unknown = refused("use_backend = 'ap'");
+    assert!(unknown.contains("did you mean `app`?"), "{unknown}");
+    let among = refused("use_backend = { backend = '%[path]', among = ['ap'] }");
+    assert!(among.contains("did you mean `app`?"), "{among}");
+    for (rule, message) in [
+        (
+            "use_backend = { among = ['app'] }",
+            "`use_backend` has no `backend`",
+        ),
+        (
+            "use_backend = { backend = 'app', among = ['app'] }",
+            "`among` is for a `backend` with an expression",
+        ),
+        ("use_backend = '%[status]'", "status"),
+        (
+            "on = 'response', use_backend = 'app'",
+            "cannot run with `on = \"response\"`",
+        ),
+        ("default_backend = 'app'", "write `use_backend`"),
+    ] {
+        let said = refused(rule);
+        assert!(said.contains(message), "{rule}\n{said}");
+    }
+    let elsewhere = "`use_backend` belongs to the rules of a frontend";
+    let route =
+        "[[frontend.web.route]]\nbackend = 'app'\nrule = [{ use_backend = 'app' }]\n[backend.app]";
+    let said = errors(&BASE.replacen("[backend.app]", route, 1));
+    assert!(said.contains(elsewhere), "{said}");
+    let said = errors(&format!("{BASE}rule = [{{ use_backend = 'app' }}]"));
+    assert!(said.contains(elsewhere), "{said}");
+}
+
+#[test]
+fn a_backend_that_only_a_rule_names_is_used() {
+    let with = |rule: &str| {
+        let lines = format!("backend = \"app\"\nrule = [{{ when = 'ssl_fc', {rule} }}]");
+        let text = BASE.replacen("backend = \"app\"", &lines, 1);
+        warnings(&format!("{text}[backend.more]\nservers = ['10.0.0.2:80']"))
+    };
+    assert_eq!(with("use_backend = 'more'"), "");
+    assert_eq!(with("use_backend = '%[ssl_fc_sni]'"), "");
+    assert_eq!(
+        with("use_backend = { backend = '%[ssl_fc_sni]', among = ['more'] }"),
+        ""
+    );
+    let unused = with("use_backend = 'app'");
+    assert!(unused.contains("uses the backend `more`"), "{unused}");
+}
+
+#[test]
+fn values_of_bodies_levels_and_deadlines_are_checked() {
+    for (rule, message) in [
+        ("max_body = 10", "has no unit"),
+        ("max_body = 'much'", "max_body"),
+        ("on = 'response', max_body = '1B'", "cannot run with"),
+        ("client_max_body_size = '1MiB'", "write `max_body`"),
+        ("set_log_level = 'error'", "write `\"err\"`"),
+        ("set_log_level = 'loud'", "`emerg`"),
+        ("set_timeout = {}", "`set_timeout` sets no deadline"),
+        ("set_timeout = { response = 5 }", "has no unit"),
+        ("set_timeout = { server = '5s' }", "write `response`"),
+        (
+            "set_timeout = { client = '5s' }",
+            "`timeout` of the frontend",
+        ),
+        (
+            "on = 'after', set_timeout = { response = '5s' }",
+            "cannot run with",
+        ),
+    ] {
+        let said = refused(rule);
+        assert!(said.contains(message), "{rule}\n{said}");
     }
 }

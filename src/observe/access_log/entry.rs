@@ -12,6 +12,7 @@ use crate::exchange::{
     Termination,
 };
 use crate::expr::{ConnectionFacts, Facts, ResponseFacts, Scratch, Tables, Tracked, Variables};
+use crate::plan::log::LogAs;
 
 /// The content of a line.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,7 @@ pub(crate) struct Entry<'a> {
     /// `None`: a connection in TCP mode, or a stream that was refused.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
+    pub(crate) log_as: LogAs,
     pub(crate) id: Option<&'a RequestId>,
     pub(crate) generation: u64,
     pub(crate) attempts: &'a AttemptList,

@@ -7,15 +7,7 @@ use crate::exchange::{Reason, Side};
 use crate::observe::access_log::entry::Entry;
 use crate::observe::calendar::Calendar;
 use crate::plan::LogTarget;
-use crate::plan::log::{Syslog, SyslogFormat};
-
-/// The severity of a message (RFC 5424 §6.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
-    Error = 3,
-    Warning = 4,
-    Info = 6,
-}
+use crate::plan::log::{LogAs, Severity, Syslog, SyslogFormat};
 
 /// The head of all messages of a log.
 #[derive(Debug)]
@@ -69,8 +61,11 @@ impl Head {
     }
 }
 
-/// Error: the server or the proxy has failed. Warning: the client has, or was refused.
+/// What a rule says, or else: error: the server or the proxy has failed. Warning: the client has, or was refused.
 fn severity(entry: &Entry<'_>) -> Severity {
+    if let LogAs::Severity(severity) = entry.log_as {
+        return severity;
+    }
     let is_failure = entry.status.is_some_and(|status| status >= 500);
     match entry.reason {
         _ if is_failure => Severity::Error,
@@ -134,6 +129,19 @@ mod tests {
     fn udp() -> LogTarget {
         let host = "logs.example".to_owned();
         LogTarget::Udp(crate::plan::log::LogServer { host, port: 514 })
+    }
+
+    #[test]
+    fn a_rule_decides_the_severity_whatever_the_outcome_is() {
+        let record = record(500, Some(Reason::ServerResponseEmpty));
+        let syslog = || Syslog {
+            format: SyslogFormat::Rfc3164,
+            facility: Facility::Daemon,
+            tag: "edge".to_owned(),
+        };
+        assert!(message(unix(), syslog(), &record).starts_with("<27>"));
+        record.log_as.set(LogAs::Severity(Severity::Notice));
+        assert!(message(unix(), syslog(), &record).starts_with("<29>"));
     }
 
     #[test]

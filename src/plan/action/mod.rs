@@ -11,6 +11,7 @@ mod rate_limit;
 mod redirect;
 mod replace;
 mod security_headers;
+mod set_timeout;
 mod target;
 mod track;
 
@@ -18,8 +19,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::base::Name;
+use crate::base::{ByteSize, Name};
+use crate::plan::Target;
 use crate::plan::expr::{Expr, Template, Variable};
+use crate::plan::log::LogAs;
 
 pub use answer::{Reply, ReplyBody};
 pub use auth::{Argon2, Auth, MOST_PASSWORD_BYTES, NotAPassword, Password, Scheme, User};
@@ -32,6 +35,7 @@ pub use rate_limit::{Frequency, OnExceed, RateLimit};
 pub use redirect::{Redirect, RedirectCookie, RedirectTo};
 pub use replace::{Replace, ReplaceField};
 pub use security_headers::{FrameOptions, ReferrerPolicy, SecurityHeaders};
+pub use set_timeout::SetTimeouts;
 pub use target::{Normalizer, TargetPart};
 pub use track::{Element, LAST_COUNTER, SetTag, Track};
 
@@ -49,8 +53,8 @@ pub enum Action {
     Return(Box<Reply>),
     /// Answers whether we serve.
     Monitor(Box<Monitor>),
-    /// Leaves the exchange out of the access log.
-    Unlogged,
+    /// Gives messages about the exchange a severity, or leaves it out of the access log.
+    SetLogLevel(LogAs),
     /// Redirects the client.
     Redirect(Box<Redirect>),
     /// Sets fields to this one value, in place of all values that they had.
@@ -83,6 +87,12 @@ pub enum Action {
     UnsetVar(Vec<Variable>),
     /// Waits, then continues.
     Pause(Duration),
+    /// Sets deadlines of the exchange.
+    SetTimeout(Box<SetTimeouts>),
+    /// Refuses a request whose body is longer.
+    MaxBody(ByteSize),
+    /// The request goes to this backend, in place of that of the route.
+    UseBackend(Box<Target>),
     /// The request goes to this server of the backend if it is up.
     UseServer(Name),
     /// Tracks an entry of a table until the exchange is over.
@@ -111,7 +121,7 @@ impl Action {
             Self::Tarpit(_) => "tarpit",
             Self::Return(_) => "return",
             Self::Monitor(_) => "monitor",
-            Self::Unlogged => "set_log_level",
+            Self::SetLogLevel(_) => "set_log_level",
             Self::Redirect(_) => "redirect",
             Self::SetHeader(_) => "set_header",
             Self::AddHeader(_) => "add_header",
@@ -135,6 +145,9 @@ impl Action {
             Self::SetVar(_) => "set_var",
             Self::UnsetVar(_) => "unset_var",
             Self::Pause(_) => "pause",
+            Self::SetTimeout(_) => "set_timeout",
+            Self::MaxBody(_) => "max_body",
+            Self::UseBackend(_) => "use_backend",
             Self::UseServer(_) => "use_server",
             Self::Track(_) => "track",
             Self::ScIncGpc(_) => "sc_inc_gpc",
@@ -191,12 +204,17 @@ impl Action {
                 field.replace.with.each_expr(see);
             }
             Self::ReplaceTarget(_, replace) => replace.with.each_expr(see),
+            Self::UseBackend(target) => {
+                if let Target::Named(name, _) = &**target {
+                    name.each_expr(see);
+                }
+            }
             Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
             Self::Track(track) => see(&track.key),
             Self::ScSetGpt(tag) => see(&tag.value),
             Self::RateLimit(limit) => see(&limit.key),
             Self::Tarpit(_)
-            | Self::Unlogged
+            | Self::SetLogLevel(_)
             | Self::ScIncGpc(_)
             | Self::DelHeader(_)
             | Self::NormalizeUri(_)
@@ -204,6 +222,8 @@ impl Action {
             | Self::CookieAttributes(_)
             | Self::UnsetVar(_)
             | Self::Pause(_)
+            | Self::SetTimeout(_)
+            | Self::MaxBody(_)
             | Self::UseServer(_)
             | Self::Cors(_)
             | Self::SecurityHeaders(_)

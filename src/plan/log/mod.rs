@@ -2,6 +2,7 @@
 
 mod format;
 mod json_field;
+mod level;
 mod mask;
 mod preset;
 mod sample;
@@ -14,6 +15,7 @@ use crate::plan::expr::{Condition, Expr};
 
 pub use format::{Flags, JsonType, LineFormat, LineTemplate, Piece};
 pub use json_field::JsonField;
+pub use level::{LogAs, Severity};
 pub use mask::{Mask, MaskedFact, MaskedQuery};
 pub use preset::Preset;
 pub use sample::Sample;

@@ -199,7 +199,9 @@ async fn open(
 ) -> Result<(Connection, Instant), Fault> {
     let plan = &lease.backend().shared.plan;
     let deadlines = active.deadlines();
-    let timeout = plan.timeout.connect;
+    let timeout = active
+        .exchange()
+        .timeout(plan.timeout.connect, |set| set.connect);
     let params = ConnectParams {
         dialer,
         claim: dialer.descriptors().claim(lease.held()),

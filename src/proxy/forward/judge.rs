@@ -10,7 +10,8 @@ use crate::proxy::upstream::{RequestEnd, Unanswered};
 
 /// From `began` on, the attempt waits for the answer.
 pub(super) fn wait_for_answer(began: Instant, lease: &Lease, attempt: &ActiveAttempt) {
-    let timeout = lease.backend().shared.plan.timeout.response;
+    let usual = lease.backend().shared.plan.timeout.response;
+    let timeout = attempt.exchange().timeout(usual, |set| set.response);
     attempt
         .deadlines()
         .wait_for_server_since(began, timeout, Reason::ServerResponseTimeout);

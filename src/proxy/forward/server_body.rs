@@ -193,7 +193,9 @@ impl Body for ServerBody {
                 if let Some(lease) = &way.lease
                     && !deadlines.is_waiting_for_server()
                 {
-                    let timeout = lease.backend().shared.plan.timeout.body;
+                    let usual = lease.backend().shared.plan.timeout.body;
+                    let exchange = this.attempt.exchange();
+                    let timeout = exchange.timeout(usual, |set| set.body);
                     deadlines.wait_for_server(timeout, Reason::ServerBodyTimeout);
                 }
                 Poll::Pending

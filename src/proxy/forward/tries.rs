@@ -182,7 +182,7 @@ async fn wait(
     exchange: &Exchange,
 ) -> Result<Lease, Reason> {
     let began = clock::now();
-    let timeout = backend.shared.plan.timeout.queue;
+    let timeout = exchange.timeout(backend.shared.plan.timeout.queue, |set| set.queue);
     let (waiting_for_any, waiting_for_server) = backend.waiting(preferred);
     exchange.record.load.set(Load {
         waiting_for_any,

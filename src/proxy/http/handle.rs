@@ -19,6 +19,7 @@ use hyper::ext::ReasonPhrase;
 use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::observe::event;
+use crate::plan::log::LogAs;
 use crate::proxy::forward::{ServerBody, forward};
 use crate::proxy::io::{Exchange, ReceivedBody};
 use crate::wire::accept;
@@ -368,7 +369,7 @@ impl ActiveRequest {
             Stop::Answer(answer) => {
                 record.blame(answer.reason);
                 if answer.is_unlogged {
-                    record.is_unlogged.set(true);
+                    record.log_as.set(LogAs::Silent);
                 }
                 let reason = answer.has_usual_body().then_some(answer.reason);
                 (reason, dialect.answer(*answer, id))

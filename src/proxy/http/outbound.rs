@@ -9,7 +9,7 @@ use crate::exchange::Reason;
 use crate::proxy::backend::Local;
 use crate::proxy::forward::Sending;
 use crate::proxy::io::{ContinueGate, ReceivedBody, RequestBody, UpgradeRequest};
-use crate::proxy::rules::UsedServers;
+use crate::proxy::rules::{MostBody, UsedServers};
 use crate::wire::forwarded::Proto;
 
 use super::active::{ActiveRequest, Stop};
@@ -99,6 +99,7 @@ impl ActiveRequest {
             }
         };
         let used_servers = head.extensions.remove::<UsedServers>();
+        let most_body = head.extensions.remove::<MostBody>();
         // In place of an id that a client or a rule wrote: the log has this one.
         let id = &exchange.record.opening.id;
         hop::name_request(&mut head.headers, &plan.request_id, id);
@@ -112,6 +113,9 @@ impl ActiveRequest {
             }
             None => RequestBody::none(Rc::clone(exchange)),
         };
+        if let Some(MostBody(most)) = most_body {
+            body.bound(most);
+        }
         // Whether the client shall wait is decided by the head that the server gets.
         if seen.has(Seen::EXPECT) && head.headers.contains_key(header::EXPECT) {
             body.hold_back(ContinueGate::new());

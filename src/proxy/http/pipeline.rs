@@ -8,10 +8,11 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::expr::ConnectionFacts;
+use crate::plan::SetTimeouts;
 use crate::proxy::io::ReceivedBody;
 use crate::proxy::reply::LocalAnswer;
 use crate::proxy::route;
-use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Question, Scope, Unlogged};
+use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Question, Scope, UsedBackend};
 use crate::proxy::snapshot::Target;
 
 use std::rc::Rc;
@@ -126,13 +127,17 @@ impl ActiveRequest {
         Ok(status)
     }
 
-    /// Does what rules asked for that is not in the head: early hints, no line in the log.
+    /// Does what rules asked for that is not in the head: early hints, deadlines.
     fn note_extensions(&self, request: &mut Request<ReceivedBody>) {
         if request.extensions().is_empty() {
             return;
         }
-        if request.extensions_mut().remove::<Unlogged>().is_some() {
-            self.exchange.record.is_unlogged.set(true);
+        if let Some(set) = request.extensions_mut().remove::<SetTimeouts>() {
+            self.exchange.set_timeouts(set);
+            if set.exchange.is_some() {
+                let bound = self.dialect.bound(request.headers(), set.exchange);
+                self.exchange.bound(bound);
+            }
         }
         if let Some(EarlyHints(hints)) = request.extensions_mut().remove() {
             let mut interim = Response::new(());
@@ -222,11 +227,16 @@ impl ActiveRequest {
             route: found.map(|route| route as u32),
             backend: None,
         });
+        let used = self.used_backend(request);
         let Some(route) = found else {
-            self.choose(frontend.default_backend);
-            let has_backend = frontend.default_backend.is_some();
-            return has_backend.then_some(()).ok_or(Reason::RouteNone.into());
+            let backend = used.or(frontend.default_backend);
+            self.choose(backend);
+            return backend.map(drop).ok_or(Reason::RouteNone.into());
         };
+        if used.is_some() {
+            self.choose(used);
+            return Ok(());
+        }
         let target = &frontend.route_targets[route];
         let chosen = target.choose(&self.client.context.rng, |template| {
             self.scope().render(template, request)
@@ -236,6 +246,13 @@ impl ActiveRequest {
             _ => chosen,
         });
         Ok(())
+    }
+
+    /// The index of the backend that a rule of the frontend has chosen.
+    fn used_backend(&self, request: &Request<ReceivedBody>) -> Option<u32> {
+        let names = self.view.snapshot.backend_names.as_ref()?;
+        let UsedBackend(name) = request.extensions().get()?;
+        names.get(name.as_deref()?).copied()
     }
 
     /// Notes the index of the backend, if there is one.
@@ -276,6 +293,7 @@ impl ActiveRequest {
                 .map(|backend| backend.shared.plan.name.as_str()),
             variables: &self.exchange.variables,
             tracked: &self.exchange.tracked,
+            log_as: &self.exchange.record.log_as,
             tables: &self.view.snapshot.tables,
             verifier: &self.view.snapshot.verifier,
             scratch: &self.client.context.scratch,

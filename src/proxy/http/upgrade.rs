@@ -214,7 +214,7 @@ impl OpenTunnel {
             exchange: Rc::clone(exchange),
             frontend: Arc::clone(&session.live),
             terms: Terms {
-                idle: session.timeouts().tunnel,
+                idle: exchange.timeout(session.timeouts().tunnel, |set| set.tunnel.map(Some)),
                 drain: self.drain,
             },
         }

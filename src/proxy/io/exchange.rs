@@ -1,10 +1,11 @@
 //! The state that the handler of one exchange and its two bodies share.
 
 use crate::base::clock::{self, Duration, Instant};
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use crate::exchange::{Opening, Reason, Record, Side};
 use crate::expr::Variables;
+use crate::plan::SetTimeouts;
 use crate::tables::Tracked;
 
 use super::deadlines::Deadlines;
@@ -34,6 +35,8 @@ pub struct Exchange {
     /// The upgrade that the request asks for, if any. Written by `handle`. Boxed, because it is
     /// rare.
     upgrade: OnceCell<Box<UpgradeRequest>>,
+    /// Deadlines that rules have set; `None`: none. Written by `http`. Boxed, because it is rare.
+    timeouts: RefCell<Option<Box<SetTimeouts>>>,
     /// The interim responses of the server, if the client can receive them.
     pub interims: Interims,
 }
@@ -50,6 +53,7 @@ impl Exchange {
             variables: Variables::default(),
             tracked: Tracked::default(),
             upgrade: OnceCell::new(),
+            timeouts: RefCell::default(),
             interims: Interims::default(),
         }
     }
@@ -81,6 +85,20 @@ impl Exchange {
         if let Some(until) = bound.and_then(|bound| from.checked_add(bound)) {
             self.deadlines.bound_exchange(until);
         }
+    }
+
+    /// Sets deadlines, in place of those that were set before.
+    pub fn set_timeouts(&self, set: SetTimeouts) {
+        let mut timeouts = self.timeouts.borrow_mut();
+        let before = timeouts.as_deref().copied().unwrap_or_default();
+        *timeouts = Some(Box::new(before.then(set)));
+    }
+
+    /// The deadline that a rule has set, as `which` picks it, or else `usual`.
+    #[inline]
+    pub fn timeout<T>(&self, usual: T, which: fn(&SetTimeouts) -> Option<T>) -> T {
+        let set = self.timeouts.borrow();
+        set.as_deref().and_then(which).unwrap_or(usual)
     }
 
     /// Notes the upgrade that the request asks for; only the first call counts.

@@ -37,6 +37,8 @@ pub struct RequestBody {
     says_when_taken: bool,
     exchange: Rc<Exchange>,
     timeout: Duration,
+    /// The most bytes that it may have.
+    most: u64,
     gate: Option<ContinueGate>,
     /// The part that was handed on; `None`: it was too large to be kept, or need not be kept. Boxed,
     /// as `again`: most requests have no body, and this is moved several times for each of them.
@@ -87,6 +89,7 @@ impl RequestBody {
             says_when_taken: false,
             exchange,
             timeout: Duration::ZERO,
+            most: u64::MAX,
             gate: None,
             replay: None,
             is_for_another_server: false,
@@ -103,6 +106,11 @@ impl RequestBody {
             self.rules = Some(Rc::clone(rules));
         }
         self
+    }
+
+    /// Refuses it from the byte on that is one too many.
+    pub fn bound(&mut self, most: u64) {
+        self.most = most;
     }
 
     /// Holds the body back until `gate` opens.
@@ -296,6 +304,10 @@ impl Body for RequestBody {
                 if let Some(data) = frame.data_ref() {
                     let bytes = &this.exchange.record.body_bytes_in;
                     bytes.set(bytes.get() + data.len() as u64);
+                    if bytes.get() > this.most {
+                        let fault = this.break_off(Reason::RequestBodyTooLarge);
+                        return Poll::Ready(Some(Err(fault)));
+                    }
                 }
                 if is_last || frame.is_trailers() {
                     this.end();

@@ -19,7 +19,7 @@ mod seldom;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ use crate::expr::{
 };
 use crate::observe::event;
 use crate::plan::expr::Fetch;
+use crate::plan::log::LogAs;
 use crate::plan::{self, ClientCertificate, On, User};
 use crate::proxy::reply::LocalAnswer;
 use crate::tables::{Tables, Tracked};
@@ -44,7 +45,7 @@ use action::{Action, RequireCertificate};
 use encode::Invalid;
 use seldom::Seldom;
 
-pub(crate) use action::{EarlyHints, Unlogged};
+pub(crate) use action::{EarlyHints, MostBody, UsedBackend};
 pub(crate) use error_pages::{ErrorPages, PageFacts};
 
 /// The rules of a frontend, a route or a backend, compiled.
@@ -110,6 +111,8 @@ pub struct Scope<'a> {
     pub variables: &'a Variables,
     /// The entries of tables that the exchange tracks.
     pub tracked: &'a Tracked,
+    /// How the exchange is logged.
+    pub log_as: &'a Cell<LogAs>,
     /// The tables of the configuration.
     pub tables: &'a Arc<Tables>,
     /// Verifies passwords.

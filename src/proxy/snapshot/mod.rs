@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub backend_error_pages: Vec<Option<Arc<ErrorPages>>>,
     /// Whether any error page has content for clients that ask for JSON.
     pub has_json_pages: bool,
+    /// The indices of backends by their names, if rules choose backends.
+    pub backend_names: Option<Arc<Names>>,
     /// Whether any frontend, route or backend has rules. If none has, answers skip them.
     pub has_rules: bool,
     /// Where names lead, for expressions.
@@ -116,6 +118,7 @@ impl Snapshot {
             backend_rules: self.backend_rules.clone(),
             backend_error_pages: self.backend_error_pages.clone(),
             has_json_pages: self.has_json_pages,
+            backend_names: self.backend_names.clone(),
             has_rules: self.has_rules,
             indices: Indices::default(),
         }

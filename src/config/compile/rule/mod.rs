@@ -15,14 +15,16 @@ use http::StatusCode;
 use crate::base::{Name, Position};
 use crate::config::compile::expression;
 use crate::config::compile::name::name_of;
+use crate::config::compile::route::named_backend;
 use crate::config::keys::{self, Words, parts_of};
-use crate::config::raw::Text;
+use crate::config::raw::{Kind, Text};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
-use crate::plan::{Action, Normalizer, On, Rule, TargetPart};
+use crate::plan::log::LogAs;
+use crate::plan::{Action, Normalizer, On, Rule, SetTimeouts, Target, TargetPart};
 
 use answer::{denied, monitor, redirect, returned, tarpit};
 use cookie::cookie_attributes;
@@ -131,9 +133,7 @@ fn action(
         "monitor" => monitor(section, setting, known, report)
             .map(Box::new)
             .map(Action::Monitor),
-        "set_log_level" => setting
-            .choice(&[("silent", ())], &[], report)
-            .map(|()| Action::Unlogged),
+        "set_log_level" => LogAs::of(setting, report).map(Action::SetLogLevel),
         "return" => returned(section, known, report)
             .map(Box::new)
             .map(Action::Return),
@@ -175,6 +175,16 @@ fn action(
         "auth" => auth::auth(section, report).map(Box::new).map(Action::Auth),
         "jwt" => jwt::jwt(section, report).map(Box::new).map(Action::Jwt),
         "security_headers" => cors::security_headers(section, report).map(Action::SecurityHeaders),
+        "set_timeout" => timeouts(section, report)
+            .map(Box::new)
+            .map(Action::SetTimeout),
+        "max_body" => {
+            let (least, most) = keys::MAX_BODY_SIZES;
+            setting.size(least, most, report).map(Action::MaxBody)
+        }
+        "use_backend" => use_backend(section, setting, report)
+            .map(Box::new)
+            .map(Action::UseBackend),
         "use_server" => setting
             .text(report)
             .and_then(|text| server_name(text, setting, report))
@@ -218,6 +228,46 @@ fn normalizers(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<Norm
     // All mistakes are reported.
     let read: Vec<Option<Normalizer>> = read.collect();
     read.into_iter().collect()
+}
+
+/// `set_timeout = { … }`.
+fn timeouts(rule: &Section<'_>, report: &mut Report<'_>) -> Option<SetTimeouts> {
+    let section = rule.section("set_timeout", &keys::SET_TIMEOUT_TABLE, report)?;
+    let errors = report.errors();
+    let mut read = |key| section.setting(key)?.positive_duration(report);
+    let set = SetTimeouts {
+        connect: read("connect"),
+        response: read("response"),
+        body: read("body"),
+        queue: read("queue"),
+        exchange: read("exchange"),
+        tunnel: read("tunnel"),
+    };
+    if set == SetTimeouts::default() && report.errors() == errors && !section.has_unknown() {
+        let help = "write `set_timeout = { response = \"5m\" }`";
+        report.error(section.span, "`set_timeout` sets no deadline", help);
+    }
+    (set != SetTimeouts::default()).then_some(set)
+}
+
+/// `use_backend = "name"`, or a table.
+fn use_backend(
+    rule: &Section<'_>,
+    setting: Setting<'_>,
+    report: &mut Report<'_>,
+) -> Option<Target> {
+    let Kind::Table(_) = &setting.value.kind else {
+        return named_backend(setting, None, report);
+    };
+    let section = rule.section("use_backend", &keys::USE_BACKEND_TABLE, report)?;
+    let Some(name) = section.setting("backend") else {
+        if section.lacks("backend") {
+            let help = "write `use_backend = { backend = \"%[…]\", among = [\"app\"] }`";
+            report.error(section.span, "`use_backend` has no `backend`", help);
+        }
+        return None;
+    };
+    named_backend(name, section.setting("among"), report)
 }
 
 /// The server that a rule chooses.

@@ -1,9 +1,11 @@
 //! Rules: `rule` of a frontend, a route or a backend.
 
 mod answering;
+mod bodies;
 mod changing;
 #[cfg(test)]
 mod reference;
+mod steering;
 mod tables;
 
 use crate::config::page::{duration, key as quoted_key, list, rows, string, table};
@@ -13,9 +15,11 @@ use super::auth::AUTH;
 use super::cors::{CORS, SECURITY_HEADERS};
 use super::jwt::JWT;
 use super::kind::Shape;
-use super::words::Words;
+use super::words::{Word, Words};
 use super::{Keys, key};
 
+pub(in crate::config) use bodies::MAX_BODY_SIZES;
+pub(in crate::config) use steering::{SET_TIMEOUT_TABLE, USE_BACKEND_TABLE};
 pub(in crate::config) use tables::{
     COOKIE_ATTRIBUTES, MONITOR, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE, REPLACE_FIELD, REPLY,
     SC_INC_GPC, SC_SET_GPT, TARPIT, TRACK,
@@ -96,18 +100,29 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                 _ => None,
             }),
         key("set_log_level")
-            .means("\"silent\": leave the exchange out of the access log.")
+            .means("The severity of its messages to a syslog, or \"silent\": no lines.")
             .action(
-                REQUEST,
-                &[(
-                    "set_log_level = \"silent\"",
-                    "Leaves the exchange out of the access log; it is still counted.",
-                )],
+                ALL,
+                &[
+                    (
+                        "set_log_level = \"silent\"",
+                        "Leaves the exchange out of the access log; it is still counted.",
+                    ),
+                    (
+                        "set_log_level = \"notice\"",
+                        "A syslog gets this severity in place of that of the outcome: \"emerg\", \"alert\", \"crit\", \"err\", \"warning\", \"notice\", \"info\" or \"debug\". The last such rule decides.",
+                    ),
+                ],
             )
-            .compiled(Shape::Words(&["silent"]), |rule| match &rule.action {
-                Action::Unlogged => Some(string("silent")),
-                _ => None,
-            }),
+            .compiled(
+                Shape::Words(&[
+                    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "silent",
+                ]),
+                |rule| match &rule.action {
+                    Action::SetLogLevel(level) => Some(string(level.word())),
+                    _ => None,
+                },
+            ),
         key("pause")
             .means("Wait before going on.")
             .action(
@@ -121,6 +136,9 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                 Action::Pause(time) => Some(duration(*time)),
                 _ => None,
             }),
+        bodies::MAX_BODY,
+        steering::SET_TIMEOUT,
+        steering::USE_BACKEND,
         key("use_server")
             .means("In rules of a backend: the server that gets the request, if it is up.")
             .action(

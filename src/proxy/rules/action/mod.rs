@@ -14,6 +14,7 @@ mod early_hint;
 mod fields;
 mod host;
 mod jwt;
+mod max_body;
 mod monitor;
 mod normalize_uri;
 mod pause;
@@ -33,10 +34,12 @@ mod set_log_level;
 mod set_method;
 mod set_status;
 mod set_target;
+mod set_timeout;
 mod set_var;
 mod tarpit;
 mod track;
 mod unset_var;
+mod use_backend;
 mod use_server;
 
 use http::Request;
@@ -58,6 +61,7 @@ use del_header::DelHeader;
 use deny::Deny;
 use early_hint::EarlyHint;
 use jwt::Jwt;
+use max_body::MaxBody;
 use monitor::Monitor;
 use normalize_uri::NormalizeUri;
 use pause::Pause;
@@ -75,14 +79,17 @@ use set_log_level::SetLogLevel;
 use set_method::SetMethod;
 use set_status::SetStatus;
 use set_target::SetTarget;
+use set_timeout::SetTimeout;
 use set_var::SetVar;
 use tarpit::Tarpit;
 use track::Track;
 use unset_var::UnsetVar;
+use use_backend::UseBackend;
 use use_server::UseServer;
 
 pub(crate) use early_hint::EarlyHints;
-pub(crate) use set_log_level::Unlogged;
+pub(crate) use max_body::MostBody;
+pub(crate) use use_backend::UsedBackend;
 
 /// An action, compiled.
 #[derive(Debug)]
@@ -108,6 +115,9 @@ pub(super) enum Action {
     SetVar(SetVar),
     UnsetVar(UnsetVar),
     Pause(Pause),
+    SetTimeout(Box<SetTimeout>),
+    MaxBody(MaxBody),
+    UseBackend(Box<UseBackend>),
     UseServer(UseServer),
     Track(Box<Track>),
     ScIncGpc(ScIncGpc),
@@ -146,6 +156,9 @@ macro_rules! of_each {
             Action::SetVar($action) => $call,
             Action::UnsetVar($action) => $call,
             Action::Pause($action) => $call,
+            Action::SetTimeout($action) => $call,
+            Action::MaxBody($action) => $call,
+            Action::UseBackend($action) => $call,
             Action::UseServer($action) => $call,
             Action::Track($action) => $call,
             Action::ScIncGpc($action) => $call,
@@ -184,7 +197,7 @@ impl Action {
             plan::Action::Deny(reply) => Self::Deny(Box::new(Deny::compile(reply))),
             plan::Action::Tarpit(tarpit) => Self::Tarpit(Tarpit(*tarpit)),
             plan::Action::Monitor(monitor) => Self::Monitor(Box::new(Monitor::compile(monitor))),
-            plan::Action::Unlogged => Self::SetLogLevel(SetLogLevel),
+            plan::Action::SetLogLevel(level) => Self::SetLogLevel(SetLogLevel(*level)),
             plan::Action::Return(answer) => Self::Return(Box::new(Return::compile(answer))),
             plan::Action::Redirect(redirect) => {
                 Self::Redirect(Box::new(Redirect::compile(redirect)))
@@ -220,6 +233,11 @@ impl Action {
                 Self::UnsetVar(UnsetVar(variables.as_slice().into()))
             }
             plan::Action::Pause(time) => Self::Pause(Pause(*time)),
+            plan::Action::SetTimeout(set) => Self::SetTimeout(Box::new(SetTimeout(**set))),
+            plan::Action::MaxBody(size) => Self::MaxBody(MaxBody(*size)),
+            plan::Action::UseBackend(target) => {
+                Self::UseBackend(Box::new(UseBackend::compile(target)))
+            }
             plan::Action::UseServer(name) => Self::UseServer(UseServer(name.clone())),
             plan::Action::Track(track) => Self::Track(Box::new(Track::compile(track))),
             plan::Action::ScIncGpc(element) => Self::ScIncGpc(ScIncGpc(*element)),

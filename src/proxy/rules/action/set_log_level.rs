@@ -1,21 +1,23 @@
-//! `set_log_level = "silent"`: leaves the exchange out of the access log.
+//! `set_log_level`: the severity of messages about the exchange, or none at all.
 
 use http::Request;
 
-use crate::proxy::rules::{Flow, Scope};
+use crate::plan::log::LogAs;
+use crate::proxy::rules::{Answer, Flow, Scope};
 
 use super::{Act, Done};
 
-/// The exchange is not logged: an extension of the request, until `http::pipeline` notes it.
-#[derive(Clone, Copy)]
-pub(crate) struct Unlogged;
-
 #[derive(Debug)]
-pub(in crate::proxy::rules) struct SetLogLevel;
+pub(in crate::proxy::rules) struct SetLogLevel(pub(super) LogAs);
 
 impl Act for SetLogLevel {
-    fn on_request<B>(&self, request: &mut Request<B>, _: &Scope<'_>) -> Done {
-        request.extensions_mut().insert(Unlogged);
+    fn on_request<B>(&self, _: &mut Request<B>, scope: &Scope<'_>) -> Done {
+        scope.log_as.set(self.0);
+        Ok(Flow::Continue)
+    }
+
+    fn on_answer(&self, _: &mut Answer<'_>, scope: &Scope<'_>) -> Done {
+        scope.log_as.set(self.0);
         Ok(Flow::Continue)
     }
 }

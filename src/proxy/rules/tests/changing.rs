@@ -4,6 +4,7 @@
 use http::{HeaderMap, Request, StatusCode, header};
 
 use super::*;
+use crate::plan::log::Severity;
 
 /// The target that `rules` make of `target`.
 #[track_caller]
@@ -304,4 +305,24 @@ fn hints_of_several_rules_are_sent_together() {
     let rules = "{ early_hint = { link = '%[req.hdr(x-absent)]' } }";
     let request = changed(rules, get("/p"));
     assert!(request.extensions().get::<EarlyHints>().is_none());
+}
+
+#[test]
+fn the_last_rule_about_the_log_decides() {
+    let exchange = Exchange::default();
+    let rules =
+        "{ set_log_level = 'silent' }, { when = 'path == \"/a\"', set_log_level = 'notice' },
+                 { on = 'after', when = 'status == 503', set_log_level = 'crit' }";
+    let pipeline = pipeline(rules);
+    let mut request = get("/a").body(()).expect("a request");
+    pipeline.request(0, &mut request, &exchange.scope());
+    assert_eq!(exchange.log_as.get(), LogAs::Severity(Severity::Notice));
+    let mut answer = Answer {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        headers: &mut HeaderMap::new(),
+        server: None,
+        reason: None,
+    };
+    pipeline.after(&mut answer, &exchange.scope());
+    assert_eq!(exchange.log_as.get(), LogAs::Severity(Severity::Critical));
 }
