@@ -13,8 +13,11 @@ use crate::plan::expr::{Argument, Fetch, Type};
 use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value, address, leading_number};
 use super::target_fetch::{path, path_and_query, url};
-use super::variables::Variables;
-use super::{certificate_fetch, head_fetch, process_fetch, state_fetch, table_fetch, tls_fetch};
+use super::variables::{Captured, Variables};
+use super::{
+    capture_fetch, certificate_fetch, head_fetch, process_fetch, state_fetch, table_fetch,
+    tls_fetch,
+};
 
 /// The one value of a fetch: of several, the last one, or the wanted occurrence.
 pub(super) fn one<'a>(
@@ -157,6 +160,12 @@ pub(super) fn one<'a>(
             Some(Argument::Ip(addr)) => ip(Some(*addr)),
             _ => Value::Absent,
         },
+        Fetch::CaptureReqHdr => {
+            capture_fetch::captured(Captured::Request, arguments, facts, scratch)
+        }
+        Fetch::CaptureResHdr => {
+            capture_fetch::captured(Captured::Response, arguments, facts, scratch)
+        }
         Fetch::Var => variable(arguments, facts, scratch),
         Fetch::ScConnCnt
         | Fetch::ScConnCur

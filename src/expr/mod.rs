@@ -8,6 +8,7 @@
 //! type was checked when the configuration was loaded: evaluation cannot fail, but a value can be
 //! absent.
 
+mod capture_fetch;
 mod case;
 mod certificate_fetch;
 mod condition;
@@ -38,4 +39,4 @@ pub use scratch::{Scratch, Value};
 pub use state::State;
 pub use tables::{Tables, Tracked};
 pub use template::Template;
-pub use variables::Variables;
+pub use variables::{Captured, Variables};

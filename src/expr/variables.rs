@@ -1,11 +1,12 @@
-//! Variables: values that rules have set, kept with the exchange or the client's connection.
+//! Variables: values that rules have set, kept with the exchange or the client's connection; among
+//! them are what rules have captured for the log.
 
 use std::cell::{OnceCell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::plan::User;
-use crate::plan::expr::Variable;
+use crate::plan::expr::{Scope, Variable};
 
 use super::scratch::{Scratch, Value};
 
@@ -27,6 +28,27 @@ enum Owned {
     Int(i64),
     Ip(IpAddr),
     Text(Box<[u8]>),
+    /// What was captured, by its place.
+    Captures(Vec<Option<Box<[u8]>>>),
+}
+
+/// Whose values were captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Captured {
+    /// Those of the request.
+    Request,
+    /// Those of the response.
+    Response,
+}
+
+impl Captured {
+    /// The name under which they are kept, which no configuration can write.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Request => "/captured/req",
+            Self::Response => "/captured/res",
+        }
+    }
 }
 
 impl Variables {
@@ -76,6 +98,51 @@ impl Variables {
         }
     }
 
+    /// Captures `text` of a message at the place `index` of so many; `None`: there is none, and the
+    /// place stays empty.
+    pub fn capture(&self, of: Captured, index: u8, places: u8, text: Option<&[u8]>) {
+        let mut all = self.all.borrow_mut();
+        let index = usize::from(index);
+        let captures = all.iter_mut().find_map(|(known, owned)| match owned {
+            Owned::Captures(captures) if known.name == of.name() => Some(captures),
+            _ => None,
+        });
+        let captures = match captures {
+            Some(captures) => captures,
+            None => {
+                let variable = Variable {
+                    scope: Scope::Transaction,
+                    name: of.name().to_owned(),
+                };
+                all.push((variable, Owned::Captures(Vec::new())));
+                match all.last_mut() {
+                    Some((_, Owned::Captures(captures))) => captures,
+                    _ => return,
+                }
+            }
+        };
+        let places = usize::from(places).max(index + 1);
+        if captures.len() < places {
+            captures.resize_with(places, || None);
+        }
+        captures[index] = text.map(Box::from);
+    }
+
+    /// The result of `see` on what was captured of a message; `None`: nothing.
+    pub fn captured<T>(
+        &self,
+        of: Captured,
+        see: impl FnOnce(&[Option<Box<[u8]>>]) -> T,
+    ) -> Option<T> {
+        let all = self.all.borrow();
+        let mut all = all.iter();
+        all.find_map(|(known, owned)| match owned {
+            Owned::Captures(captures) if known.name == of.name() => Some(captures),
+            _ => None,
+        })
+        .map(|captures| see(captures))
+    }
+
     /// The value of `variable`. A text is copied: a rule may set the variable while it is read.
     pub(super) fn get<'a>(&self, variable: &Variable, scratch: &mut Scratch) -> Value<'a> {
         let all = self.all.borrow();
@@ -87,6 +154,7 @@ impl Variables {
             Owned::Int(number) => Value::Int(*number),
             Owned::Ip(addr) => Value::Ip(*addr),
             Owned::Text(text) => scratch.write(|bytes| bytes.extend_from_slice(text)),
+            Owned::Captures(_) => Value::Absent,
         }
     }
 }

@@ -13,6 +13,7 @@ mod auth;
 mod balancing;
 mod binds;
 mod bodies;
+mod capture;
 mod cli;
 mod compression;
 mod conditions;

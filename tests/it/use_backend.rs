@@ -1,6 +1,6 @@
 //! Rules of a frontend that choose the backend.
 
-use crate::rig::{Origin, Proxy, Setup};
+use crate::rig::{Folder, Origin, Proxy, Setup};
 
 /// Three backends, each of which says its name, and a frontend with these rules and routes.
 struct Three {
@@ -54,7 +54,12 @@ fn the_first_rule_that_applies_chooses_the_backend_before_the_routes() {
             .iter()
             .any(|one| one.target() == "/in-route")
     );
-    let line = three.proxy.wait_for_lines(4).remove(3);
+    // Each worker writes its own lines.
+    let lines = three.proxy.wait_for_lines(4);
+    let mut lines = lines.iter();
+    let line = lines
+        .find(|line| line.text("target") == "/r/x")
+        .expect("a line");
     assert_eq!((line.text("backend"), line.text("route")), ("shop", "one"));
 }
 
@@ -93,5 +98,38 @@ fn a_frontend_without_a_backend_of_its_own_has_those_of_its_rules() {
             (answer.status(), answer.reason().as_str()),
             (404, "route.none")
         );
+    }
+}
+
+#[test]
+fn the_recipe_of_a_canary_keeps_each_client_at_its_version() {
+    let [stable, canary] = ["stable", "canary"].map(Origin::named);
+    let folder = Folder::new();
+    let text = include_str!("../../conf/recipes/canary.toml")
+        .replace("127.0.0.1:8080", "127.0.0.1:0")
+        .replace("127.0.0.1:8001", &stable.address().to_string())
+        .replace("127.0.0.1:8002", &canary.address().to_string());
+    let log = folder.path("access.log");
+    let text = format!(
+        "{text}\n[admin]\nlisten = '127.0.0.1:0'\n[log.access]\nto = '{}'\n",
+        log.display()
+    );
+    let path = folder.write("evenkeel.toml", &text);
+    let proxy = Proxy::start(folder, path);
+    let first = proxy.get("/");
+    let version = first.text();
+    let cookie = first.field("set-cookie").expect("a cookie").to_owned();
+    assert!(
+        cookie.starts_with(&format!("version={version};")),
+        "{cookie}"
+    );
+    for version in ["canary", "stable"] {
+        for _ in 0..3 {
+            let again = proxy.ask(format!(
+                "GET / HTTP/1.1\r\nhost: test\r\ncookie: version={version}\r\n\r\n"
+            ));
+            assert_eq!(again.text(), version);
+            assert_eq!(again.field("set-cookie"), None);
+        }
     }
 }

@@ -300,6 +300,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
         "{ users = { ann = '{PLAIN}x' } }",
     ),
     ("frontend.NAME.rule", "max_body", "'1MiB'"),
+    ("frontend.NAME.rule.capture", "value", "'dst'"),
+    ("frontend.NAME.rule.capture", "len", "7"),
+    ("frontend.NAME.rule.capture", "id", "7"),
     ("frontend.NAME.rule.set_timeout", "connect", "'2s'"),
     ("frontend.NAME.rule.set_timeout", "response", "'2s'"),
     ("frontend.NAME.rule.set_timeout", "body", "'2s'"),
@@ -614,6 +617,12 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "frontend.NAME.rule.redirect",
             "[frontend.web.rule.redirect]",
             "location = '/a'",
+        ),
+        ("", "[[frontend.web.rule]]", ""),
+        (
+            "frontend.NAME.rule.capture",
+            "[frontend.web.rule.capture]",
+            "value = 'src'",
         ),
         ("", "[[frontend.web.rule]]", ""),
         (

@@ -302,6 +302,8 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ set_log_level = 'silent' }",
         "{ on = 'after', set_log_level = 'crit' }",
         "{ max_body = '10KiB' }",
+        "{ on = 'response', capture = { value = 'res.hdr(server),lower', len = 1024, id = 31 } }",
+        "{ capture = { value = 'src' } }",
         "{ set_timeout = { connect = '1s', tunnel = '1500ms' } }",
         "{ set_timeout = { response = '5m', body = '1s', queue = '1s', exchange = '1h' } }",
         "{ redirect = { scheme = 'https', drop_query = true, append_slash = true } }",

@@ -519,3 +519,25 @@ fn values_of_bodies_levels_and_deadlines_are_checked() {
         assert!(said.contains(message), "{rule}\n{said}");
     }
 }
+
+#[test]
+fn what_a_rule_cannot_capture_is_refused() {
+    for (rule, message) in [
+        ("capture = {}", "`capture` has no `value`"),
+        ("capture = { value = 'res.hdr(a)' }", "res.hdr"),
+        ("capture = { value = 'src', len = 2000 }", "from 1 to 1024"),
+        ("capture = { value = 'src', id = 32 }", "from 0 to 31"),
+        (
+            "on = 'after', capture = { value = 'src' }",
+            "cannot run with",
+        ),
+        ("capture = { sample = 'src' }", "write `value`"),
+    ] {
+        let said = refused(rule);
+        assert!(said.contains(message), "{rule}\n{said}");
+    }
+    let many = "{ capture = { value = 'src' } }, ".repeat(33);
+    let rules = format!("backend = \"app\"\nrule = [{many}]");
+    let said = errors(&BASE.replacen("backend = \"app\"", &rules, 1));
+    assert!(said.contains("the rule number 33 with `capture`"), "{said}");
+}

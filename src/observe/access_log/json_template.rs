@@ -83,7 +83,8 @@ pub(super) fn write(
         match &item.source {
             Source::Fixed(text) => out.extend_from_slice(text),
             Source::Variable(variable, flags) => {
-                values::write(*variable, *flags, entry, calendar, out);
+                let variables = evaluation.facts.variables;
+                values::write(*variable, *flags, entry, variables, calendar, out);
             }
             Source::Program(program, yields) => {
                 let Evaluation { facts, scratch } = evaluation;

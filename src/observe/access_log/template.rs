@@ -79,7 +79,9 @@ impl Template {
                     is_after_space = true;
                 }
                 Piece::Variable(variable, flags) => {
-                    let has_value = values::write(*variable, *flags, entry, calendar, out);
+                    let variables = evaluation.facts.variables;
+                    let has_value =
+                        values::write(*variable, *flags, entry, variables, calendar, out);
                     is_after_space &= !has_value;
                 }
                 Piece::Program(program, yields, flags) => {

@@ -13,6 +13,7 @@ use http::Version;
 use crate::base::Peer;
 use crate::base::clock::Duration;
 use crate::exchange::{LoggedField, LoggedRequest, Reason};
+use crate::expr::{Captured, Variables};
 use crate::observe::access_log::entry::Entry;
 use crate::observe::calendar::{Calendar, three_digits};
 use crate::plan::log::{Flags, Variable};
@@ -40,6 +41,7 @@ pub(super) fn write(
     variable: Variable,
     flags: Flags,
     entry: &Entry<'_>,
+    variables: Option<&Variables>,
     calendar: &mut Calendar,
     out: &mut Vec<u8>,
 ) -> bool {
@@ -117,8 +119,8 @@ pub(super) fn write(
             }
             number(out, Some(entry.retries() as u64));
         }
-        // No rule captures fields yet.
-        V::RequestCaptures | V::ResponseCaptures => return false,
+        V::RequestCaptures => return captures(out, variables, Captured::Request, flags),
+        V::ResponseCaptures => return captures(out, variables, Captured::Response, flags),
         V::ProcessConnections => number(out, Some(entry.open.of_process)),
         V::FrontendConnections => number(out, Some(entry.open.of_frontend)),
         V::BackendExchanges => number(out, Some(entry.load.at_backend.into())),
@@ -150,6 +152,40 @@ pub(super) fn write(
         V::Hostname | V::Process => return false,
     }
     true
+}
+
+/// Appends what rules have captured of a message as `{a|b}`; `false`: no rule has.
+fn captures(out: &mut Vec<u8>, variables: Option<&Variables>, of: Captured, flags: Flags) -> bool {
+    let written = variables.and_then(|variables| {
+        variables.captured(of, |captures| {
+            quoted(out, flags, |out| {
+                out.push(b'{');
+                for (index, text) in captures.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b'|');
+                    }
+                    captured(out, text.as_deref().unwrap_or_default(), flags);
+                }
+                out.push(b'}');
+            });
+        })
+    });
+    written.is_some()
+}
+
+/// `text` without bytes that could end it within `{a|b}`, as HAProxy writes them.
+fn captured(out: &mut Vec<u8>, text: &[u8], flags: Flags) {
+    let is_end = |byte: u8| matches!(byte, b'{' | b'|' | b'}');
+    for part in text.chunk_by(|one, other| is_end(*one) == is_end(*other)) {
+        if !is_end(part[0]) {
+            encoded(out, part, flags);
+            continue;
+        }
+        for &byte in part {
+            let [high, low] = [byte >> 4, byte & 0xf].map(|digit| HEX[usize::from(digit)]);
+            out.extend_from_slice(&[b'#', high, low]);
+        }
+    }
 }
 
 /// Appends the value of an expression; `None`: it is absent. An empty one is written as an absent one, as HAProxy

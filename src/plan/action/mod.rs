@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod capture;
 mod cookie;
 mod cors;
 mod field;
@@ -26,6 +27,7 @@ use crate::plan::log::LogAs;
 
 pub use answer::{Reply, ReplyBody};
 pub use auth::{Argon2, Auth, MOST_PASSWORD_BYTES, NotAPassword, Password, Scheme, User};
+pub use capture::{Capture, LAST_CAPTURE, MOST_CAPTURED_BYTES, USUAL_CAPTURED_BYTES};
 pub use cookie::{CookieAttributes, SameSite};
 pub use cors::{AllowedFields, Cors, Origin, Origins};
 pub use field::{DelHeader, Field, FieldName, NamePart};
@@ -87,6 +89,8 @@ pub enum Action {
     UnsetVar(Vec<Variable>),
     /// Waits, then continues.
     Pause(Duration),
+    /// Keeps a value for the log.
+    Capture(Box<Capture>),
     /// Sets deadlines of the exchange.
     SetTimeout(Box<SetTimeouts>),
     /// Refuses a request whose body is longer.
@@ -145,6 +149,7 @@ impl Action {
             Self::SetVar(_) => "set_var",
             Self::UnsetVar(_) => "unset_var",
             Self::Pause(_) => "pause",
+            Self::Capture(_) => "capture",
             Self::SetTimeout(_) => "set_timeout",
             Self::MaxBody(_) => "max_body",
             Self::UseBackend(_) => "use_backend",
@@ -210,6 +215,7 @@ impl Action {
                 }
             }
             Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
+            Self::Capture(capture) => see(&capture.value),
             Self::Track(track) => see(&track.key),
             Self::ScSetGpt(tag) => see(&tag.value),
             Self::RateLimit(limit) => see(&limit.key),

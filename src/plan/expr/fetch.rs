@@ -225,6 +225,10 @@ fetches! {
     SrvName = "srv_name", (), Text, Response;
     /// What the last `set_var` of a rule gave this variable: `var(txn.tenant)`. Its scope says how long it lives: `sess` as long as the client's connection, `txn` as long as the exchange, `req` until the request was sent, `res` from the response on. `default` where it was not set; without one it is absent then.
     Var = "var", (! "name" Variable, ? "default" Text), Any, Handshake;
+    /// What a rule has captured of the request at the place `index` (`capture`). Absent if there was nothing.
+    CaptureReqHdr = "capture.req.hdr", (! "index" Int), Text, Handshake;
+    /// The same, of the response.
+    CaptureResHdr = "capture.res.hdr", (! "index" Int), Text, Response;
     /// How many exchanges were tracked in the entry that is tracked as `counter`. Absent where nothing is tracked.
     ScConnCnt = "sc_conn_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
     /// How many exchanges are tracked now in the entry that is tracked as `counter`. Absent where nothing is tracked.

@@ -109,7 +109,7 @@ variables! {
     TimeUser = "Tu", Number;
     /// How often the request was tried again, with `+` before it if another server was tried.
     Retries = "rc", Number;
-    /// Captured request fields: `{a|b}`; nothing if no rule captures any.
+    /// What rules have captured of the request (`capture`): `{a|b}`; nothing if none has run.
     RequestCaptures = "hr", Text;
     /// The same, of the response.
     ResponseCaptures = "hs", Text;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod capture;
 mod cookie;
 mod cors;
 mod jwt;
@@ -27,6 +28,7 @@ use crate::plan::log::LogAs;
 use crate::plan::{Action, Normalizer, On, Rule, SetTimeouts, Target, TargetPart};
 
 use answer::{denied, monitor, redirect, returned, tarpit};
+use capture::{capture, count_places};
 use cookie::cookie_attributes;
 use rate_limit::rate_limit;
 use replace::{replace, replace_field};
@@ -47,7 +49,9 @@ pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>
     let items = setting.list().into_iter();
     let mut before = Before::default();
     let rules = items.filter_map(|item| rule(item, title.clone(), known, &mut before, report));
-    rules.collect()
+    let mut rules: Vec<Rule> = rules.collect();
+    count_places(&mut rules);
+    rules
 }
 
 /// How many rules of a kind were read before in the same list.
@@ -57,6 +61,8 @@ struct Before {
     tracks: usize,
     /// With `rate_limit`.
     limits: usize,
+    /// With `capture`: for requests, and for answers.
+    captures: [usize; 2],
 }
 
 fn rule(
@@ -75,6 +81,8 @@ fn rule(
     let action = action(&section, on, of_requests, *before, report);
     before.tracks += usize::from(section.setting("track").is_some());
     before.limits += usize::from(section.setting("rate_limit").is_some());
+    let part = usize::from(on != On::Request);
+    before.captures[part] += usize::from(section.setting("capture").is_some());
     let (action, action_at) = action?;
     Some(Rule {
         on,
@@ -175,6 +183,12 @@ fn action(
         "auth" => auth::auth(section, report).map(Box::new).map(Action::Auth),
         "jwt" => jwt::jwt(section, report).map(Box::new).map(Action::Jwt),
         "security_headers" => cors::security_headers(section, report).map(Action::SecurityHeaders),
+        "capture" => {
+            let position = before.captures[usize::from(on != On::Request)];
+            capture(section, position, known, report)
+                .map(Box::new)
+                .map(Action::Capture)
+        }
         "set_timeout" => timeouts(section, report)
             .map(Box::new)
             .map(Action::SetTimeout),

@@ -2,6 +2,7 @@
 
 mod answering;
 mod bodies;
+mod capture;
 mod changing;
 #[cfg(test)]
 mod reference;
@@ -19,6 +20,7 @@ use super::words::{Word, Words};
 use super::{Keys, key};
 
 pub(in crate::config) use bodies::MAX_BODY_SIZES;
+pub(in crate::config) use capture::CAPTURE_TABLE;
 pub(in crate::config) use steering::{SET_TIMEOUT_TABLE, USE_BACKEND_TABLE};
 pub(in crate::config) use tables::{
     COOKIE_ATTRIBUTES, MONITOR, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE, REPLACE_FIELD, REPLY,
@@ -136,6 +138,7 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                 Action::Pause(time) => Some(duration(*time)),
                 _ => None,
             }),
+        capture::CAPTURE,
         bodies::MAX_BODY,
         steering::SET_TIMEOUT,
         steering::USE_BACKEND,

@@ -62,7 +62,7 @@ pub(in crate::config) static USE_BACKEND_TABLE: Keys<Target> = Keys {
         key("backend")
             .means("The name of the backend, or a template with it.")
             .also("name")
-            .compiled(Shape::Text, |target| shown_name(target)),
+            .compiled(Shape::Text, shown_name),
         key("among")
             .means("The backends that a template may name; without it: all.")
             .compiled(Shape::List(&Shape::Text), |target| match target {

@@ -6,6 +6,7 @@
 
 mod add_header;
 mod auth;
+mod capture;
 mod cookie_attributes;
 mod cors;
 mod del_header;
@@ -55,6 +56,7 @@ use super::encode::Invalid;
 
 use add_header::AddHeader;
 use auth::Auth;
+use capture::Capture;
 use cookie_attributes::CookieAttributes;
 use cors::{Cors, CorsFields};
 use del_header::DelHeader;
@@ -115,6 +117,7 @@ pub(super) enum Action {
     SetVar(SetVar),
     UnsetVar(UnsetVar),
     Pause(Pause),
+    Capture(Box<Capture>),
     SetTimeout(Box<SetTimeout>),
     MaxBody(MaxBody),
     UseBackend(Box<UseBackend>),
@@ -156,6 +159,7 @@ macro_rules! of_each {
             Action::SetVar($action) => $call,
             Action::UnsetVar($action) => $call,
             Action::Pause($action) => $call,
+            Action::Capture($action) => $call,
             Action::SetTimeout($action) => $call,
             Action::MaxBody($action) => $call,
             Action::UseBackend($action) => $call,
@@ -233,6 +237,7 @@ impl Action {
                 Self::UnsetVar(UnsetVar(variables.as_slice().into()))
             }
             plan::Action::Pause(time) => Self::Pause(Pause(*time)),
+            plan::Action::Capture(capture) => Self::Capture(Box::new(Capture::compile(capture))),
             plan::Action::SetTimeout(set) => Self::SetTimeout(Box::new(SetTimeout(**set))),
             plan::Action::MaxBody(size) => Self::MaxBody(MaxBody(*size)),
             plan::Action::UseBackend(target) => {
