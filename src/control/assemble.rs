@@ -14,7 +14,7 @@ use crate::plan::{self, BackendReference, Initial, PageJson, Plan};
 use crate::proxy::backend::{Backend, Health, Server, Wanted};
 use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
-use crate::proxy::rules::{ErrorPages, Pipeline};
+use crate::proxy::rules::{ConnectionRules, ErrorPages, Pipeline};
 use crate::proxy::snapshot::{Frontend, FrontendTls, Indices, Names, Snapshot, Target};
 use crate::tables::{Limiter, Table, Tables};
 
@@ -139,6 +139,7 @@ fn frontend(
                 )
             }
         },
+        connection_rules: ConnectionRules::compile(&plan.connection_rules),
         rules: match known {
             Some((frontend, before)) if before.rules == plan.rules => frontend.rules.clone(),
             _ => Pipeline::compile(&plan.rules),

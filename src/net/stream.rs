@@ -126,6 +126,20 @@ impl Stream {
         }
     }
 
+    /// Closes it so that the peer does not notice, where a router lies in between: the reset that the
+    /// kernel sends lives for one hop alone. A peer in the same network sees a reset.
+    ///
+    /// HAProxy first tries `TCP_REPAIR`, with which nothing is sent at all; that needs the capability
+    /// `CAP_NET_ADMIN`, which a proxy should not have.
+    pub fn vanish(self) {
+        match self {
+            Self::Tcp(stream) => end_unseen(&SockRef::from(&*stream)),
+            Self::Tls(tls) => tls.into_below().vanish(),
+            Self::Rewind(rewind) => rewind.into_stream().vanish(),
+            Self::Unix(_) | Self::Other(_) => {}
+        }
+    }
+
     /// Closes it after all has been sent. Under TLS it sends `close_notify`, so that the peer knows
     /// that the data is complete; dropping it would not.
     pub fn close(self) {
@@ -215,6 +229,14 @@ impl Stream {
             Self::Other(_) => None,
         }
     }
+}
+
+/// Makes the kernel end the connection with a reset that lives for one hop.
+fn end_unseen(socket: &SockRef<'_>) {
+    // An IPv6 socket may have an IPv4 peer, so both are set, and one of the two fails on an IPv4 socket.
+    let _ = socket.set_ttl_v4(1);
+    let _ = socket.set_unicast_hops_v6(1);
+    let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
 impl fmt::Debug for Stream {
@@ -358,5 +380,25 @@ mod tests {
             assert_eq!(unsent(&stream), 0);
         }
         assert!(has_waited);
+    }
+
+    #[tokio::test]
+    async fn the_reset_of_a_connection_that_vanishes_passes_no_router() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).await.expect("a port");
+            let addr = listener.local_addr().expect("bound");
+            let (near, far) = tokio::join!(TcpStream::connect(addr), listener.accept());
+            let near = near.expect("it listens");
+            let (_far, _) = far.expect("a connection");
+            let socket = SockRef::from(&near);
+            end_unseen(&socket);
+            let hops = match addr {
+                SocketAddr::V4(_) => socket.ttl_v4(),
+                SocketAddr::V6(_) => socket.unicast_hops_v6(),
+            };
+            assert_eq!(hops.expect("it was set"), 1);
+            let linger = socket.linger().expect("it was set");
+            assert_eq!(linger, Some(Duration::ZERO));
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use metrics::exposition::{
     ServerConnections, ServerRow, TableRow,
 };
 pub use metrics::frontend::{
-    FrontendMetrics, Handshake, HandshakeFailure, NoHeader, Parked, PauseCause,
+    ConnectionRefusal, FrontendMetrics, Handshake, HandshakeFailure, NoHeader, Parked, PauseCause,
 };
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
 pub use metrics::process_wide::{CertificateResult, ProcessMetrics, ReloadResult};

@@ -11,7 +11,8 @@ use crate::exchange::{BOUNDS_US, Reason, Retry, Side};
 use crate::observe::access_log::FIELDS;
 use crate::observe::metrics::names::{self, Kind, Metric};
 use crate::observe::{
-    CheckResult, HandshakeFailure, NoHeader, PauseCause, ReloadResult, ServerState,
+    CheckResult, ConnectionRefusal, HandshakeFailure, NoHeader, PauseCause, ReloadResult,
+    ServerState,
 };
 
 /// Queries for Prometheus: a description, and the query.
@@ -202,6 +203,7 @@ fn label_values(page: &mut String) {
          - `result` of a reload: {}.\n\
          - `cause` of a pause: {}.\n\
          - `cause` of a failure of the PROXY protocol: {}.\n\
+         - `cause` of a refused connection: {} (rules for connections).\n\
          - `le` of the {} histograms, in seconds: {}.\n\n",
         listed(HandshakeFailure::ALL.map(HandshakeFailure::code).to_vec()),
         listed(ServerState::ALL.map(ServerState::code).to_vec()),
@@ -209,6 +211,7 @@ fn label_values(page: &mut String) {
         listed(ReloadResult::ALL.map(ReloadResult::code).to_vec()),
         listed(PauseCause::ALL.map(PauseCause::code).to_vec()),
         listed(NoHeader::ALL.map(NoHeader::code).to_vec()),
+        listed(ConnectionRefusal::ALL.map(ConnectionRefusal::code).to_vec()),
         histograms.count(),
         seconds.join(", "),
     )

@@ -6,8 +6,8 @@ use http::HeaderName;
 
 use crate::base::{ByteSize, ListenAddress, Name, Position};
 use crate::plan::{
-    BackendReference, Bind, ClientFields, Compression, ErrorPage, Http2, Peers, Route, Rule,
-    TcpRoute, Tls,
+    BackendReference, Bind, ClientFields, Compression, ConnectionRule, ErrorPage, Http2, Peers,
+    Route, Rule, TcpRoute, Tls,
 };
 use crate::wire::field_names::FieldNames;
 
@@ -25,6 +25,8 @@ pub struct Frontend {
     /// The TLS of its binds, in the order of the binds, without duplicates: binds with equal TLS
     /// share it.
     pub tls: Vec<Tls>,
+    /// Rules for each connection.
+    pub connection_rules: Vec<ConnectionRule>,
     /// Rules for each exchange.
     pub rules: Vec<Rule>,
     /// Routes of requests; the first match wins.
@@ -84,6 +86,7 @@ impl Frontend {
             binds: Vec::new(),
             mode: Mode::default(),
             tls: Vec::new(),
+            connection_rules: Vec::new(),
             rules: Vec::new(),
             routes: Vec::new(),
             tcp_routes: Vec::new(),

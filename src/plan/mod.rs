@@ -8,6 +8,7 @@ mod action;
 mod backend;
 mod bind;
 mod compression;
+mod connection_rule;
 mod error_page;
 pub mod expr;
 mod frontend;
@@ -41,6 +42,7 @@ pub use backend::{
 };
 pub use bind::{Bind, ProxyProtocol};
 pub use compression::{Coding, Compression, TypePattern};
+pub use connection_rule::{ConnectionAction, ConnectionRule};
 pub use error_page::{ErrorPage, PageBody, PageJson, WholeAnswer};
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Mode,

@@ -57,8 +57,8 @@ pub struct Table {
     refused: AtomicU64,
 }
 
-/// An entry that is tracked: it stays until [`Handle::release`].
-#[derive(Debug)]
+/// An entry that is tracked: it stays until it is released.
+#[derive(Clone, Debug)]
 pub(super) struct Handle {
     pub(super) table: Arc<Table>,
     shard: u32,

@@ -22,6 +22,8 @@ pub struct Tracked(OnceCell<Box<RefCell<Entries>>>);
 #[derive(Debug, Default)]
 struct Entries {
     all: Vec<(u8, Handle)>,
+    /// Entries that the connection of the exchange tracks: it releases them.
+    of_connection: Vec<(u8, Handle)>,
     /// The tables among which the same key is looked up (`sc_http_req_rate(0,other)`).
     tables: Option<Arc<Tables>>,
     /// Whether the status of a server's answer was counted.
@@ -31,6 +33,8 @@ struct Entries {
 /// Which rules begin to track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
+    /// Those of connections: their requests are counted as they come.
+    Connection,
     /// Those of requests.
     Request,
     /// Those of answers, with the status of a server's answer.
@@ -61,13 +65,11 @@ impl Tracked {
             return;
         };
         let handle = live.track(key.bytes(), clock::now(), |entry| {
-            for data in [
-                Data::ConnCnt,
-                Data::ConnRate,
-                Data::HttpReqCnt,
-                Data::HttpReqRate,
-            ] {
+            for data in [Data::ConnCnt, Data::ConnRate] {
                 entry.count(data, 0, 1);
+            }
+            if since != Since::Connection {
+                count_request(entry);
             }
             // An answer that came before was not counted in this entry.
             if let Since::Answer(Some(status)) = since {
@@ -80,6 +82,36 @@ impl Tracked {
         let mut entries = self.0.get_or_init(Box::default).borrow_mut();
         entries.tables.get_or_insert_with(|| Arc::clone(tables));
         entries.all.push((counter, handle));
+    }
+
+    /// Whether anything is tracked.
+    pub fn is_any(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// What happens to the exchange is counted in the entries that its connection tracks, too, and the
+    /// exchange reads them. The connection must outlive the exchange.
+    pub fn join(&self, connection: &Self) {
+        let Some(shared) = connection.0.get() else {
+            return;
+        };
+        let shared = shared.borrow();
+        let mut entries = self.0.get_or_init(Box::default).borrow_mut();
+        entries.tables.clone_from(&shared.tables);
+        entries.of_connection.clone_from(&shared.all);
+    }
+
+    /// Counts a request in the entries of the connection.
+    pub fn requested(&self) {
+        if let Some(entries) = self.0.get() {
+            let now = clock::now();
+            for (_, handle) in &entries.borrow().of_connection {
+                handle.with(now, |entry| {
+                    count_request(entry);
+                    entry.touch();
+                });
+            }
+        }
     }
 
     /// Increments the counter `index` of the entry that is tracked as `counter`, and its rate.
@@ -128,7 +160,7 @@ impl Tracked {
         let outcome = of_status(status);
         if outcome != Outcome::Neither {
             let now = clock::now();
-            for (_, handle) in &entries.all {
+            for (_, handle) in entries.each() {
                 handle.with(now, |entry| count(entry, outcome));
             }
         }
@@ -148,7 +180,7 @@ impl Tracked {
         let bytes_in = record.body_bytes_in.get();
         let bytes_out = record.body_bytes_out.get();
         let now = clock::now();
-        for (_, handle) in &entries.all {
+        for (_, handle) in entries.each() {
             handle.with(now, |entry| {
                 count(entry, outcome);
                 for (data, bytes) in [
@@ -182,6 +214,11 @@ impl Drop for Tracked {
     }
 }
 
+fn count_request(entry: &mut Entry<'_>) {
+    entry.count(Data::HttpReqCnt, 0, 1);
+    entry.count(Data::HttpReqRate, 0, 1);
+}
+
 fn release(entry: &mut Entry<'_>) {
     let trackers = entry.trackers();
     *trackers = trackers.saturating_sub(1);
@@ -189,8 +226,13 @@ fn release(entry: &mut Entry<'_>) {
 }
 
 impl Entries {
+    /// Those of the exchange and those of its connection.
+    fn each(&self) -> impl Iterator<Item = &(u8, Handle)> {
+        self.of_connection.iter().chain(&self.all)
+    }
+
     fn handle(&self, counter: u8) -> Option<&Handle> {
-        let found = self.all.iter().find(|(known, _)| *known == counter);
+        let found = self.each().find(|(known, _)| *known == counter);
         found.map(|(_, handle)| handle)
     }
 }

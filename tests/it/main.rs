@@ -17,6 +17,7 @@ mod capture;
 mod cli;
 mod compression;
 mod conditions;
+mod connection_rules;
 mod connections;
 mod cors;
 mod deadlines;

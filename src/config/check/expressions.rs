@@ -100,7 +100,10 @@ fn conditions(plan: &Plan) -> impl Iterator<Item = &Condition> {
     let of_frontends = plan.frontends.iter().flat_map(|frontend| {
         let of_routes = frontend.routes.iter().flat_map(|route| &route.when);
         let tcp_routes = frontend.tcp_routes.iter();
-        of_routes.chain(tcp_routes.flat_map(|tcp_route| &tcp_route.when))
+        let connection_rules = frontend.connection_rules.iter();
+        of_routes
+            .chain(tcp_routes.flat_map(|tcp_route| &tcp_route.when))
+            .chain(connection_rules.flat_map(|rule| &rule.when))
     });
     let of_logs = plan.log.access.iter().flat_map(|log| &log.when);
     of_rules.chain(of_frontends).chain(of_logs)
@@ -116,6 +119,9 @@ pub(super) fn each_expr(plan: &Plan, see: &mut dyn FnMut(&Expr)) {
     }
     for page in error_pages::all(plan).flatten() {
         page.each_expr(see);
+    }
+    for rule in rules::of_connections(plan) {
+        rule.action.each_expr(see);
     }
     for log in &plan.log.access {
         log.each_expr_of_format(see);

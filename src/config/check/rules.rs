@@ -6,7 +6,9 @@ use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{Word, parts_of};
 use crate::config::report::Report;
-use crate::plan::{Action, Field, FieldName, Frontend, On, Plan, Reply, ReplyBody, Rule};
+use crate::plan::{
+    Action, ConnectionRule, Field, FieldName, Frontend, On, Plan, Reply, ReplyBody, Rule,
+};
 
 use super::constants;
 
@@ -180,6 +182,16 @@ pub(super) fn warn_of_idle(plan: &Plan, report: &mut Report<'_>) {
             report.add_related(diagnostic, &rules[answers].at, related);
         }
     }
+    for frontend in &plan.frontends {
+        let rules = &frontend.connection_rules;
+        let ends = rules.iter().position(ConnectionRule::ends_all);
+        if let Some((ends, idle)) = ends.and_then(|ends| Some((ends, rules.get(ends + 1)?))) {
+            let help = "rules run in the order of the file: put it before, or leave it out";
+            let diagnostic = Diagnostic::warning_at(&idle.at, "this rule never runs", help);
+            let related = "this one has no `when`, and no rule runs after it";
+            report.add_related(diagnostic, &rules[ends].at, related);
+        }
+    }
 }
 
 /// For each value of `on`: the first rule that never runs, and the earlier one that answers every exchange,
@@ -202,6 +214,12 @@ pub(super) fn all(plan: &Plan) -> impl Iterator<Item = &Vec<Rule>> {
     let of_backends = plan.backends.iter().map(|backend| &backend.rules);
     let of_frontends = plan.frontends.iter().flat_map(of_frontend);
     of_frontends.chain(of_backends)
+}
+
+/// The rules for connections of each frontend.
+pub(super) fn of_connections(plan: &Plan) -> impl Iterator<Item = &ConnectionRule> {
+    let frontends = plan.frontends.iter();
+    frontends.flat_map(|frontend| &frontend.connection_rules)
 }
 
 /// The rules of each route of `frontend`, and its own.

@@ -10,7 +10,7 @@ use crate::config::keys::form_of;
 use crate::config::report::Report;
 use crate::config::suggest;
 use crate::plan::expr::{Argument, Expr};
-use crate::plan::{Action, Data, Plan, Reading, Table, TableReference, Track};
+use crate::plan::{Action, ConnectionAction, Data, Plan, Reading, Table, TableReference, Track};
 
 use super::expressions::each_expr;
 use super::rules;
@@ -238,11 +238,17 @@ fn counter_of(expr: &Expr) -> i64 {
 }
 
 fn tracks(plan: &Plan) -> impl Iterator<Item = &Track> {
+    let of_connections = rules::of_connections(plan);
+    let of_connections = of_connections.filter_map(|rule| match &rule.action {
+        ConnectionAction::Track(track) => Some(&**track),
+        _ => None,
+    });
     let all = rules::all(plan).flatten();
-    all.filter_map(|rule| match &rule.action {
+    let of_exchanges = all.filter_map(|rule| match &rule.action {
         Action::Track(track) => Some(&**track),
         _ => None,
-    })
+    });
+    of_connections.chain(of_exchanges)
 }
 
 fn table_arguments(expr: &Expr) -> impl Iterator<Item = &TableReference> {

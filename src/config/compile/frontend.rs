@@ -5,7 +5,7 @@ use crate::config::check::Reading;
 use crate::config::compile::bind::{self, Item};
 use crate::config::compile::defaults::{Defaults, mode_of};
 use crate::config::compile::name::{backend_name, name_of_key};
-use crate::config::compile::{error_page, named_section, route, rule, tcp_route};
+use crate::config::compile::{connection_rule, error_page, named_section, route, rule, tcp_route};
 use crate::config::keys::{self, FRONTEND, Part};
 use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
@@ -109,6 +109,7 @@ fn of_section(
     frontend.backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, report));
+    frontend.connection_rules = connection_rule::rules(section, report);
     frontend.rules = rule::rules(section, Known::Request, report);
     frontend.error_pages = error_page::error_pages(section, report);
     match mode {

@@ -7,6 +7,7 @@ mod address;
 mod admin;
 mod backend;
 mod bind;
+mod connection_rule;
 mod defaults;
 mod error_page;
 mod errorfile;

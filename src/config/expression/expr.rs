@@ -27,16 +27,18 @@ pub(super) fn expression(
     }
     let (name, part) = name(cursor);
     let Some(head) = Head::named(name) else {
-        let is_of_requests = known == Known::Connection && elsewhere::looks_at_requests(name);
-        return Err(match is_of_requests {
-            true => not_in_tcp(name, part, cursor),
-            false => unknown_fetch(name, part),
+        let is_of_requests = elsewhere::looks_at_requests(name);
+        return Err(match known {
+            Known::Connection if is_of_requests => not_in_tcp(name, part, cursor),
+            Known::Accept if is_of_requests => not_accepted(name, part),
+            _ => unknown_fetch(name, part),
         });
     };
     let row = head.fetch().row();
     if !known.has(row.since) {
         return Err(match known {
             Known::Connection => not_in_tcp(name, part, cursor),
+            Known::Accept => not_accepted(name, part),
             _ => not_known(name, row.since, part),
         });
     }
@@ -69,6 +71,15 @@ fn not_in_tcp(name: &str, part: Range<usize>, cursor: &Cursor<'_>) -> Mistake {
             .to_owned()
     });
     let message = format!("`{name}` is not known here: the connection is passed on as it is");
+    Mistake::new(part, message, help)
+}
+
+/// The mistake of `name`, which looks at TLS or at requests, in a rule for connections.
+fn not_accepted(name: &str, part: Range<usize>) -> Mistake {
+    let message = format!(
+        "`{name}` is not known here: rules for connections run before TLS and before the first request"
+    );
+    let help = "look at `src`, `src_port`, `dst`, `dst_port` and tables, or write a `[[frontend.NAME.rule]]`";
     Mistake::new(part, message, help)
 }
 

@@ -12,6 +12,7 @@ use crate::plan::{ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds}
 
 use super::bind::{self, BIND, TLS_PASSES, socket_mode};
 use super::compression::COMPRESSION;
+use super::connection_rule::{self, CONNECTION_RULE};
 use super::error_page::{self, ERROR_PAGE_SHAPE};
 use super::forwarding::{FORWARDING, request_id};
 use super::http2::FRONTEND_HTTP2;
@@ -25,7 +26,8 @@ use super::tls::{FRONTEND_TLS, TLS_HINTS};
 use super::words::Words;
 use super::{Keys, NO_FIELDS, NO_REQUESTS, Part, key, nameless};
 
-const NO_RULES: &str = "leave it out: a connection that no route matches is closed, if `backend` of the frontend is left out";
+const NO_RULES: &str =
+    "in TCP mode there are no requests; write a `[[frontend.NAME.connection_rule]]`";
 
 const OF_EACH: &str = "write it in each `[frontend.NAME]`: it has no value for all of them";
 
@@ -112,6 +114,14 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .means("Responses are compressed for clients that accept it.")
             .not_in_tcp(NO_REQUESTS)
             .table(&Inner(&COMPRESSION, |frontend| &mut frontend.compression)),
+        key("connection_rule")
+            .means("What is done to its connections, before TLS, in the order of the file.")
+            .also("tcp_request tcp_request_connection tcp_request_session connection_rules")
+            .not_in_defaults(OF_EACH)
+            .compiled(
+                Shape::List(&Shape::Table(&CONNECTION_RULE)),
+                |frontend| connection_rule::shown(&frontend.connection_rules),
+            ),
         key("rule")
             .means("What is done to its exchanges, in the order of the file.")
             .not_in_defaults(OF_EACH)
@@ -215,7 +225,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
     more_hints: TLS_HINTS,
     tcp_hints: "
         default_backend: write `backend`
-        rules deny reject block: leave it out: a connection that no route matches is closed, if `backend` of the frontend is left out
+        rules deny reject block: write a `[[frontend.NAME.connection_rule]]` with `reject = true` and `when`
         sni: write it in a `[[frontend.NAME.route]]` with its `backend`
     ",
     default_hints: "

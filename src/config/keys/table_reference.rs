@@ -65,6 +65,8 @@ exchange is over, what happens to it is counted there too.
   is short for it. To read is no change: it does not prolong the life of an entry.
 - `sc_inc_gpc` and `sc_set_gpt` change what only rules write: counters and tags. HAProxy's fetches that write (`sc_inc_gpc0` as a
   condition) do not exist.
+- A rule for connections tracks too ([connection-rules.md](connection-rules.md)): then `conn_cur`, `conn_cnt` and `conn_rate` count
+  connections, and the other data the requests of the connection. Its counter is taken for each of these requests.
 - With `on = "response"` the request is counted when the answer has come, and an error or a failure with it.
 
 ## What a table keeps

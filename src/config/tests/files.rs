@@ -46,6 +46,10 @@ fn full_says_the_default_of_every_key() {
 [frontend.web]
 listen = { address = ':8080', proxy_protocol = 'off' }
 backend = 'app'
+connection_rule = [
+    { when = 'src == "192.0.2.66"', reject = true },
+    { track = { table = 'clients', key = 'src', counter = 1 } },
+]
 rule = [
     { when = 'path starts_with "/internal/"', deny = 403 },
     { when = 'path == "/robots.txt"', return = { headers = { cache-control = 'max-age=3600', content-type = 'text/plain' }, body = "User-agent: *\nDisallow: /\n" } },

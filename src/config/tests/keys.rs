@@ -267,6 +267,16 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
         "among",
         "'app'\nbackend = '%[method]'",
     ),
+    ("frontend.NAME.connection_rule", "when", "'src == \"::1\"'"),
+    ("frontend.NAME.connection_rule", "accept", "true"),
+    ("frontend.NAME.connection_rule", "reject", "true"),
+    ("frontend.NAME.connection_rule", "silent_drop", "true"),
+    ("frontend.NAME.connection_rule", "expect_proxy", "true"),
+    (
+        "frontend.NAME.connection_rule",
+        "set_src",
+        "'ipv4(10.0.0.1)'",
+    ),
     ("frontend.NAME.rule", "on", "'response'"),
     ("frontend.NAME.rule", "when", "'ssl_fc'"),
     ("frontend.NAME.rule", "deny", "404"),
@@ -419,6 +429,14 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
         "sc_set_gpt",
         "{ counter = 0, value = 2 }",
     ),
+    (
+        "frontend.NAME.rule",
+        "track",
+        "{ table = 't', key = 'dst_port' }",
+    ),
+    ("frontend.NAME.connection_rule.track", "table", "'u'"),
+    ("frontend.NAME.connection_rule.track", "key", "'dst'"),
+    ("frontend.NAME.connection_rule.track", "counter", "7"),
     ("frontend.NAME.rule.track", "table", "'u'"),
     ("frontend.NAME.rule.track", "key", "'dst'"),
     ("frontend.NAME.rule.track", "counter", "7"),
@@ -666,6 +684,17 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "[frontend.web.rule.replace_path]",
             "match = 'a'\nwith = '/'",
         ),
+        (
+            "frontend.NAME.connection_rule",
+            "[[frontend.web.connection_rule]]",
+            "set_src = 'src'",
+        ),
+        ("", "[[frontend.web.connection_rule]]", ""),
+        (
+            "frontend.NAME.connection_rule.track",
+            "[frontend.web.connection_rule.track]",
+            "table = 't'\nkey = 'src'",
+        ),
         ("", "[[frontend.web.rule]]", "on = 'after'"),
         (
             "frontend.NAME.rule.cookie_attributes",
@@ -774,6 +803,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         let is_exclusive = match path.rsplit('.').next() {
             Some("route") => matches!(key, "split" | "among"),
             Some("rule") => !matches!(key, "" | "on" | "when"),
+            Some("connection_rule") => !matches!(key, "" | "when"),
             Some("return") => key == "file",
             Some("error_page") => matches!(key, "file" | "errorfile"),
             Some("redirect") => !matches!(key, "" | "status"),
@@ -858,7 +888,8 @@ fn the_list_above_has_every_key() {
         for about in table.about() {
             let key = (path.as_str(), about.name);
             let inner = Page::inner(path, about.name);
-            let is_table = about.name == "rule" || tables.iter().any(|(path, _)| *path == inner);
+            let is_rule = matches!(about.name, "rule" | "connection_rule");
+            let is_table = is_rule || tables.iter().any(|(path, _)| *path == inner);
             let is_names = tables
                 .iter()
                 .any(|(path, _)| *path == format!("{inner}.NAME"));

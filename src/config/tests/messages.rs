@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | colour = true
           | ^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `rule`, `timeout`, `limits`, `http2`, `forwarding`, `tls` and 3 more
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `connection_rule`, `rule`, `timeout`, `limits`, `http2`, `forwarding` and 4 more
     "##);
 }
 
@@ -1799,7 +1799,7 @@ fn what_tcp_mode_cannot_do_is_answered_with_what_it_can() {
     let route = "sni = 'a.b'\nbackend = 'app'";
     assert_eq!(
         with("rule = [{ deny = 403 }]", route),
-        "leave it out: a connection that no route matches is closed, if `backend` of the frontend is left out"
+        "in TCP mode there are no requests; write a `[[frontend.NAME.connection_rule]]`"
     );
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the whole room: its messages, that no key is forgotten, and that nothing panics.
 
 mod binds;
+mod connection_rules;
 mod defaults;
 mod error_pages;
 mod files;

@@ -26,14 +26,14 @@ use crate::plan::log::{
 use crate::plan::{
     AccessLog, Action, Admin, Among, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
-    ClientCertificates, ClientField, ClientFields, Coding, Compression, DEFAULT_ALPN, Data,
-    DefaultName, ErrorPage, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
-    HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, KeyType, Log, LogFormat,
-    LogLevel, LogTarget, MOST_ELEMENTS, Mode, NameRules, Need, OddNames, On, Own, OwnCheck,
-    OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol,
-    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule, SendProxy,
-    Server, ServerTls, Shutdown, Sni, StatusSet, Stored, Table, Target, TcpRoute, Tls, TlsRules,
-    Trust, TypePattern, UnixPeers, UnknownNames, ValuePattern, WhenFull,
+    ClientCertificates, ClientField, ClientFields, Coding, Compression, ConnectionRule,
+    DEFAULT_ALPN, Data, DefaultName, ErrorPage, FileAt, Forwarding, Frontend, FrontendLimits,
+    FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial,
+    KeyType, Log, LogFormat, LogLevel, LogTarget, MOST_ELEMENTS, Mode, NameRules, Need, OddNames,
+    On, Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
+    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule,
+    SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Stored, Table, Target, TcpRoute, Tls,
+    TlsRules, Trust, TypePattern, UnixPeers, UnknownNames, ValuePattern, WhenFull,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -371,6 +371,25 @@ fn error_pages() -> impl Strategy<Value = Vec<ErrorPage>> {
     subsequence(texts.to_vec(), 0..4).prop_map(pages)
 }
 
+/// Rules for connections of every shape.
+fn connection_rules() -> impl Strategy<Value = Vec<ConnectionRule>> {
+    let texts = [
+        "{ when = 'src in [\"10.0.0.0/8\"]', accept = true }",
+        "{ reject = true, when = 'not dst_port == 80' }",
+        "{ silent_drop = true }",
+        "{ expect_proxy = true }",
+        "{ set_src = 'src,ipmask(24)' }",
+    ];
+    let rules = |texts: Vec<&'static str>| {
+        let text = format!(
+            "[frontend.a]\nlisten = ':1'\nbackend = 'b'\nconnection_rule = [{}]\n[backend.b]\nservers = '10.0.0.1:1'",
+            texts.join(",")
+        );
+        plan(&text).frontends[0].connection_rules.clone()
+    };
+    vec(select(texts.to_vec()), 0..4).prop_map(rules)
+}
+
 /// Conditions of every shape; `config::expression` has the tests of their parts.
 fn when() -> impl Strategy<Value = Condition> {
     let texts = [
@@ -592,7 +611,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             vec(tls(), 3),
             (
                 upgrades,
-                rules(),
+                (rules(), connection_rules()),
                 compression(),
                 error_pages(),
                 target(used),
@@ -604,7 +623,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             let (trusted_proxies, client_field) = identity;
             let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, (header_case, field_names), any_tls, rest) = writing;
-            let (upgrades, mut rules, compression, error_pages, used) = rest;
+            let (upgrades, rules, compression, error_pages, used) = rest;
+            let (mut rules, connection_rules) = rules;
             let mut routes = routes;
             // Each entry of `tls` belongs to an address; the entries are in the order of the
             // addresses.
@@ -669,6 +689,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 upgrades,
                 compression,
                 error_pages,
+                connection_rules,
                 rules,
             }
         })
@@ -739,6 +760,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                     .then_some(BackendReference::built_in(backend)),
                 tcp_routes,
                 max_connections: http.max_connections,
+                connection_rules: http.connection_rules,
                 timeout: FrontendTimeouts {
                     handshake,
                     tunnel: http.timeout.tunnel,

@@ -17,7 +17,7 @@ use crate::base::clock::Duration;
 use crate::base::units::show_duration;
 use crate::base::{ListenAddress, Peer, Position};
 use crate::exchange::{Fault, RequestId};
-use crate::observe::{HandshakeFailure, NoHeader, PauseCause};
+use crate::observe::{ConnectionRefusal, HandshakeFailure, NoHeader, PauseCause};
 use crate::plan::LogTarget;
 
 pub(crate) use servers::{
@@ -261,6 +261,17 @@ pub(crate) fn proxy_header_failed(frontend: &str, addr: &ListenAddress, peer: Pe
         %peer,
         reason = why.code(),
         "a connection of {peer} to {frontend} at {addr} was closed: {why}"
+    );
+}
+
+/// A rule for connections has closed a connection of `client`.
+pub(crate) fn connection_refused(frontend: &str, client: Peer, why: ConnectionRefusal) {
+    debug!(
+        event = "connection.refused",
+        frontend,
+        %client,
+        reason = why.code(),
+        "a connection of {client} to {frontend} was closed: {}", why.code()
     );
 }
 

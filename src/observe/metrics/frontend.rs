@@ -23,6 +23,29 @@ pub struct FrontendMetrics {
     pauses: [AtomicU64; PauseCause::ALL.len()],
     /// By [`NoHeader`]. Written by any worker when a connection is closed for it: as `pauses`.
     headers: [AtomicU64; NoHeader::ALL.len()],
+    /// By [`ConnectionRefusal`]. The same.
+    refusals: [AtomicU64; ConnectionRefusal::ALL.len()],
+}
+
+/// Why a connection was closed before it was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionRefusal {
+    /// A rule for connections with `reject`.
+    Rejected,
+    /// A rule for connections with `silent_drop`.
+    Dropped,
+}
+
+impl ConnectionRefusal {
+    pub(crate) const ALL: [Self; 2] = [Self::Rejected, Self::Dropped];
+
+    /// Its label in metrics and events.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Dropped => "dropped",
+        }
+    }
 }
 
 /// Why accepting paused.
@@ -233,6 +256,7 @@ impl FrontendMetrics {
             shards: Shards::new(workers),
             pauses: Default::default(),
             headers: Default::default(),
+            refusals: Default::default(),
         }
     }
 
@@ -244,6 +268,11 @@ impl FrontendMetrics {
     /// Counts a connection that was closed because it had no valid PROXY header.
     pub fn had_no_header(&self, why: NoHeader) {
         self.headers[why.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was closed before it was served.
+    pub fn connection_refused(&self, why: ConnectionRefusal) {
+        self.refusals[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline]
@@ -333,6 +362,10 @@ impl FrontendMetrics {
 
     pub(crate) fn headers(&self, why: NoHeader) -> u64 {
         self.headers[why.index()].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connection_refusals(&self, why: ConnectionRefusal) -> u64 {
+        self.refusals[why as usize].load(Ordering::Relaxed)
     }
 
     pub(crate) fn pauses(&self, cause: PauseCause) -> u64 {

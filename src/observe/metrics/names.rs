@@ -75,6 +75,8 @@ metrics! {
         "How often accepting paused, by cause: the frontend's limit, the process's limit, or no free file descriptor.";
     FRONTEND_PROXY_FAULTS = "evenkeel_frontend_proxy_protocol_failures_total", Counter, Count, ["frontend", "cause"],
         "Connections that were closed because they did not begin with a valid PROXY header, by cause.";
+    FRONTEND_CONNECTION_REFUSALS = "evenkeel_frontend_connections_refused_total", Counter, Count, ["frontend", "cause"],
+        "Connections that were closed before they were served, by cause.";
     FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],
         "Bytes received in request bodies and tunnels.";
     FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],

@@ -230,51 +230,51 @@ fetches! {
     /// The same, of the response.
     CaptureResHdr = "capture.res.hdr", (! "index" Int), Text, Response;
     /// How many exchanges were tracked in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScConnCnt = "sc_conn_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScConnCnt = "sc_conn_cnt", (! "counter" Int, ? "table" Table), Int, Connection;
     /// How many exchanges are tracked now in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScConnCur = "sc_conn_cur", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScConnCur = "sc_conn_cur", (! "counter" Int, ? "table" Table), Int, Connection;
     /// How many exchanges were tracked in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScConnRate = "sc_conn_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScConnRate = "sc_conn_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The requests in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScHttpReqCnt = "sc_http_req_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScHttpReqCnt = "sc_http_req_cnt", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The requests in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScHttpReqRate = "sc_http_req_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScHttpReqRate = "sc_http_req_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The errors of the client in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScHttpErrCnt = "sc_http_err_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScHttpErrCnt = "sc_http_err_cnt", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The errors of the client in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScHttpErrRate = "sc_http_err_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScHttpErrRate = "sc_http_err_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The failures of servers in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScHttpFailCnt = "sc_http_fail_cnt", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScHttpFailCnt = "sc_http_fail_cnt", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The failures of servers in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScHttpFailRate = "sc_http_fail_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScHttpFailRate = "sc_http_fail_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The bytes from the client, in units of 1,024 in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScKbytesIn = "sc_kbytes_in", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScKbytesIn = "sc_kbytes_in", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The bytes from the client in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScBytesInRate = "sc_bytes_in_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScBytesInRate = "sc_bytes_in_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The bytes to the client, in units of 1,024 in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScKbytesOut = "sc_kbytes_out", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScKbytesOut = "sc_kbytes_out", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The bytes to the client in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScBytesOutRate = "sc_bytes_out_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScBytesOutRate = "sc_bytes_out_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The counter `index` of `gpc` in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGetGpc = "sc_get_gpc", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGetGpc = "sc_get_gpc", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Connection;
     /// The increments of the counter `index` in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGpcRate = "sc_gpc_rate", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGpcRate = "sc_gpc_rate", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Connection;
     /// The first counter in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGetGpc0 = "sc_get_gpc0", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGetGpc0 = "sc_get_gpc0", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The increments of the first counter in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGpc0Rate = "sc_gpc0_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGpc0Rate = "sc_gpc0_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The second counter in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGetGpc1 = "sc_get_gpc1", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGetGpc1 = "sc_get_gpc1", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The increments of the second counter in the period in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGpc1Rate = "sc_gpc1_rate", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGpc1Rate = "sc_gpc1_rate", (! "counter" Int, ? "table" Table), Int, Connection;
     /// The tag `index` of `gpt` in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGetGpt = "sc_get_gpt", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGetGpt = "sc_get_gpt", (! "index" Int, ! "counter" Int, ? "table" Table), Int, Connection;
     /// The first tag in the entry that is tracked as `counter`. Absent where nothing is tracked.
-    ScGetGpt0 = "sc_get_gpt0", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScGetGpt0 = "sc_get_gpt0", (! "counter" Int, ? "table" Table), Int, Connection;
     /// How many exchanges track the entry that is tracked as `counter`.
-    ScTrackers = "sc_trackers", (! "counter" Int, ? "table" Table), Int, Handshake;
+    ScTrackers = "sc_trackers", (! "counter" Int, ? "table" Table), Int, Connection;
     /// Whether an entry is tracked as `counter`.
-    ScTracked = "sc_tracked", (! "counter" Int), Bool, Handshake;
+    ScTracked = "sc_tracked", (! "counter" Int), Bool, Connection;
     /// The entries of a table.
     TableCnt = "table_cnt", (! "table" Table), Int, Connection;
     /// How many more entries a table has room for.

@@ -90,6 +90,8 @@ pub enum Phase {
 pub enum Known {
     /// The connection, before TLS: in routes of connections.
     Connection,
+    /// The same, before anything is read of the client: in rules for connections.
+    Accept,
     /// The request, in the rules and routes of a frontend.
     Request,
     /// The request and the backend that it goes to.
@@ -107,7 +109,7 @@ impl Known {
     /// Whether a value of the phase `since` is known here.
     pub fn has(self, since: Phase) -> bool {
         match self {
-            Self::Connection => since == Phase::Connection,
+            Self::Connection | Self::Accept => since == Phase::Connection,
             Self::Request => since <= Phase::Request,
             Self::Backend => since <= Phase::Backend,
             Self::Response | Self::Log => since != Phase::Request,

@@ -24,18 +24,31 @@ use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Exchange, KeptBodies};
 use crate::proxy::snapshot::{FrontendTls, View};
 use crate::proxy::tls::{Admission, Lapsed};
+use crate::tables::Tracked;
 use crate::wire::forwarded::x_forwarded_for;
 
 /// The facts of a connection before its first request.
 pub struct ConnectionInfo {
     /// Its ends, from the PROXY header if there was one.
     pub ends: Ends,
-    /// The sender of that header: the other end of the socket.
-    pub header_from: Option<Peer>,
+    /// The other end of the socket, if it is not the client.
+    pub via: Option<Via>,
     /// The address that it connected to, as the frontend's plan has it.
     pub address: Arc<ListenAddress>,
     /// The result of its handshake; `None`: no TLS.
     pub tls: Option<TlsClient>,
+    /// The entries of tables that it tracks.
+    pub tracked: Tracked,
+}
+
+/// The other end of a socket whose client is not that end.
+#[derive(Clone, Copy, Debug)]
+pub struct Via {
+    /// The other end.
+    pub peer: Peer,
+    /// Whether it has sent a PROXY header because `proxy_protocol` says that it must, and not because
+    /// of a rule for connections.
+    pub has_sent_header: bool,
 }
 
 /// A TLS client, and the terms of its admission.
@@ -74,8 +87,10 @@ pub(super) struct Client {
     /// The address that it connected to, as the plan had it then: the terms of its bind are looked
     /// up again after a reload.
     pub(super) address: Arc<ListenAddress>,
-    /// The sender of a PROXY header at its beginning. Boxed: most have none.
-    header_from: Option<Box<Peer>>,
+    /// The other end of the socket, if it is not the client. Boxed: mostly it is.
+    via: Option<Box<Via>>,
+    /// The entries of tables that the connection tracks.
+    pub(super) tracked: Tracked,
     /// The generation of the snapshot, and the version of the frontend's TLS, under which it was
     /// last admitted. Written by [`Client::check_admission`].
     admitted_under: Cell<(u64, u64)>,
@@ -85,9 +100,10 @@ impl Client {
     pub(super) fn new(context: Rc<Context>, info: ConnectionInfo, live: Arc<Frontend>) -> Self {
         let ConnectionInfo {
             ends,
-            header_from,
+            via,
             address,
             tls,
+            tracked,
         } = info;
         let (tls, admission) = tls.map(|one| (one.tls, one.admission)).unzip();
         let timeouts = match context.views.with(&live) {
@@ -109,7 +125,8 @@ impl Client {
             forwarded_for: OnceCell::new(),
             admission,
             address,
-            header_from: header_from.map(Box::new),
+            via: via.map(Box::new),
+            tracked,
             admitted_under: Cell::new((u64::MAX, 0)),
         }
     }
@@ -206,9 +223,10 @@ impl Client {
         tls: &[FrontendTls],
         now: SystemTime,
     ) -> Result<(), Fault> {
-        let socket_peer = self.header_from.as_deref().copied().unwrap_or(self.peer);
+        let via = self.via.as_deref();
+        let socket_peer = via.map_or(self.peer, |via| via.peer);
         let is_header_wanted = bind.proxy_protocol.wants_header_from(socket_peer);
-        if is_header_wanted != self.header_from.is_some() {
+        if is_header_wanted != via.is_some_and(|via| via.has_sent_header) {
             return Err(Fault::new(Reason::RequestAddressOutdated));
         }
         let acceptor = match bind.tls {

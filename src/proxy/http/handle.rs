@@ -66,9 +66,14 @@ impl ActiveRequest {
         client.live.requests.count();
         let asks_for_json =
             view.snapshot.has_json_pages && accept::asks_for_json(request.headers());
+        let exchange = Exchange::begin(opening);
+        if client.tracked.is_any() {
+            exchange.tracked.join(&client.tracked);
+            exchange.tracked.requested();
+        }
         Self {
             client: Rc::clone(client),
-            exchange: Rc::new(Exchange::begin(opening)),
+            exchange: Rc::new(exchange),
             is_trusted,
             view,
             frontend_index: index,

@@ -26,5 +26,5 @@ pub mod seen;
 mod serve;
 mod upgrade;
 
-pub use client::{ConnectionInfo, TlsClient};
+pub use client::{ConnectionInfo, TlsClient, Via};
 pub use serve::serve;

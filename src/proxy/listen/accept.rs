@@ -24,8 +24,8 @@ use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::run::Run;
 use crate::proxy::{http, tcp};
 
+use super::enter::{Entered, enter};
 use super::handshake::secure;
-use super::identify::{Identified, identify};
 
 /// How long accepting pauses when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
@@ -234,7 +234,8 @@ async fn next(listener: &Listener, target: &Target) -> Option<io::Result<(Stream
     .await
 }
 
-/// Reads a PROXY header if one is due, and completes the TLS handshake. `None`: the connection ended.
+/// Does what comes before the connection is served, and completes the TLS handshake. `None`: the
+/// connection ended.
 async fn begin(
     stream: Stream,
     ends: Ends,
@@ -243,13 +244,14 @@ async fn begin(
     context: Rc<Context>,
     registration: Registration,
 ) -> Option<Run> {
-    let Identified {
+    let Entered {
         stream,
         ends,
-        header_from,
-    } = identify(stream, ends, &frontend, &address, &context, &registration).await?;
+        via,
+        mut tracked,
+    } = enter(stream, ends, &frontend, &address, &context, &registration).await?;
     if mode_of(&frontend, &context) == Mode::Tcp {
-        let run = tcp::serve(stream, ends, frontend, context, registration);
+        let run = tcp::serve(stream, ends, tracked, frontend, context, registration);
         return Some(Run::last(run));
     }
     let (stream, tls) = match has_tls(&frontend, &address, &context)? {
@@ -257,8 +259,16 @@ async fn begin(
         true => {
             // One deadline for both: a PROXY header gives no more time for the handshake.
             let began = clock::now();
-            let stream =
-                tcp::pass_through(stream, ends, began, &frontend, &context, &registration).await?;
+            let stream = tcp::pass_through(
+                stream,
+                ends,
+                &mut tracked,
+                began,
+                &frontend,
+                &context,
+                &registration,
+            )
+            .await?;
             let (stream, tls) = secure(
                 stream,
                 ends.client,
@@ -274,9 +284,10 @@ async fn begin(
     };
     let info = http::ConnectionInfo {
         ends,
-        header_from,
+        via,
         address,
         tls,
+        tracked,
     };
     Some(http::serve(stream, info, frontend, context, registration))
 }

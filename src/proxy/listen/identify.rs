@@ -1,15 +1,14 @@
 //! The client of a connection: its peer, or the one in a PROXY header.
 //!
-//! `accept` calls this before anything else is read. If the frontend requires a header from a peer,
-//! it is waited for as long as a request head is; a missing or malformed one ends the connection,
-//! and is counted. Whether there is one is never guessed: a client that needs no header could
-//! pretend to be any other (`proxy-protocol.txt` §5).
+//! `enter` calls this before anything else is read. If the frontend, or a rule for connections,
+//! requires a header from a peer, it is waited for as long as a request head is; a missing or
+//! malformed one ends the connection, and is counted. Whether there is one is never guessed: a client
+//! that needs no header could pretend to be any other (`proxy-protocol.txt` §5).
 
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -21,7 +20,6 @@ use crate::base::{ListenAddress, Peer};
 use crate::net::Stream;
 use crate::observe::{NoHeader, event};
 use crate::proxy::connections::{Registration, Shutdown};
-use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
 use crate::wire::proxy_protocol::{Endpoints, parse};
@@ -29,69 +27,26 @@ use crate::wire::proxy_protocol::{Endpoints, parse};
 /// How many bytes are read at once: a header, and often the first bytes after it.
 const READ_BYTES: usize = 1024;
 
-/// The ends of a connection, and who reported them.
-pub(super) struct Identified {
-    pub(super) stream: Stream,
-    /// From the header; without one, from the socket.
-    pub(super) ends: Ends,
-    /// The sender of the PROXY header; `None`: none was read.
-    pub(super) header_from: Option<Peer>,
-}
-
-/// Reads the header if the frontend requires one from the peer at `address`. `ends` are those of
-/// the socket. `None`: the connection must be closed, and was counted.
+/// Reads the header that `peer` must send. `ends` are those of the socket. `None`: the connection must
+/// be closed, and was counted.
 pub(super) async fn identify(
     stream: Stream,
     ends: Ends,
-    frontend: &Arc<Frontend>,
+    timeout: Duration,
+    frontend: &Frontend,
     address: &ListenAddress,
-    context: &Context,
     registration: &Registration,
-) -> Option<Identified> {
-    let peer = ends.client;
-    let Some(timeout) = timeout(peer, frontend, address, context)? else {
-        return Some(Identified {
-            stream,
-            ends,
-            header_from: None,
-        });
-    };
-    // Boxed: connections without a header do not carry its state.
-    match Box::pin(read_header(
-        stream,
-        ends,
-        clock::now() + timeout,
-        registration,
-    ))
-    .await
-    {
-        Ok((stream, ends)) => Some(Identified {
-            stream,
-            ends,
-            header_from: Some(peer),
-        }),
+) -> Option<(Stream, Ends)> {
+    let until = clock::now() + timeout;
+    match read_header(stream, ends, until, registration).await {
+        Ok(identified) => Some(identified),
         Err(None) => None,
         Err(Some(why)) => {
             frontend.metrics.had_no_header(why);
-            event::proxy_header_failed(&frontend.name, address, peer, why);
+            event::proxy_header_failed(&frontend.name, address, ends.client, why);
             None
         }
     }
-}
-
-/// How long to wait for the header of `peer`; `Some(None)`: none is required. `None`: `address` was
-/// removed a while ago.
-fn timeout(
-    peer: Peer,
-    frontend: &Arc<Frontend>,
-    address: &ListenAddress,
-    context: &Context,
-) -> Option<Option<Duration>> {
-    let (view, index, bind) = context.views.at_bind(frontend, address)?;
-    let plan = &view.snapshot.plan.frontends[index];
-    let wanted_from = &plan.binds[bind].proxy_protocol;
-    let is_wanted = wanted_from.wants_header_from(peer);
-    Some(is_wanted.then_some(plan.timeout.head))
 }
 
 /// The fault is `None` if the connection ended without a byte, as TCP checks do.

@@ -1,7 +1,8 @@
 //! Accepts connections on the worker that will serve them: counts them, holds them back at a limit,
-//! and reads the PROXY header and the TLS handshake.
+//! runs the rules for connections, and reads the PROXY header and the TLS handshake.
 
 mod accept;
+mod enter;
 mod handshake;
 mod identify;
 

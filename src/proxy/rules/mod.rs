@@ -13,6 +13,7 @@
 //! as received would not, the request is ambiguous and is refused too.
 
 mod action;
+mod connection;
 mod encode;
 mod error_pages;
 mod seldom;
@@ -46,6 +47,7 @@ use encode::Invalid;
 use seldom::Seldom;
 
 pub(crate) use action::{EarlyHints, MostBody, UsedBackend};
+pub(crate) use connection::{ConnectionFlow, ConnectionRules, ConnectionScope, Stop};
 pub(crate) use error_pages::{ErrorPages, PageFacts};
 
 /// The rules of a frontend, a route or a backend, compiled.

@@ -21,7 +21,7 @@ use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::Backend;
 use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
-use crate::proxy::rules::{ErrorPages, Pipeline};
+use crate::proxy::rules::{ConnectionRules, ErrorPages, Pipeline};
 use crate::proxy::tls::Acceptor;
 use crate::tables::Tables;
 
@@ -66,6 +66,8 @@ pub struct Frontend {
     pub tls: Vec<FrontendTls>,
     /// The index of the bind at each address. Every connection asks for it.
     pub bind_at: Arc<HashMap<ListenAddress, usize>>,
+    /// Its rules for connections.
+    pub connection_rules: Option<Arc<ConnectionRules>>,
     /// Its rules.
     pub rules: Option<Arc<Pipeline>>,
     /// Its error pages.

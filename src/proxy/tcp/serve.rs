@@ -24,6 +24,7 @@ use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{End, Exchange, Relay, Spoken, Timer};
 use crate::proxy::snapshot::{self, View};
 use crate::proxy::tunnel::{Terms, Tunnel};
+use crate::tables::Tracked;
 use crate::wire::client_hello::{ClientHello, First};
 
 use super::first::{Unknown, first};
@@ -39,6 +40,8 @@ struct TcpConnection {
     view: Rc<View>,
     /// The index of the frontend in the view.
     frontend_index: usize,
+    /// The entries of tables that it tracks.
+    tracked: Tracked,
 }
 
 /// An open exchange; settled when dropped, however it ends.
@@ -46,6 +49,8 @@ struct Open {
     exchange: Rc<Exchange>,
     context: Rc<Context>,
     live: Arc<Frontend>,
+    /// Entries of tables that the exchange joins: they are released after it.
+    _tracked: Tracked,
 }
 
 /// A connection with its server and its exchange.
@@ -58,6 +63,7 @@ struct TcpTunnel {
 pub(crate) async fn serve(
     stream: Stream,
     ends: Ends,
+    tracked: Tracked,
     live: Arc<Frontend>,
     context: Rc<Context>,
     registration: Registration,
@@ -72,6 +78,7 @@ pub(crate) async fn serve(
         live,
         view,
         frontend_index,
+        tracked,
     };
     let mut timer = Timer::new();
     // Boxed, and dropped with its snapshot: a connection, once bytes flow, keeps neither.
@@ -87,6 +94,7 @@ pub(crate) async fn serve(
 pub(crate) async fn pass_through(
     mut stream: Stream,
     ends: Ends,
+    tracked: &mut Tracked,
     began: Instant,
     live: &Arc<Frontend>,
     context: &Rc<Context>,
@@ -101,12 +109,13 @@ pub(crate) async fn pass_through(
     {
         return Some(stream);
     }
-    let connection = TcpConnection {
+    let mut connection = TcpConnection {
         context: Rc::clone(context),
         ends,
         live: Arc::clone(live),
         view,
         frontend_index,
+        tracked: std::mem::take(tracked),
     };
     let mut timer = Timer::new();
     let looking = Box::pin(connection.first(&mut stream, began, registration, &mut timer));
@@ -115,6 +124,7 @@ pub(crate) async fn pass_through(
     let id = connection.new_id();
     let found = hello.and_then(|hello| connection.find(Some(hello), &id));
     let Some(found) = found else {
+        *tracked = connection.tracked;
         return Some(stream.rewound(read_already));
     };
     let open = connection.open(began, hello, id);
@@ -151,7 +161,7 @@ impl TcpConnection {
 
     /// Chooses the backend, and connects; `None`: it has ended.
     async fn begin(
-        self,
+        mut self,
         mut stream: Stream,
         registration: &Registration,
         timer: &mut Timer,
@@ -238,7 +248,7 @@ impl TcpConnection {
             backend: None,
             response: None,
             variables: None,
-            tracked: None,
+            tracked: Some(&self.tracked),
         };
         let scratch = &self.context.scratch;
         let tcp_routes = &self.frontend().tcp_routes;
@@ -249,7 +259,7 @@ impl TcpConnection {
         RequestId::made(self.context.rng.next_u64())
     }
 
-    fn open(&self, began: Instant, hello: Option<&ClientHello>, id: RequestId) -> Open {
+    fn open(&mut self, began: Instant, hello: Option<&ClientHello>, id: RequestId) -> Open {
         let head_read = clock::now();
         let sni = hello.and_then(|hello| hello.server_name.as_deref());
         let opening = Opening {
@@ -269,10 +279,14 @@ impl TcpConnection {
             }),
             id,
         };
+        let tracked = std::mem::take(&mut self.tracked);
+        let exchange = Exchange::begin(opening);
+        exchange.tracked.join(&tracked);
         Open {
-            exchange: Rc::new(Exchange::begin(opening)),
+            exchange: Rc::new(exchange),
             context: Rc::clone(&self.context),
             live: Arc::clone(&self.live),
+            _tracked: tracked,
         }
     }
 

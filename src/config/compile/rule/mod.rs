@@ -32,9 +32,10 @@ use capture::{capture, count_places};
 use cookie::cookie_attributes;
 use rate_limit::rate_limit;
 use replace::{replace, replace_field};
-use track::{incremented, tagged, track};
+use track::{incremented, tagged};
 use values::{removed, variable_names, variables};
 
+pub(super) use track::track;
 pub(super) use values::{fields, sort_by_name};
 
 /// Compiles the rules of `section`, where `known` is known of a request.

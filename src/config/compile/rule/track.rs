@@ -11,7 +11,7 @@ use crate::plan::{Element, LAST_COUNTER, SetTag, Track};
 
 /// Compiles `track` of `rule`, which is the rule number `position` with it in its list, counted
 /// from 0.
-pub(super) fn track(
+pub(in crate::config::compile) fn track(
     rule: &Section<'_>,
     position: usize,
     known: Known,

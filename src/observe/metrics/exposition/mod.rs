@@ -17,7 +17,9 @@ use crate::base::TlsKeys;
 use crate::base::clock::Instant;
 use crate::exchange::{Reason, Verdict};
 use crate::observe::AccessLogHandle;
-use crate::observe::metrics::frontend::{Handshake, HandshakeFailure, NoHeader, PauseCause};
+use crate::observe::metrics::frontend::{
+    ConnectionRefusal, Handshake, HandshakeFailure, NoHeader, PauseCause,
+};
 use crate::observe::metrics::health::{CheckResult, ServerState};
 use crate::observe::metrics::kernel::ProcessFacts;
 use crate::observe::metrics::names;
@@ -143,6 +145,12 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
     family(text, &names::FRONTEND_PROXY_FAULTS, rows, |family, row| {
         for cause in NoHeader::ALL {
             family.unless_zero(cause.code(), row.metrics.headers(cause));
+        }
+    });
+    let refusals = &names::FRONTEND_CONNECTION_REFUSALS;
+    family(text, refusals, rows, |family, row| {
+        for cause in ConnectionRefusal::ALL {
+            family.unless_zero(cause.code(), row.metrics.connection_refusals(cause));
         }
     });
     family(text, &names::FRONTEND_ACCEPT_PAUSES, rows, |family, row| {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::base::clock::{self, Duration};
 use crate::exchange::{Outcome, RouteMetrics, ServerMetrics};
+use crate::observe::metrics::frontend::ConnectionRefusal;
 use crate::observe::metrics::frontend::Finished;
 use crate::observe::metrics::frontend::FrontendMetrics;
 use crate::observe::metrics::health::HealthMetrics;
@@ -47,6 +48,7 @@ impl Busy {
         }
         frontend.accept_paused(PauseCause::FrontendLimit);
         frontend.had_no_header(NoHeader::Timeout);
+        frontend.connection_refused(ConnectionRefusal::Dropped);
         frontend.shook_hands(0, Ok(Handshake::ALL[1]));
         frontend.shook_hands(1, Ok(Handshake::ALL[2]));
         frontend.shook_hands(1, Err(HandshakeFailure::NotTls));
@@ -196,6 +198,9 @@ fn a_frontend_is_written_so() {
         # HELP evenkeel_frontend_proxy_protocol_failures_total Connections that were closed because they did not begin with a valid PROXY header, by cause.
         # TYPE evenkeel_frontend_proxy_protocol_failures_total counter
         evenkeel_frontend_proxy_protocol_failures_total{frontend="web",cause="timeout"} 1
+        # HELP evenkeel_frontend_connections_refused_total Connections that were closed before they were served, by cause.
+        # TYPE evenkeel_frontend_connections_refused_total counter
+        evenkeel_frontend_connections_refused_total{frontend="web",cause="dropped"} 1
         # HELP evenkeel_frontend_accept_pauses_total How often accepting paused, by cause: the frontend's limit, the process's limit, or no free file descriptor.
         # TYPE evenkeel_frontend_accept_pauses_total counter
         evenkeel_frontend_accept_pauses_total{frontend="web",cause="frontend_limit"} 1
