@@ -203,7 +203,7 @@ fn label_values(page: &mut String) {
          - `result` of a reload: {}.\n\
          - `cause` of a pause: {}.\n\
          - `cause` of a failure of the PROXY protocol: {}.\n\
-         - `cause` of a refused connection: {} (rules for connections).\n\
+         - `cause` of a refused connection: {} (the first two: rules for connections).\n\
          - `le` of the {} histograms, in seconds: {}.\n\n",
         listed(HandshakeFailure::ALL.map(HandshakeFailure::code).to_vec()),
         listed(ServerState::ALL.map(ServerState::code).to_vec()),

@@ -38,6 +38,8 @@ pub struct Frontend {
     /// The most client connections at a time; at the limit, accepting pauses. `None`: only the
     /// process's limit.
     pub max_connections: Option<u64>,
+    /// The most connections of one client's address at a time; more are closed. `None`: no limit.
+    pub max_connections_per_ip: Option<u32>,
     /// Deadlines towards the client.
     pub timeout: FrontendTimeouts,
     /// Bounds of a request head.
@@ -92,6 +94,7 @@ impl Frontend {
             tcp_routes: Vec::new(),
             backend: None,
             max_connections: None,
+            max_connections_per_ip: None,
             timeout: FrontendTimeouts::default(),
             limits: FrontendLimits::default(),
             http2: Http2::default(),

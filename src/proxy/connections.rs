@@ -11,7 +11,7 @@ use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
 
-use crate::proxy::frontend::Frontend;
+use crate::proxy::frontend::{Counted, Frontend};
 
 /// All client connections of one worker.
 #[derive(Default)]
@@ -32,6 +32,8 @@ struct Registered {
 struct Slot {
     waker: Option<Waker>,
     frontend: Option<Arc<Frontend>>,
+    /// Its place among those of its client. Boxed: most connections are not counted.
+    counted: Option<Box<Counted>>,
 }
 
 /// Whether and how a connection must end.
@@ -59,6 +61,7 @@ impl Connections {
         let slot = Slot {
             waker: None,
             frontend: Some(frontend),
+            counted: None,
         };
         let index = match inner.free.pop() {
             Some(index) => {
@@ -129,6 +132,12 @@ impl Connections {
 }
 
 impl Registration {
+    /// The connection is counted among those of its client until it ends.
+    pub fn count(&self, counted: Counted) {
+        let mut inner = self.connections.inner.borrow_mut();
+        inner.slots[self.slot as usize].counted = Some(Box::new(counted));
+    }
+
     /// Whether this connection must end; its task is woken when that changes.
     pub fn shutdown(&self, cx: &mut Context<'_>) -> Shutdown {
         let mut inner = self.connections.inner.borrow_mut();
@@ -153,6 +162,7 @@ impl Drop for Registration {
         inner.slots[self.slot as usize] = Slot {
             waker: None,
             frontend: None,
+            counted: None,
         };
         inner.free.push(self.slot);
         if inner.shutdown != Shutdown::Run {

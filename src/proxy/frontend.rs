@@ -3,7 +3,11 @@
 //! It belongs to the frontend's name. `listen` counts connections in it, `http` writes its metrics,
 //! `control` carries it from snapshot to snapshot and sets its limit.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -22,6 +26,8 @@ pub struct Frontend {
     pub gate: Gate,
     /// Its requests of the last second, for expressions.
     pub requests: PerSecond,
+    /// Its open client connections by address, where they are bounded.
+    pub clients: Arc<Clients>,
     /// Its open tunnels. Written by each tunnel as it begins and ends; read by metrics. `Relaxed`: it
     /// orders nothing.
     tunnels: AtomicU64,
@@ -45,6 +51,63 @@ pub struct Gate {
     left: Notify,
 }
 
+/// Counts connections by the address of their client. Of an IPv6 address the first 64 bits count, which is
+/// what one customer of a network has.
+///
+/// No more entries than connections are counted at a time. One lock for all workers: it is held for one
+/// look-up, twice in the life of a connection, and only where connections are bounded.
+#[derive(Debug, Default)]
+pub struct Clients(Mutex<HashMap<IpAddr, u32>>);
+
+/// One counted connection; leaves when dropped.
+#[derive(Debug)]
+pub struct Counted {
+    clients: Arc<Clients>,
+    ip: IpAddr,
+}
+
+impl Clients {
+    /// Counts one more connection from `ip`; `None`: there are `most` already.
+    pub fn enter(self: &Arc<Self>, ip: IpAddr, most: u32) -> Option<Counted> {
+        let ip = network_of(ip);
+        let mut counts = self.lock();
+        let count = counts.entry(ip).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        let clients = Arc::clone(self);
+        Some(Counted { clients, ip })
+    }
+
+    /// A panic under the lock leaves counts as they were: nothing else can be broken.
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.clients.lock();
+        if let Entry::Occupied(mut entry) = counts.entry(self.ip) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+fn network_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => {
+            let bits = ip.to_bits() & !u128::from(u64::MAX);
+            Ipv6Addr::from_bits(bits).into()
+        }
+        v4 => v4,
+    }
+}
+
 impl Frontend {
     /// A frontend without connections.
     pub fn new(name: Name, workers: usize) -> Self {
@@ -53,6 +116,7 @@ impl Frontend {
             metrics: FrontendMetrics::new(workers),
             gate: Gate::new(u64::MAX),
             requests: PerSecond::default(),
+            clients: Arc::default(),
             tunnels: AtomicU64::new(0),
             removed: AtomicBool::new(false),
             index_hint: AtomicU32::new(0),
@@ -168,6 +232,33 @@ mod tests {
         gate.leave();
         assert!(gate.try_enter());
         assert_eq!(gate.open(), 2);
+    }
+
+    #[test]
+    fn one_address_has_its_limit_and_others_have_theirs() {
+        let clients = Arc::<Clients>::default();
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let first = clients.enter(ip("192.0.2.1"), 2).expect("there is room");
+        let _second = clients
+            .enter(ip("::ffff:192.0.2.1"), 2)
+            .expect("the same address");
+        assert!(clients.enter(ip("192.0.2.1"), 2).is_none());
+        let _other = clients.enter(ip("192.0.2.2"), 2).expect("another address");
+        drop(first);
+        let again = clients.enter(ip("192.0.2.1"), 2);
+        assert!(again.is_some() && clients.enter(ip("192.0.2.1"), 2).is_none());
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_are_one_client_and_nothing_is_kept_of_it() {
+        let clients = Arc::<Clients>::default();
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let one = clients.enter(ip("2001:db8::1"), 1).expect("there is room");
+        assert!(clients.enter(ip("2001:db8::2"), 1).is_none());
+        let other = clients.enter(ip("2001:db8:0:1::1"), 1);
+        assert!(other.is_some());
+        drop((one, other));
+        assert!(clients.lock().is_empty());
     }
 
     #[tokio::test]

@@ -183,3 +183,35 @@ fn a_connection_whose_address_a_rule_changed_outlives_a_reload() {
     assert_eq!(announced.get("/").status(), 200);
     assert_eq!(changed.get("/").status(), 200);
 }
+
+#[test]
+fn one_address_gets_no_more_connections_than_its_limit() {
+    let origin = Origin::answering(OK);
+    let rules = "connection_rule = [{ when = 'src == \"127.0.0.9\"', expect_proxy = true }]";
+    let setup = Setup::of(&[&origin]).frontend(&format!("max_connections_per_ip = 2\n{rules}"));
+    let proxy = setup.start();
+    let mut first = client_at(&proxy, 2);
+    let mut second = client_at(&proxy, 2);
+    assert_eq!(first.get("/").status(), 200);
+    assert_eq!(second.get("/").status(), 200);
+    assert_eq!(client_at(&proxy, 2).rest(), (Vec::new(), Ending::Reset));
+    let labels = [("frontend", "web"), ("cause", "ip_limit")];
+    proxy.wait_for_metric(REFUSALS, &labels, 1.0);
+    assert_eq!(client_at(&proxy, 3).get("/").status(), 200);
+    // The clients of one proxy are those in its headers.
+    let mut announced: Vec<Client> = (0..3)
+        .map(|last| {
+            let mut client = client_at(&proxy, 9);
+            let header = HEADER.replace("192.0.2.7", &format!("192.0.2.{last}"));
+            client.send(format!("{header}{REQUEST}"));
+            client
+        })
+        .collect();
+    for client in &mut announced {
+        assert_eq!(client.response().status(), 200);
+    }
+    drop(first);
+    until("a closed connection leaves room", || {
+        is_served(client_at(&proxy, 2)).then_some(())
+    });
+}

@@ -63,6 +63,12 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .means("Client connections at a time; at the limit, accepting pauses.")
             .also("maxconn")
             .number_or("off", i64::MAX, |frontend| &mut frontend.max_connections),
+        key("max_connections_per_ip")
+            .means("Connections of one client's address at a time; more are closed.")
+            .also("limit_conn maxconn_per_ip max_connections_per_client")
+            .number_or("off", u32::MAX as i64, |frontend| {
+                &mut frontend.max_connections_per_ip
+            }),
         key("proxy_protocol")
             .means("Peers that must send a PROXY header: \"off\", \"required\" or a list.")
             .compiled(PROXY_SHAPE, |frontend| {

@@ -676,6 +676,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                     .then_some(BackendReference::built_in(backend)),
                 routes,
                 max_connections,
+                max_connections_per_ip: max_connections.and_then(|most| most.try_into().ok()),
                 timeout,
                 limits,
                 http2,
@@ -760,6 +761,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                     .then_some(BackendReference::built_in(backend)),
                 tcp_routes,
                 max_connections: http.max_connections,
+                max_connections_per_ip: http.max_connections_per_ip,
                 connection_rules: http.connection_rules,
                 timeout: FrontendTimeouts {
                     handshake,

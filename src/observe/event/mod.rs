@@ -264,7 +264,7 @@ pub(crate) fn proxy_header_failed(frontend: &str, addr: &ListenAddress, peer: Pe
     );
 }
 
-/// A rule for connections has closed a connection of `client`.
+/// A connection of `client` was closed before it was served.
 pub(crate) fn connection_refused(frontend: &str, client: Peer, why: ConnectionRefusal) {
     debug!(
         event = "connection.refused",

@@ -34,16 +34,19 @@ pub enum ConnectionRefusal {
     Rejected,
     /// A rule for connections with `silent_drop`.
     Dropped,
+    /// Its client had `max_connections_per_ip`.
+    IpLimit,
 }
 
 impl ConnectionRefusal {
-    pub(crate) const ALL: [Self; 2] = [Self::Rejected, Self::Dropped];
+    pub(crate) const ALL: [Self; 3] = [Self::Rejected, Self::Dropped, Self::IpLimit];
 
     /// Its label in metrics and events.
     pub fn code(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
             Self::Dropped => "dropped",
+            Self::IpLimit => "ip_limit",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What comes before a connection is served: the PROXY header that its peer must send, and the rules
-//! for connections.
+//! What comes before a connection is served: the PROXY header that its peer must send, the rules for
+//! connections, and the limit of its client.
 //!
 //! A header that `proxy_protocol` requires is read before the first rule, and the rules see the client in
 //! it. One that a rule expects is read there, and the rules before it see the peer.
@@ -41,6 +41,8 @@ struct Terms {
     wants_header: bool,
     /// The rules for connections, and their snapshot.
     rules: Option<(Arc<ConnectionRules>, Arc<Snapshot>)>,
+    /// The most connections of one client's address.
+    most_per_ip: Option<u32>,
 }
 
 /// Lets a connection in. `ends` are those of the socket. `None`: the connection must be closed, and was
@@ -54,7 +56,7 @@ pub(super) async fn enter(
     registration: &Registration,
 ) -> Option<Entered> {
     let terms = terms(ends, frontend, address, context)?;
-    if !terms.wants_header && terms.rules.is_none() {
+    if !terms.wants_header && terms.rules.is_none() && terms.most_per_ip.is_none() {
         return Some(Entered {
             stream,
             ends,
@@ -92,6 +94,7 @@ fn terms(
             .proxy_protocol
             .wants_header_from(ends.client),
         rules: rules.map(|rules| (Arc::clone(rules), Arc::clone(snapshot))),
+        most_per_ip: plan.max_connections_per_ip,
     })
 }
 
@@ -134,14 +137,17 @@ async fn pass(
             }
         };
         if let Some(why) = refusal(stop) {
-            frontend.metrics.connection_refused(why);
-            event::connection_refused(&frontend.name, ends.client, why);
-            match why {
-                ConnectionRefusal::Rejected => stream.reset(),
-                ConnectionRefusal::Dropped => stream.vanish(),
-            }
+            refuse(stream, ends, why, frontend);
             return None;
         }
+    }
+    // The client is known now.
+    if let (Some(most), Some(ip)) = (terms.most_per_ip, ends.client.ip()) {
+        let Some(counted) = frontend.clients.enter(ip, most) else {
+            refuse(stream, ends, ConnectionRefusal::IpLimit, frontend);
+            return None;
+        };
+        registration.count(counted);
     }
     let is_another = has_header || ends.client != peer;
     Some(Entered {
@@ -153,6 +159,16 @@ async fn pass(
         }),
         tracked,
     })
+}
+
+/// Closes the connection of a client that is not served, and counts it.
+fn refuse(stream: Stream, ends: Ends, why: ConnectionRefusal, frontend: &Frontend) {
+    frontend.metrics.connection_refused(why);
+    event::connection_refused(&frontend.name, ends.client, why);
+    match why {
+        ConnectionRefusal::Rejected | ConnectionRefusal::IpLimit => stream.reset(),
+        ConnectionRefusal::Dropped => stream.vanish(),
+    }
 }
 
 fn refusal(stop: Stop) -> Option<ConnectionRefusal> {
