@@ -161,6 +161,10 @@ reasons! {
     RuleReturned = "rule.returned", 200, Proxy, Never;
     /// A rule refused the exchange after a while (`tarpit`). The status is the rule's.
     RuleTarpitted = "rule.tarpitted", 500, Client, Never;
+    /// A rule reset the client's connection in place of an answer (`reject`).
+    RuleRejected = "rule.rejected", 403, Client, Never;
+    /// A rule closed the client's connection in place of an answer, so that the client does not notice (`silent_drop`).
+    RuleDropped = "rule.dropped", 403, Client, Never;
     /// A rule said whether Evenkeel serves (`monitor`): 200, or 503 while its condition holds. Not logged.
     RuleMonitor = "rule.monitor", 200, Proxy, Never;
     /// A rule redirected the client (`redirect`). The status is the rule's.

@@ -79,6 +79,8 @@ impl Termination {
             | R::RouteCertificate
             | R::RuleDenied
             | R::RuleUnauthorized
+            | R::RuleRejected
+            | R::RuleDropped
             | R::RuleRateLimited
             | R::RuleInvalidValue => (b'P', Some(Request)),
             R::RuleAuthBusy => (b'R', Some(Request)),

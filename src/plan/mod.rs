@@ -29,13 +29,13 @@ mod tcp_route;
 mod tls;
 
 pub use action::{
-    Action, AllowedFields, Argon2, Auth, Capture, CookieAttributes, Cors, DelHeader, Element,
-    Field, FieldName, FrameOptions, Frequency, Jwt, JwtAlgorithm, JwtKey, KeyKind, LAST_CAPTURE,
-    LAST_COUNTER, MOST_CAPTURED_BYTES, MOST_JWT_KEYS, MOST_METHOD_BYTES, MOST_PASSWORD_BYTES,
-    Monitor, NamePart, NoKeys, Normalizer, NotAPassword, OnExceed, Origin, Origins, Password,
-    RateLimit, Redirect, RedirectCookie, RedirectTo, ReferrerPolicy, Replace, ReplaceField, Reply,
-    ReplyBody, SameSite, Scheme, SecurityHeaders, SetTag, SetTimeouts, TargetPart, Tarpit, Track,
-    USUAL_CAPTURED_BYTES, User,
+    Action, AllowedFields, Argon2, Auth, Capture, Closing, CookieAttributes, Cors, DelHeader,
+    Element, Field, FieldName, FrameOptions, Frequency, Jwt, JwtAlgorithm, JwtKey, KeyKind,
+    LAST_CAPTURE, LAST_COUNTER, MOST_CAPTURED_BYTES, MOST_JWT_KEYS, MOST_METHOD_BYTES,
+    MOST_PASSWORD_BYTES, Monitor, NamePart, NoKeys, Normalizer, NotAPassword, OnExceed, Origin,
+    Origins, Password, RateLimit, Redirect, RedirectCookie, RedirectTo, ReferrerPolicy, Replace,
+    ReplaceField, Reply, ReplyBody, SameSite, Scheme, SecurityHeaders, SetTag, SetTimeouts,
+    TargetPart, Tarpit, Track, USUAL_CAPTURED_BYTES, User,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

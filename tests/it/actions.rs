@@ -1,6 +1,7 @@
 //! What actions of rules do to whole exchanges: framing, interim answers, trailers.
 
-use crate::rig::{Client, Folder, Http2, OK, Origin, Proxy, Setup};
+use crate::rig::framed::{self, Framed, GOAWAY, RST_STREAM};
+use crate::rig::{Authority, Client, Ending, Folder, Http2, OK, Origin, Proxy, Setup, Speech};
 
 /// A proxy for `origin` whose frontend has these rules.
 fn ruled(origin: &Origin, rules: &str) -> Proxy {
@@ -149,6 +150,75 @@ fn a_client_waits_for_a_refusal_and_may_leave_before() {
         (429, "rule.tarpitted")
     );
     assert_eq!(origin.requests().len(), 1);
+}
+
+const CLOSE: &str = "{ when = 'path == \"/reject\"', reject = true }, \
+    { when = 'path == \"/drop\"', silent_drop = true }";
+
+#[test]
+fn a_rule_closes_the_connection_in_place_of_an_answer() {
+    let origin = Origin::answering(OK);
+    let proxy = ruled(&origin, CLOSE);
+    for (path, reason) in [("/reject", "rule.rejected"), ("/drop", "rule.dropped")] {
+        let mut client = proxy.client();
+        assert_eq!(client.get("/").status(), 200);
+        client.send(format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody"
+        ));
+        // Over a network the reset of a silent end passes no router.
+        assert_eq!(client.rest(), (Vec::new(), Ending::Reset));
+        proxy.wait_for_metric("evenkeel_replies_total", &[("reason", reason)], 1.0);
+    }
+    let lines = proxy.end();
+    let verdicts: Vec<_> = lines.iter().map(|line| line.0["reason"].clone()).collect();
+    let none = serde_json::Value::Null;
+    assert_eq!(
+        verdicts,
+        [
+            none.clone(),
+            "rule.rejected".into(),
+            none,
+            "rule.dropped".into()
+        ]
+    );
+    assert_eq!(lines[1].verdict(), (403, "rule.rejected"));
+    assert_eq!(origin.requests().len(), 2);
+}
+
+#[test]
+fn a_rule_closes_a_connection_with_tls_without_a_closing_message() {
+    let origin = Origin::answering(OK);
+    let authority = Authority::new("Test CA");
+    let folder = Folder::new();
+    let pair = folder.write("pair.pem", &authority.pair(&["a.test"]).whole());
+    let setup = Setup::of(&[&origin]);
+    let setup = setup.frontend(&format!("tls = '{}'\nrule = [{CLOSE}]", pair.display()));
+    let proxy = setup.start();
+    for path in ["/reject", "/drop"] {
+        let speech = Speech::trusting(&authority);
+        let mut client = speech.connect(proxy.address(), "a.test");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a.test\r\n\r\n");
+        client.send(request).expect("it listens");
+        let (bytes, ending) = client.rest();
+        assert!(bytes.is_empty() && ending.is_err(), "{path} {ending:?}");
+    }
+}
+
+#[test]
+fn a_rule_closes_a_connection_of_http2_without_a_frame() {
+    let origin = Origin::answering(OK);
+    let proxy = ruled(&origin, CLOSE);
+    for (path, reason) in [("/reject", "rule.rejected"), ("/drop", "rule.dropped")] {
+        let mut client = Framed::connect(proxy.address());
+        client.send(framed::request_for(1, "/"));
+        assert_eq!(client.status(1), 200);
+        client.send(framed::request_for(3, path));
+        let rest = client.rest();
+        let told = [framed::HEADERS, RST_STREAM, GOAWAY];
+        let told = rest.iter().find(|frame| told.contains(&frame.kind));
+        assert!(told.is_none(), "{path} {told:?}");
+        proxy.wait_for_metric("evenkeel_replies_total", &[("reason", reason)], 1.0);
+    }
 }
 
 #[test]

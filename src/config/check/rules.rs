@@ -67,6 +67,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
                 report.add(Diagnostic::at(&rule.action_at, message, help));
             }
             Action::Tarpit(_)
+            | Action::Close(_)
             | Action::Monitor(_)
             | Action::SetLogLevel(_)
             | Action::Redirect(_)

@@ -300,6 +300,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
     ("frontend.NAME.rule", "pause", "'1s'"),
     ("frontend.NAME.rule", "tarpit", "'1s'"),
+    ("frontend.NAME.rule", "reject", "true"),
+    ("frontend.NAME.rule", "silent_drop", "true"),
     ("frontend.NAME.rule", "monitor", "'/b'"),
     ("frontend.NAME.rule", "set_log_level", "'silent'"),
     (

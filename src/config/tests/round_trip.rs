@@ -296,6 +296,8 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ deny = { status = 429, headers = { x-a = '%[src]' }, body = '' } }",
         "{ on = 'response', deny = { content_type = 'text/html', body = '<p>%[status]' } }",
         "{ tarpit = '10s' }",
+        "{ when = 'path == \"/a\"', reject = true }",
+        "{ silent_drop = true }",
         "{ tarpit = { time = '1s', status = 429 } }",
         "{ monitor = '/healthz' }",
         "{ monitor = { path = '/healthz', fail = 'ssl_fc or src == \"::1\"' } }",

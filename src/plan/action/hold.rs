@@ -23,3 +23,12 @@ pub struct Monitor {
     /// While it holds, the answer is 503; `None`: it is 200 in any case.
     pub fail: Option<Condition>,
 }
+
+/// How a rule closes the connection of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// With a reset: `reject`.
+    Reset,
+    /// So that the client does not notice: `silent_drop`.
+    Silent,
+}

@@ -31,7 +31,7 @@ pub use capture::{Capture, LAST_CAPTURE, MOST_CAPTURED_BYTES, USUAL_CAPTURED_BYT
 pub use cookie::{CookieAttributes, SameSite};
 pub use cors::{AllowedFields, Cors, Origin, Origins};
 pub use field::{DelHeader, Field, FieldName, NamePart};
-pub use hold::{Monitor, Tarpit};
+pub use hold::{Closing, Monitor, Tarpit};
 pub use jwt::{Jwt, JwtAlgorithm, JwtKey, KeyKind, MOST_JWT_KEYS, NoKeys};
 pub use rate_limit::{Frequency, OnExceed, RateLimit};
 pub use redirect::{Redirect, RedirectCookie, RedirectTo};
@@ -51,6 +51,8 @@ pub enum Action {
     Deny(Box<Reply>),
     /// Refuses the exchange after a while.
     Tarpit(Tarpit),
+    /// Closes the client's connection without an answer.
+    Close(Closing),
     /// Answers in place of a server.
     Return(Box<Reply>),
     /// Answers whether we serve.
@@ -123,6 +125,8 @@ impl Action {
         match self {
             Self::Deny(_) => "deny",
             Self::Tarpit(_) => "tarpit",
+            Self::Close(Closing::Reset) => "reject",
+            Self::Close(Closing::Silent) => "silent_drop",
             Self::Return(_) => "return",
             Self::Monitor(_) => "monitor",
             Self::SetLogLevel(_) => "set_log_level",
@@ -169,7 +173,7 @@ impl Action {
     pub fn answers(&self) -> bool {
         matches!(
             self,
-            Self::Deny(_) | Self::Tarpit(_) | Self::Return(_) | Self::Redirect(_)
+            Self::Deny(_) | Self::Tarpit(_) | Self::Close(_) | Self::Return(_) | Self::Redirect(_)
         )
     }
 
@@ -177,7 +181,7 @@ impl Action {
     pub fn refuses(&self) -> bool {
         matches!(
             self,
-            Self::Deny(_) | Self::Tarpit(_) | Self::Auth(_) | Self::Jwt(_)
+            Self::Deny(_) | Self::Tarpit(_) | Self::Close(_) | Self::Auth(_) | Self::Jwt(_)
         )
     }
 
@@ -221,6 +225,7 @@ impl Action {
             Self::RateLimit(limit) => see(&limit.key),
             Self::Tarpit(_)
             | Self::SetLogLevel(_)
+            | Self::Close(_)
             | Self::ScIncGpc(_)
             | Self::DelHeader(_)
             | Self::NormalizeUri(_)

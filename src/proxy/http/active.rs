@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::exchange::{Fault, Reason};
-use crate::plan::{self, Compression};
+use crate::plan::{self, Closing, Compression};
 use crate::proxy::backend::Local;
 use crate::proxy::io::{Exchange, FieldRules};
 use crate::proxy::reply::LocalAnswer;
@@ -51,6 +51,8 @@ pub(super) enum Stop {
     Fault(Fault),
     /// A rule answers.
     Answer(Box<LocalAnswer>),
+    /// A rule closes the connection.
+    Close(Closing),
 }
 
 impl ActiveRequest {

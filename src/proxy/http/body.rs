@@ -1,4 +1,5 @@
-//! The one type of response body: a server's, the same compressed, a few bytes of our own, or a tunnel in its place.
+//! The one type of response body: a server's, the same compressed, a few bytes of our own, or what is in
+//! its place: a tunnel, or the end of the connection.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -7,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::plan::Closing;
 use crate::proxy::forward::{BodyError, ServerBody};
 use crate::proxy::io::Exchange;
 
@@ -23,6 +25,12 @@ pub(super) enum ResponseBody {
     Own(Own),
     /// None: this tunnel follows the head. Ends nothing.
     Tunnel(Box<OpenTunnel>),
+    /// None, and the head is not sent either: the connection is closed.
+    Withheld {
+        closing: Closing,
+        /// Ends the exchange.
+        _own: Own,
+    },
 }
 
 /// A body of our own; the exchange ends when it is handed on, or dropped.
@@ -37,14 +45,14 @@ impl ResponseBody {
         match self {
             Self::Server(body) => body.holds_connection(),
             Self::Compressed(body) => body.holds_connection(),
-            Self::Own(_) | Self::Tunnel(_) => false,
+            Self::Own(_) | Self::Tunnel(_) | Self::Withheld { .. } => false,
         }
     }
 
     /// How many bytes it has, if it is our own.
     pub(super) fn own_length(&self) -> Option<u64> {
         match self {
-            Self::Server(_) | Self::Compressed(_) | Self::Tunnel(_) => None,
+            Self::Server(_) | Self::Compressed(_) | Self::Tunnel(_) | Self::Withheld { .. } => None,
             Self::Own(own) => Some(own.bytes.len() as u64),
         }
     }
@@ -79,7 +87,7 @@ impl Body for ResponseBody {
         match self.get_mut() {
             Self::Server(body) => Pin::new(body).poll_frame(cx),
             Self::Compressed(body) => Pin::new(&mut **body).poll_frame(cx),
-            Self::Tunnel(_) => Poll::Ready(None),
+            Self::Tunnel(_) | Self::Withheld { .. } => Poll::Ready(None),
             Self::Own(own) if own.bytes.is_empty() => Poll::Ready(None),
             Self::Own(own) => {
                 let bytes = std::mem::take(&mut own.bytes);
@@ -95,7 +103,7 @@ impl Body for ResponseBody {
             Self::Server(body) => body.is_end_stream(),
             Self::Compressed(body) => body.is_end_stream(),
             Self::Own(own) => own.bytes.is_empty(),
-            Self::Tunnel(_) => true,
+            Self::Tunnel(_) | Self::Withheld { .. } => true,
         }
     }
 
@@ -104,7 +112,7 @@ impl Body for ResponseBody {
             Self::Server(body) => body.size_hint(),
             Self::Compressed(body) => body.size_hint(),
             Self::Own(own) => SizeHint::with_exact(own.bytes.len() as u64),
-            Self::Tunnel(_) => SizeHint::with_exact(0),
+            Self::Tunnel(_) | Self::Withheld { .. } => SizeHint::with_exact(0),
         }
     }
 }

@@ -19,6 +19,7 @@ use hyper::ext::ReasonPhrase;
 use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::observe::event;
+use crate::plan::Closing;
 use crate::plan::log::LogAs;
 use crate::proxy::forward::{ServerBody, forward};
 use crate::proxy::io::{Exchange, ReceivedBody};
@@ -301,6 +302,7 @@ impl ActiveRequest {
     fn answered(&self, outcome: Result<Response<ResponseBody>, Stop>) -> Response<ResponseBody> {
         let mut response = match outcome {
             Ok(response) => response,
+            Err(Stop::Close(closing)) => return self.closed(closing),
             Err(stop) => self.reply(stop),
         };
         let (status, is_own, is_tunnel) = (
@@ -379,6 +381,7 @@ impl ActiveRequest {
                 let reason = answer.has_usual_body().then_some(answer.reason);
                 (reason, dialect.answer(*answer, id))
             }
+            Stop::Close(closing) => return self.closed(closing),
         };
         let response = match reason {
             Some(reason) => self.with_error_page(reason, response),
@@ -390,6 +393,23 @@ impl ActiveRequest {
             let bytes = if is_read { bytes } else { Bytes::new() };
             ResponseBody::Own(Own::new(bytes, Rc::clone(exchange)))
         })
+    }
+
+    /// Stands for an answer that is not sent, because the connection is closed in its place.
+    #[cold]
+    fn closed(&self, closing: Closing) -> Response<ResponseBody> {
+        let reason = match closing {
+            Closing::Reset => Reason::RuleRejected,
+            Closing::Silent => Reason::RuleDropped,
+        };
+        let (exchange, record) = (&self.exchange, &self.exchange.record);
+        exchange.deadlines.clear();
+        record.blame(reason);
+        if let Some(status) = reason.status() {
+            record.status.set(status.as_u16());
+        }
+        let own = Own::new(Bytes::new(), Rc::clone(exchange));
+        Response::new(ResponseBody::Withheld { closing, _own: own })
     }
 
     /// The result of `work`; a panic in it fails one exchange and does not end the worker.

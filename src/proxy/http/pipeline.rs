@@ -74,6 +74,7 @@ impl ActiveRequest {
                     // A rule may have written another host or path.
                     Flow::Continue => self.check_again(request)?,
                     Flow::Answer(answer) => return Err(Stop::Answer(answer)),
+                    Flow::Close(closing) => return Err(Stop::Close(closing)),
                     Flow::Wait(index, time) => {
                         progress.index = index;
                         return Ok(Some(Waiting::Pause(time)));

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{HalfClose, Stream};
+use crate::plan::Closing;
 
 use super::send_progress::SendProgress;
 
@@ -153,6 +154,17 @@ impl SocketTracker {
     pub fn reset(&self) {
         if let Some(stream) = self.0.stream.take() {
             stream.reset();
+        }
+    }
+
+    /// Closes the connection, which h2 owns, as a rule says. Bytes that the peer has not taken are
+    /// discarded.
+    pub fn close(&self, closing: Closing) {
+        if let Some(stream) = self.0.stream.take() {
+            match closing {
+                Closing::Reset => stream.reset(),
+                Closing::Silent => stream.vanish(),
+            }
         }
     }
 

@@ -37,7 +37,7 @@ use crate::expr::{
 use crate::observe::event;
 use crate::plan::expr::Fetch;
 use crate::plan::log::LogAs;
-use crate::plan::{self, ClientCertificate, On, User};
+use crate::plan::{self, ClientCertificate, Closing, On, User};
 use crate::proxy::reply::LocalAnswer;
 use crate::tables::{Tables, Tracked};
 use crate::wire::readings;
@@ -83,6 +83,8 @@ pub enum Flow {
     Hold(Duration, Box<LocalAnswer>),
     /// With the rule at this index, once it is known who sends the request.
     Ask(usize, Question),
+    /// Not at all: the client's connection is closed.
+    Close(Closing),
 }
 
 /// Who sends the request: an answer that takes a while, or is computed outside of the worker.
@@ -203,7 +205,7 @@ impl Pipeline {
                 Ok(Flow::Continue) => {}
                 Ok(Flow::Wait(_, time)) => return Flow::Wait(index + 1, time),
                 Ok(Flow::Ask(_, question)) => return Flow::Ask(index + 1, question),
-                Ok(answer @ (Flow::Answer(_) | Flow::Hold(..))) => return answer,
+                Ok(stop @ (Flow::Answer(_) | Flow::Hold(..) | Flow::Close(_))) => return stop,
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_REQUEST, scope),
             }
         }
@@ -218,8 +220,14 @@ impl Pipeline {
             }
             match rule.action.on_answer(answer, scope) {
                 Ok(stop @ Flow::Answer(_)) => return stop,
-                // Rules for answers never wait: the configuration forbids it.
-                Ok(Flow::Continue | Flow::Wait(..) | Flow::Hold(..) | Flow::Ask(..)) => {}
+                // Rules for answers neither wait nor close: the configuration forbids it.
+                Ok(
+                    Flow::Continue
+                    | Flow::Wait(..)
+                    | Flow::Hold(..)
+                    | Flow::Ask(..)
+                    | Flow::Close(_),
+                ) => {}
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_GATEWAY, scope),
             }
         }

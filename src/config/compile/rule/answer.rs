@@ -9,7 +9,9 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::expr::{Known, Template};
-use crate::plan::{Field, Monitor, Redirect, RedirectCookie, RedirectTo, Reply, ReplyBody, Tarpit};
+use crate::plan::{
+    Closing, Field, Monitor, Redirect, RedirectCookie, RedirectTo, Reply, ReplyBody, Tarpit,
+};
 
 use super::values::{fields, sort_by_name};
 
@@ -25,6 +27,20 @@ pub(super) fn status(
     }
     let number = setting.number(*range.start(), *range.end(), report)?;
     StatusCode::from_u16(u16::try_from(number).ok()?).ok()
+}
+
+/// `reject = true` and `silent_drop = true`.
+pub(super) fn closing(
+    setting: Setting<'_>,
+    closing: Closing,
+    report: &mut Report<'_>,
+) -> Option<Closing> {
+    if setting.boolean(report)? {
+        return Some(closing);
+    }
+    let message = format!("`{} = false` does nothing", setting.key);
+    report.error(setting.span(), message, "leave the rule out");
+    None
 }
 
 /// `return = { … }`.

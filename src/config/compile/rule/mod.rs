@@ -25,9 +25,9 @@ use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
 use crate::plan::log::LogAs;
-use crate::plan::{Action, Normalizer, On, Rule, SetTimeouts, Target, TargetPart};
+use crate::plan::{Action, Closing, Normalizer, On, Rule, SetTimeouts, Target, TargetPart};
 
-use answer::{denied, monitor, redirect, returned, tarpit};
+use answer::{closing, denied, monitor, redirect, returned, tarpit};
 use capture::{capture, count_places};
 use cookie::cookie_attributes;
 use rate_limit::rate_limit;
@@ -139,6 +139,8 @@ fn action(
             .map(Box::new)
             .map(Action::Deny),
         "tarpit" => tarpit(section, setting, report).map(Action::Tarpit),
+        "reject" => closing(setting, Closing::Reset, report).map(Action::Close),
+        "silent_drop" => closing(setting, Closing::Silent, report).map(Action::Close),
         "monitor" => monitor(section, setting, known, report)
             .map(Box::new)
             .map(Action::Monitor),

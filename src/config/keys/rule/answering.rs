@@ -2,7 +2,7 @@
 
 use crate::config::keys::kind::Shape;
 use crate::config::keys::{Key, key};
-use crate::plan::{Action, Reply, ReplyBody, Rule};
+use crate::plan::{Action, Closing, Reply, ReplyBody, Rule};
 
 use super::{REQUEST, REQUEST_OR_RESPONSE, tables};
 
@@ -54,6 +54,28 @@ pub(super) const TARPIT: Key<Rule> = key("tarpit")
             _ => None,
         },
     );
+
+pub(super) const REJECT: Key<Rule> = key("reject")
+    .means("Reset the client's connection without an answer: true.")
+    .action(
+        REQUEST,
+        &[(
+            "reject = true",
+            "Resets the client's connection without an answer; in HTTP/2 its other requests end too. Reason `rule.rejected`.",
+        )],
+    )
+    .compiled(Shape::Switch, |rule| shown_closing(rule, Closing::Reset));
+
+pub(super) const SILENT_DROP: Key<Rule> = key("silent_drop")
+    .means("Close the client's connection so that it does not notice: true.")
+    .action(
+        REQUEST,
+        &[(
+            "silent_drop = true",
+            "The same, so that the client does not notice and waits: the reset ends at the first router. A client in the same network sees it. Reason `rule.dropped`.",
+        )],
+    )
+    .compiled(Shape::Switch, |rule| shown_closing(rule, Closing::Silent));
 
 pub(super) const RETURN: Key<Rule> = key("return")
     .means("Answer in place of a server.")
@@ -121,6 +143,10 @@ pub(super) const REDIRECT: Key<Rule> = key("redirect")
         Action::Redirect(redirect) => Some(tables::REDIRECT.whole().inline(redirect)),
         _ => None,
     });
+
+fn shown_closing(rule: &Rule, closing: Closing) -> Option<String> {
+    (rule.action == Action::Close(closing)).then(|| "true".to_owned())
+}
 
 /// `deny`: the status alone if there is nothing else.
 fn shown_refusal(reply: &Reply) -> String {

@@ -50,6 +50,8 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             }),
         answering::DENY,
         answering::TARPIT,
+        answering::REJECT,
+        answering::SILENT_DROP,
         answering::RETURN,
         answering::MONITOR,
         answering::REDIRECT,
@@ -271,7 +273,8 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
     ],
     hints: r#"
         unless: write `when = "not (…)"`
-        block reject: write `deny = 403`
+        block: write `deny = 403`
+        close drop: write `reject = true` or `silent_drop = true`
         status: write `deny = 403`, or `return = { status = 200 }`
         respond answer: write `return = { status = 200, body = "…" }`
         location: write `redirect = { location = "…" }`

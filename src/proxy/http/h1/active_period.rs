@@ -14,6 +14,7 @@ use http::{Method, Response, Version};
 use crate::base::clock::Instant;
 use crate::exchange::Reason;
 use crate::net::Stream;
+use crate::plan::Closing;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::http::active::ActiveRequest;
 use crate::proxy::http::body::ResponseBody;
@@ -110,6 +111,12 @@ impl<'a> ActivePeriod<'a> {
                 Ok(response) => response,
                 Err(verdict) => return verdict,
             };
+            if let ResponseBody::Withheld { closing, .. } = *response.body() {
+                // This ends the exchange.
+                drop(response);
+                self.session.settle();
+                return Verdict::Withheld(closing);
+            }
             let keep_alive = self.begin_response(response);
             if let Some(verdict) = poll_fn(|cx| self.poll_response(cx)).await {
                 return verdict;
@@ -271,7 +278,8 @@ impl<'a> ActivePeriod<'a> {
                 self.session.is_dirty = true;
                 Ended::Unread(stream, reason, logged())
             }
-            Verdict::Broken => Ended::Broken(stream),
+            Verdict::Broken | Verdict::Withheld(Closing::Reset) => Ended::Broken(stream),
+            Verdict::Withheld(Closing::Silent) => Ended::Vanishing(stream),
             Verdict::Cut if is_cut => Ended::Cut(stream),
             Verdict::Upgraded(open_tunnel) => Ended::Upgraded(stream, read, open_tunnel),
             Verdict::Unanswered(reason) => {

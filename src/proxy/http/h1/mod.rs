@@ -92,6 +92,10 @@ impl H1Client {
                 stream.reset();
                 return None;
             }
+            Ended::Vanishing(stream) => {
+                stream.vanish();
+                return None;
+            }
             Ended::Cut(stream) => Run::last(async move { cut(stream, &self.registration).await }),
             Ended::Refused(stream) => {
                 let client = &self.session.client;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::exchange::{LoggedRequest, Reason};
 use crate::net::Stream;
+use crate::plan::Closing;
 use crate::proxy::http::upgrade::OpenTunnel;
 
 /// The result of an active period.
@@ -21,8 +22,10 @@ pub(super) enum Ended {
     Unread(Stream, Reason, Option<Box<LoggedRequest>>),
     /// In the middle of a response that ends with the connection: the client must notice the cut.
     Cut(Stream),
-    /// The client has closed, or takes nothing.
+    /// The client has closed, or takes nothing, or a rule resets the connection.
     Broken(Stream),
+    /// The client must not notice the end.
+    Vanishing(Stream),
     /// The connection leaves HTTP: the socket, the bytes that were read too far, and the tunnel.
     Upgraded(Stream, Bytes, Box<OpenTunnel>),
 }
@@ -40,6 +43,8 @@ pub(super) enum Verdict {
     Cut,
     /// The client has closed, or takes nothing.
     Broken,
+    /// A rule closes the connection in place of an answer.
+    Withheld(Closing),
     Upgraded(Box<OpenTunnel>),
 }
 

@@ -92,6 +92,7 @@ pub(super) async fn serve(
         idle_since: Cell::new(began),
         has_served: Cell::new(false),
         ending: Cell::new(None),
+        closing: Cell::new(None),
         timers: RefCell::default(),
         waker: RefCell::new(Waker::noop().clone()),
         cut: RefCell::default(),
@@ -109,7 +110,9 @@ pub(super) async fn serve(
     };
     poll_fn(|cx| session.poll(cx)).await;
     session.shared.cut.take();
-    if session.counts.blocked.is_so() {
+    if let Some(closing) = session.shared.closing.get() {
+        session.shared.tracker.close(closing);
+    } else if session.counts.blocked.is_so() {
         // Else the kernel would keep bytes that the client does not take for minutes.
         session.shared.tracker.reset();
     }

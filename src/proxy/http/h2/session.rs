@@ -54,6 +54,10 @@ impl Session<'_> {
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.shared.waker.borrow_mut().clone_from(cx.waker());
         loop {
+            if self.shared.closing.get().is_some() {
+                // Before anything is written: the client may have to be left without a sign.
+                return Poll::Ready(());
+            }
             self.note_shutdown(self.registration.shutdown(cx));
             let advanced = self.advance(cx);
             self.look_at_faults();

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::base::clock::Instant;
 use crate::exchange::{LoggedRequest, Reason, RequestTexts};
+use crate::plan::Closing;
 use crate::proxy::http::client::Client;
 use crate::proxy::io::{SocketTracker, Timer};
 
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) has_served: Cell<bool>,
     /// The reason for streams that are still open when the connection ends.
     pub(super) ending: Cell<Option<Reason>>,
+    /// How a rule closes the connection. Written by [`Shared::close`], read by the connection's task.
+    pub(super) closing: Cell<Option<Closing>>,
     /// Timers of ended streams; still armed, which makes the next use cheap.
     pub(super) timers: RefCell<Vec<Timer>>,
     /// The connection's task, to be woken when the last exchange ends. Written by that task.
@@ -83,6 +86,16 @@ impl Shared {
         // With nothing left to send, nothing else wakes it.
         self.waker.borrow().wake_by_ref();
         receiver
+    }
+
+    /// Closes the connection: a rule does so in place of an answer.
+    pub(super) fn close(&self, closing: Closing) {
+        self.ending.set(Some(match closing {
+            Closing::Reset => Reason::RuleRejected,
+            Closing::Silent => Reason::RuleDropped,
+        }));
+        self.closing.set(Some(closing));
+        self.waker.borrow().wake_by_ref();
     }
 
     /// Whether an exchange is open.

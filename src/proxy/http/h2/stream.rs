@@ -252,6 +252,10 @@ impl ClientStream {
         respond: &mut SendResponse<Bytes>,
     ) -> Rest {
         let (mut head, body) = response.into_parts();
+        if let ResponseBody::Withheld { closing, .. } = body {
+            self.shared.close(closing);
+            return Rest::Nothing;
+        }
         complete(&mut head, &body);
         // A server's answer to HEAD has no body, but its end is waited for.
         let is_whole = match &body {

@@ -7,6 +7,7 @@
 mod add_header;
 mod auth;
 mod capture;
+mod close;
 mod cookie_attributes;
 mod cors;
 mod del_header;
@@ -57,6 +58,7 @@ use super::encode::Invalid;
 use add_header::AddHeader;
 use auth::Auth;
 use capture::Capture;
+use close::Close;
 use cookie_attributes::CookieAttributes;
 use cors::{Cors, CorsFields};
 use del_header::DelHeader;
@@ -98,6 +100,7 @@ pub(crate) use use_backend::UsedBackend;
 pub(super) enum Action {
     Deny(Box<Deny>),
     Tarpit(Tarpit),
+    Close(Close),
     Monitor(Box<Monitor>),
     SetLogLevel(SetLogLevel),
     RequireCertificate(RequireCertificate),
@@ -140,6 +143,7 @@ macro_rules! of_each {
         match $self {
             Action::Deny($action) => $call,
             Action::Tarpit($action) => $call,
+            Action::Close($action) => $call,
             Action::Monitor($action) => $call,
             Action::SetLogLevel($action) => $call,
             Action::RequireCertificate($action) => $call,
@@ -200,6 +204,7 @@ impl Action {
         match action {
             plan::Action::Deny(reply) => Self::Deny(Box::new(Deny::compile(reply))),
             plan::Action::Tarpit(tarpit) => Self::Tarpit(Tarpit(*tarpit)),
+            plan::Action::Close(closing) => Self::Close(Close(*closing)),
             plan::Action::Monitor(monitor) => Self::Monitor(Box::new(Monitor::compile(monitor))),
             plan::Action::SetLogLevel(level) => Self::SetLogLevel(SetLogLevel(*level)),
             plan::Action::Return(answer) => Self::Return(Box::new(Return::compile(answer))),
