@@ -1,11 +1,11 @@
 //! The facts of an exchange, as expressions see them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 
 use crate::base::Peer;
-use crate::exchange::{ClientTls, Reason, RequestId};
+use crate::exchange::{ClientTls, ProxyFields, Reason, RequestId};
 use crate::plan::expr::{Scope, Variable};
 
 use super::scratch::{Scratch, Value};
@@ -49,6 +49,10 @@ pub struct ConnectionFacts<'a> {
     pub tables: Option<&'a dyn Tables>,
     /// The present state of frontends, backends and servers; `None`: it is not known here.
     pub state: Option<&'a dyn State>,
+    /// The fields of its PROXY header; `None`: it has none.
+    pub proxy_fields: Option<&'a ProxyFields>,
+    /// Whether an address is one of this machine.
+    pub is_local: fn(IpAddr) -> bool,
 }
 
 /// The facts of a request's head.

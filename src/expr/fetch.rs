@@ -6,11 +6,11 @@ use std::ops::ControlFlow;
 use http::{HeaderName, header};
 
 use crate::base::TlsKeys;
-use crate::exchange::Reason;
+use crate::exchange::{ProxyFields, Reason};
 use crate::plan::User;
 use crate::plan::expr::{Argument, Fetch, Type};
 
-use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
+use super::facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value, address, leading_number};
 use super::target_fetch::{path, path_and_query, url};
 use super::variables::{Captured, Variables};
@@ -35,6 +35,16 @@ pub(super) fn one<'a>(
         Fetch::SrcPort => int(connection.client.port()),
         Fetch::Dst => ip(connection.local.map(|local| local.ip())),
         Fetch::DstPort => int(connection.local.map(|local| local.port())),
+        Fetch::SrcIsLocal => {
+            let ip = connection.client.ip();
+            Value::Bool(ip.is_some_and(|ip| (connection.is_local)(ip.to_canonical())))
+        }
+        Fetch::FcPpAuthority => proxy_field(ProxyFields::AUTHORITY, connection),
+        Fetch::FcPpUniqueId => proxy_field(ProxyFields::UNIQUE_ID, connection),
+        Fetch::FcPpTlv => match arguments.first() {
+            Some(Argument::Int(kind)) => proxy_field(*kind as u8, connection),
+            _ => Value::Absent,
+        },
         Fetch::SslFc => Value::Bool(connection.tls.is_some()),
         Fetch::SslFcSni => text(connection.tls.and_then(|tls| tls.server_name.as_deref())),
         Fetch::SslCUsed | Fetch::SslFcHasCrt => {
@@ -350,6 +360,12 @@ fn int<'a>(number: Option<u16>) -> Value<'a> {
 
 fn text(text: Option<&str>) -> Value<'_> {
     text.map_or(Value::Absent, |text| Value::Text(text.as_bytes()))
+}
+
+fn proxy_field<'a>(kind: u8, connection: &ConnectionFacts<'a>) -> Value<'a> {
+    let fields = connection.proxy_fields;
+    let value = fields.and_then(|fields| fields.get(kind));
+    value.map_or(Value::Absent, Value::Text)
 }
 
 fn side(fetch: Fetch) -> Side {

@@ -9,7 +9,7 @@ use super::*;
 use crate::base::rng::Rng;
 use crate::base::{Peer, TlsKeys, TlsVersion};
 use crate::config::written as parse;
-use crate::exchange::{ClientCertificate, ClientTls, RequestId};
+use crate::exchange::{ClientCertificate, ClientTls, ProxyFields, RequestId};
 use crate::plan::expr::{Converter, Fetch, Kind, Parameter, Type};
 
 /// A request from 192.0.2.7 to 10.0.0.1:8443.
@@ -19,6 +19,7 @@ struct Asked {
     headers: HeaderMap,
     tls: Option<ClientTls>,
     client: Peer,
+    proxy_fields: Option<ProxyFields>,
     session: Variables,
     variables: Variables,
     id: RequestId,
@@ -32,6 +33,7 @@ impl Asked {
             headers: HeaderMap::new(),
             tls: None,
             client: Peer::Ip(([192, 0, 2, 7], 4711).into()),
+            proxy_fields: None,
             session: Variables::default(),
             variables: Variables::default(),
             id: RequestId::made(0x0123_4567_89ab_cdef),
@@ -54,6 +56,8 @@ impl Asked {
                 variables: Some(&self.session),
                 tables: None,
                 state: None,
+                proxy_fields: self.proxy_fields.as_ref(),
+                is_local: |ip| ip.is_loopback(),
             },
             request: Some(RequestFacts {
                 method: &self.method,
@@ -119,6 +123,37 @@ fn the_connection_is_seen() {
     asked.client = Peer::Unix;
     asked.gives("src", None);
     asked.gives("src_port", None);
+}
+
+#[test]
+fn the_fields_of_a_proxy_header_are_found_by_their_type() {
+    let mut asked = Asked::get("/");
+    for absent in ["fc_pp_authority", "fc_pp_unique_id", "fc_pp_tlv(5)"] {
+        asked.gives(absent, None);
+    }
+    let fields: [(u8, &[u8]); 4] = [
+        (2, b"a.example"),
+        (5, b"id-1"),
+        (0xea, b"one"),
+        (0xea, b"two"),
+    ];
+    asked.proxy_fields = ProxyFields::of(fields.into_iter());
+    asked.gives("fc_pp_authority", "a.example");
+    asked.gives("fc_pp_unique_id", "id-1");
+    asked.gives("fc_pp_tlv(UNIQUE_ID)", "id-1");
+    asked.gives("fc_pp_tlv(234)", "one");
+    asked.gives("fc_pp_tlv(0xEA)", "one");
+    asked.gives("fc_pp_tlv(ALPN)", None);
+}
+
+#[test]
+fn a_client_of_this_machine_is_local() {
+    let mut asked = Asked::get("/");
+    asked.gives("src_is_local", "0");
+    asked.client = Peer::Ip(([127, 0, 0, 1], 4711).into());
+    asked.gives("src_is_local", "1");
+    asked.client = Peer::Unix;
+    asked.gives("src_is_local", "0");
 }
 
 #[test]
@@ -684,6 +719,7 @@ fn argument(kind: Kind) -> BoxedStrategy<String> {
         Kind::SignatureKeys => of(&["0123456789abcdef0123456789abcdef"]).boxed(),
         Kind::OneOf(words) => of(words).boxed(),
         Kind::Field => of(&["host", "x", "cookie", "none"]).boxed(),
+        Kind::TlvType => of(&["5", "0xEA", "AUTHORITY"]).boxed(),
         Kind::Mask4 => of(&["0", "24", "255.255.0.0"]).boxed(),
         Kind::Mask6 => of(&["0", "64", "ffff::"]).boxed(),
         Kind::Pattern => of(&["a*", "^/", "[0-9]+$", "\"(a)(b)?\""]).boxed(),

@@ -35,7 +35,7 @@ pub use tls_error::{CERTIFICATE_REFUSED, TlsPeer, tls_error};
 pub use tls_stream::{Greeted, HandshakeFault, TlsFacts, TlsStream};
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,6 +43,11 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::base::address::UnixName;
 use crate::base::{Address, FileMode, ListenAddress};
+
+/// Whether `ip` is an address of this machine: the system lets a socket have no other. Three system calls.
+pub fn is_local(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
 
 /// The source of sockets.
 #[derive(Clone, Default)]

@@ -541,3 +541,37 @@ fn trust_in_a_peer_changes_with_the_next_request() {
         Some("192.0.2.7, 127.0.0.1")
     );
 }
+
+#[test]
+fn rules_read_the_fields_of_a_header() {
+    let app = Origin::named("app");
+    let reads = "%[fc_pp_authority]/%[fc_pp_unique_id]/%[fc_pp_tlv(AUTHORITY)]/%[fc_pp_tlv(0xEA)]/%[src_is_local]";
+    let proxy = Setup::of(&[&app])
+        .frontend(&format!(
+            "proxy_protocol = {{ from = ['127.0.0.2'] }}\n\
+             connection_rule = [{{ when = 'fc_pp_authority == \"no.example\"', reject = true }}]\n\
+             rule = [{{ set_header = {{ x-seen = '{reads}' }} }}]"
+        ))
+        .start();
+    let proxied = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let mut client = Client::connect_from(proxied, proxy.address());
+    client.send([&v2(client_at("192.0.2.7:1"))[..], REQUEST.as_bytes()].concat());
+    assert_eq!(client.response().text(), "app");
+    // Of the connection, not of its first request.
+    assert_eq!(client.get("/").text(), "app");
+    assert_eq!(proxy.client().get("/").text(), "app");
+    let requests = app.requests();
+    let seen: Vec<_> = requests.iter().map(|one| one.field("x-seen")).collect();
+    let with_header = Some("a.example/id/a.example//0");
+    assert_eq!(seen, [with_header, with_header, Some("////1")]);
+    let extras = Extras {
+        authority: Some("no.example"),
+        ..Extras::default()
+    };
+    let mut bytes = Vec::new();
+    let endpoints = client_at("192.0.2.7:1");
+    write_v2(&Header { endpoints, extras }, Checksum::Written, &mut bytes);
+    let mut client = Client::connect_from(proxied, proxy.address());
+    client.send(bytes);
+    assert_eq!(client.rest(), (Vec::new(), Ending::Reset));
+}

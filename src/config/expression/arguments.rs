@@ -296,6 +296,12 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
         Kind::Field => HeaderName::from_bytes(text.as_bytes())
             .map(Argument::Field)
             .map_err(|_| wrong("the name of a field", "write a name such as `host`")),
+        Kind::TlvType => tlv_type(text).map(Argument::Int).ok_or_else(|| {
+            wrong(
+                "a type of a field: a number from 0 to 255, or its name",
+                "write a number, or `ALPN`, `AUTHORITY`, `CRC32C`, `NOOP`, `UNIQUE_ID`, `SSL` or `NETNS`",
+            )
+        }),
         Kind::Mask4 => mask4(text)
             .map(Argument::Mask4)
             .ok_or_else(|| wrong("a mask of IPv4", "write `24` or `255.255.255.0`")),
@@ -414,6 +420,24 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
             .map(|pair| (pair[0] << 4 | pair[1]) as u8)
             .collect(),
     )
+}
+
+/// The names of HAProxy for types of fields of a PROXY header (`proxy-protocol.txt` §2.2).
+fn tlv_type(text: &str) -> Option<i64> {
+    let number = match text {
+        "ALPN" => 0x01,
+        "AUTHORITY" => 0x02,
+        "CRC32C" | "CRC32" => 0x03,
+        "NOOP" => 0x04,
+        "UNIQUE_ID" => 0x05,
+        "SSL" => 0x20,
+        "NETNS" => 0x30,
+        _ => match text.strip_prefix("0x") {
+            Some(digits) => u8::from_str_radix(digits, 16).ok()?,
+            None => text.parse().ok()?,
+        },
+    };
+    Some(number.into())
 }
 
 fn mask4(text: &str) -> Option<Ipv4Addr> {

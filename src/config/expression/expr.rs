@@ -98,12 +98,20 @@ fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
 
 /// Checks that `fetch` has a value when an exchange is logged.
 fn check_in_log(fetch: Fetch, name: &str, part: &Range<usize>) -> Result<(), Mistake> {
-    if !fetch.reads_response_fields() {
+    let (what, help) = if fetch.reads_response_fields() {
+        (
+            "fields are not kept until an exchange is logged",
+            "set a variable in a rule with `on = \"response\"`, and read it as `var(txn.NAME)`",
+        )
+    } else if fetch.reads_proxy_header() {
+        (
+            "the PROXY header is not kept until an exchange is logged",
+            "set a variable in a rule, and read it as `var(txn.NAME)`",
+        )
+    } else {
         return Ok(());
-    }
-    let message =
-        format!("`{name}` is not known here: fields are not kept until an exchange is logged");
-    let help = "set a variable in a rule with `on = \"response\"`, and read it as `var(txn.NAME)`";
+    };
+    let message = format!("`{name}` is not known here: {what}");
     Err(Mistake::new(part.clone(), message, help))
 }
 

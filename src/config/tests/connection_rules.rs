@@ -59,3 +59,18 @@ fn a_counter_that_no_rule_tracks_is_warned_of() {
     let said = warnings(&with("{ when = 'sc_conn_cur(0) > 1', reject = true }"));
     assert!(said.contains("no rule tracks the counter 0"), "{said}");
 }
+
+#[test]
+fn a_field_of_a_proxy_header_has_a_known_type() {
+    for (fetch, message) in [
+        ("fc_pp_tlv", "fc_pp_tlv"),
+        ("fc_pp_tlv(256)", "a number from 0 to 255"),
+        ("fc_pp_tlv(AUTH)", "a number from 0 to 255"),
+    ] {
+        let said = errors(&with(&format!("{{ when = '{fetch}', reject = true }}")));
+        assert!(said.contains(message), "{fetch}\n{said}");
+    }
+    let log = format!("{BASE}[[log.access]]\nto = 'stdout'\nformat = '%[fc_pp_authority]'\n");
+    let said = errors(&log);
+    assert!(said.contains("the PROXY header is not kept"), "{said}");
+}

@@ -12,6 +12,7 @@ use crate::exchange::{
     Termination,
 };
 use crate::expr::{ConnectionFacts, Facts, ResponseFacts, Scratch, Tables, Tracked, Variables};
+use crate::net;
 use crate::plan::log::LogAs;
 
 /// The content of a line.
@@ -124,6 +125,8 @@ impl<'a> Entry<'a> {
                 variables: left.of_connection,
                 tables: left.tables,
                 state: None,
+                proxy_fields: None,
+                is_local: net::is_local,
             },
             request: None,
             backend: self.backend,

@@ -72,6 +72,14 @@ fetches! {
     Dst = "dst", (), Ip, Connection;
     /// The port that the client connected to.
     DstPort = "dst_port", (), Int, Connection;
+    /// Whether the client's address is one of this machine. It asks the system each time.
+    SrcIsLocal = "src_is_local", (), Bool, Connection;
+    /// The host name that the client asked the proxy before us for, from the PROXY header (version 2). Absent without one.
+    FcPpAuthority = "fc_pp_authority", (), Text, Connection;
+    /// The identifier of the connection in the PROXY header (version 2). Absent without one.
+    FcPpUniqueId = "fc_pp_unique_id", (), Text, Connection;
+    /// The value of a field of the PROXY header (version 2), the first of its type. `type` is a number from 0 to 255 (`0xEA` too), or `ALPN`, `AUTHORITY`, `CRC32C`, `NOOP`, `UNIQUE_ID`, `SSL` or `NETNS`. Absent without one.
+    FcPpTlv = "fc_pp_tlv", (! "type" TlvType), Text, Connection;
     /// Whether the client speaks TLS.
     SslFc = "ssl_fc", (), Bool, Handshake;
     /// The name that the client asked for in its TLS handshake, in lower case. Absent without TLS or without a name.
@@ -428,6 +436,14 @@ impl Fetch {
     /// Whether it looks at the fields of the response.
     pub fn reads_response_fields(self) -> bool {
         self.row().name.starts_with("res.")
+    }
+
+    /// Whether it looks at the PROXY header.
+    pub fn reads_proxy_header(self) -> bool {
+        matches!(
+            self,
+            Self::FcPpAuthority | Self::FcPpUniqueId | Self::FcPpTlv
+        )
     }
 
     /// The fetch with this name or alias.

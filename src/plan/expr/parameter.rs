@@ -45,6 +45,8 @@ pub enum Kind {
     Bool,
     /// The name of a field.
     Field,
+    /// The type of a field of a PROXY header: a number, or the name of one.
+    TlvType,
     /// The mask of a network of IPv4: `24` or `255.255.255.0`.
     Mask4,
     /// The mask of a network of IPv6: `64`, or as an address.

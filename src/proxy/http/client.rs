@@ -14,7 +14,7 @@ use http::HeaderValue;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
 use crate::base::{ListenAddress, Peer};
-use crate::exchange::{ClientTls, Fault, LoggedRequest, Reason, RequestId};
+use crate::exchange::{ClientTls, Fault, LoggedRequest, ProxyFields, Reason, RequestId};
 use crate::expr::Variables;
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
@@ -31,6 +31,8 @@ use crate::wire::forwarded::x_forwarded_for;
 pub struct ConnectionInfo {
     /// Its ends, from the PROXY header if there was one.
     pub ends: Ends,
+    /// The fields of its PROXY header.
+    pub proxy_fields: Option<Box<ProxyFields>>,
     /// The other end of the socket, if it is not the client.
     pub via: Option<Via>,
     /// The address that it connected to, as the frontend's plan has it.
@@ -87,6 +89,8 @@ pub(super) struct Client {
     /// The address that it connected to, as the plan had it then: the terms of its bind are looked
     /// up again after a reload.
     pub(super) address: Arc<ListenAddress>,
+    /// The fields of its PROXY header. Boxed: most have none.
+    pub(super) proxy_fields: Option<Box<ProxyFields>>,
     /// The other end of the socket, if it is not the client. Boxed: mostly it is.
     via: Option<Box<Via>>,
     /// The entries of tables that the connection tracks.
@@ -100,6 +104,7 @@ impl Client {
     pub(super) fn new(context: Rc<Context>, info: ConnectionInfo, live: Arc<Frontend>) -> Self {
         let ConnectionInfo {
             ends,
+            proxy_fields,
             via,
             address,
             tls,
@@ -125,6 +130,7 @@ impl Client {
             forwarded_for: OnceCell::new(),
             admission,
             address,
+            proxy_fields,
             via: via.map(Box::new),
             tracked,
             admitted_under: Cell::new((u64::MAX, 0)),

@@ -5,6 +5,7 @@ use http::Response;
 
 use crate::exchange::{Reason, RequestId};
 use crate::expr::{ConnectionFacts, Facts};
+use crate::net;
 use crate::proxy::rules::PageFacts;
 
 use super::active::ActiveRequest;
@@ -84,6 +85,8 @@ impl Client {
                     variables: Some(&self.variables),
                     tables: Some(&*view.snapshot.tables),
                     state: Some(&*view.snapshot),
+                    proxy_fields: self.proxy_fields.as_deref(),
+                    is_local: net::is_local,
                 },
                 request: None,
                 backend: None,

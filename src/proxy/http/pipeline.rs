@@ -8,6 +8,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::expr::ConnectionFacts;
+use crate::net;
 use crate::plan::SetTimeouts;
 use crate::proxy::io::ReceivedBody;
 use crate::proxy::reply::LocalAnswer;
@@ -310,6 +311,8 @@ impl ActiveRequest {
             variables: Some(&self.client.variables),
             tables: Some(&*self.view.snapshot.tables),
             state: Some(&*self.view.snapshot),
+            proxy_fields: self.client.proxy_fields.as_deref(),
+            is_local: net::is_local,
         }
     }
 }

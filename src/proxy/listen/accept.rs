@@ -248,10 +248,10 @@ async fn begin(
         stream,
         ends,
         via,
-        mut tracked,
+        mut earlier,
     } = enter(stream, ends, &frontend, &address, &context, &registration).await?;
     if mode_of(&frontend, &context) == Mode::Tcp {
-        let run = tcp::serve(stream, ends, tracked, frontend, context, registration);
+        let run = tcp::serve(stream, ends, earlier, frontend, context, registration);
         return Some(Run::last(run));
     }
     let (stream, tls) = match has_tls(&frontend, &address, &context)? {
@@ -262,7 +262,7 @@ async fn begin(
             let stream = tcp::pass_through(
                 stream,
                 ends,
-                &mut tracked,
+                &mut earlier,
                 began,
                 &frontend,
                 &context,
@@ -284,10 +284,11 @@ async fn begin(
     };
     let info = http::ConnectionInfo {
         ends,
+        proxy_fields: earlier.proxy_fields,
         via,
         address,
         tls,
-        tracked,
+        tracked: earlier.tracked,
     };
     Some(http::serve(stream, info, frontend, context, registration))
 }

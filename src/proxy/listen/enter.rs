@@ -18,9 +18,10 @@ use crate::proxy::frontend::Frontend;
 use crate::proxy::http::Via;
 use crate::proxy::rules::{ConnectionFlow, ConnectionRules, ConnectionScope, Stop};
 use crate::proxy::snapshot::Snapshot;
+use crate::proxy::tcp::Earlier;
 use crate::tables::Tracked;
 
-use super::identify::identify;
+use super::identify::{Identified, identify};
 
 /// A connection that is served from now on.
 pub(super) struct Entered {
@@ -29,8 +30,8 @@ pub(super) struct Entered {
     pub(super) ends: Ends,
     /// The other end of the socket, if it is not the client.
     pub(super) via: Option<Via>,
-    /// The entries of tables that it tracks.
-    pub(super) tracked: Tracked,
+    /// What the header and rules have left.
+    pub(super) earlier: Earlier,
 }
 
 /// What a connection must pass.
@@ -61,7 +62,7 @@ pub(super) async fn enter(
             stream,
             ends,
             via: None,
-            tracked: Tracked::default(),
+            earlier: Earlier::default(),
         });
     }
     // Boxed: connections that need none of it do not carry its state.
@@ -110,9 +111,15 @@ async fn pass(
     let peer = ends.client;
     let tracked = Tracked::default();
     let mut has_header = terms.wants_header;
+    let mut proxy_fields = None;
     if has_header {
-        (stream, ends) =
-            identify(stream, ends, terms.timeout, frontend, address, registration).await?;
+        let timeout = terms.timeout;
+        let identified = identify(stream, ends, timeout, frontend, address, registration);
+        Identified {
+            stream,
+            ends,
+            proxy_fields,
+        } = identified.await?;
     }
     if let Some((rules, snapshot)) = &terms.rules {
         let id = RequestId::made(context.rng.next_u64());
@@ -126,14 +133,19 @@ async fn pass(
         };
         let mut from = 0;
         let stop = loop {
-            match rules.run(from, &mut ends, &scope) {
+            match rules.run(from, &mut ends, proxy_fields.as_deref(), &scope) {
                 ConnectionFlow::Stop(stop) => break stop,
                 ConnectionFlow::ExpectProxy(next) => from = next,
             }
             if !has_header {
                 has_header = true;
-                (stream, ends) =
-                    identify(stream, ends, terms.timeout, frontend, address, registration).await?;
+                let timeout = terms.timeout;
+                let identified = identify(stream, ends, timeout, frontend, address, registration);
+                Identified {
+                    stream,
+                    ends,
+                    proxy_fields,
+                } = identified.await?;
             }
         };
         if let Some(why) = refusal(stop) {
@@ -157,7 +169,10 @@ async fn pass(
             peer,
             has_sent_header: terms.wants_header,
         }),
-        tracked,
+        earlier: Earlier {
+            proxy_fields,
+            tracked,
+        },
     })
 }
 

@@ -17,15 +17,25 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::{ListenAddress, Peer};
+use crate::exchange::ProxyFields;
 use crate::net::Stream;
 use crate::observe::{NoHeader, event};
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
-use crate::wire::proxy_protocol::{Endpoints, parse};
+use crate::wire::proxy_protocol::{Endpoints, fields, parse};
 
 /// How many bytes are read at once: a header, and often the first bytes after it.
 const READ_BYTES: usize = 1024;
+
+/// A connection after its header.
+pub(super) struct Identified {
+    pub(super) stream: Stream,
+    /// From the header; those of the socket if it has none.
+    pub(super) ends: Ends,
+    /// The other fields of the header.
+    pub(super) proxy_fields: Option<Box<ProxyFields>>,
+}
 
 /// Reads the header that `peer` must send. `ends` are those of the socket. `None`: the connection must
 /// be closed, and was counted.
@@ -36,7 +46,7 @@ pub(super) async fn identify(
     frontend: &Frontend,
     address: &ListenAddress,
     registration: &Registration,
-) -> Option<(Stream, Ends)> {
+) -> Option<Identified> {
     let until = clock::now() + timeout;
     match read_header(stream, ends, until, registration).await {
         Ok(identified) => Some(identified),
@@ -55,15 +65,20 @@ async fn read_header(
     ends: Ends,
     until: Instant,
     registration: &Registration,
-) -> Result<(Stream, Ends), Option<NoHeader>> {
+) -> Result<Identified, Option<NoHeader>> {
     let mut read = BytesMut::new();
     let mut timer = Timer::new();
     loop {
         let parsed = parse(&read).map_err(|fault| Some(NoHeader::Malformed(fault)))?;
         if let Some((header, length)) = parsed {
             let ends = ends_of(&header.endpoints, ends);
+            let proxy_fields = ProxyFields::of(fields(&read[..length])).map(Box::new);
             read.advance(length);
-            return Ok((stream.rewound(read.freeze()), ends));
+            return Ok(Identified {
+                stream: stream.rewound(read.freeze()),
+                ends,
+                proxy_fields,
+            });
         }
         let more = poll_fn(|cx| {
             let mut room = [0; READ_BYTES];

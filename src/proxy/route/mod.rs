@@ -392,6 +392,8 @@ mod tests {
             variables: None,
             tables: None,
             state: None,
+            proxy_fields: None,
+            is_local: |_| false,
         };
         Router::compile(routes).find(&Request {
             host,

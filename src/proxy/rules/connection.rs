@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crate::base::address::Ends;
 use crate::base::{Name, Peer};
-use crate::exchange::RequestId;
+use crate::exchange::{ProxyFields, RequestId};
 use crate::expr::{Condition, ConnectionFacts, Facts, Program, Scratch, State, Value};
+use crate::net;
 use crate::plan::expr::Type;
 use crate::plan::{self, ConnectionAction};
 use crate::tables::{Since, Tables, Tracked};
@@ -81,15 +82,17 @@ impl ConnectionRules {
         (!rules.is_empty()).then(|| Arc::new(Self(compiled.collect())))
     }
 
-    /// Runs the rules on a connection between `ends`, beginning with the one at index `from`.
+    /// Runs the rules on a connection between `ends`, whose PROXY header has `proxy_fields`, beginning with
+    /// the one at index `from`.
     pub(crate) fn run(
         &self,
         from: usize,
         ends: &mut Ends,
+        proxy_fields: Option<&ProxyFields>,
         scope: &ConnectionScope<'_>,
     ) -> ConnectionFlow {
         for (index, rule) in self.0.iter().enumerate().skip(from) {
-            let facts = scope.facts(ends);
+            let facts = scope.facts(ends, proxy_fields);
             let scratch = &mut *scope.scratch.borrow_mut();
             if !rule
                 .when
@@ -150,7 +153,10 @@ impl ConnectionRule {
 }
 
 impl<'a> ConnectionScope<'a> {
-    fn facts(&self, ends: &Ends) -> Facts<'a> {
+    fn facts<'f>(&self, ends: &Ends, proxy_fields: Option<&'f ProxyFields>) -> Facts<'f>
+    where
+        'a: 'f,
+    {
         Facts {
             id: self.id,
             connection: ConnectionFacts {
@@ -161,6 +167,8 @@ impl<'a> ConnectionScope<'a> {
                 variables: None,
                 tables: Some(&**self.tables),
                 state: Some(self.state),
+                proxy_fields,
+                is_local: net::is_local,
             },
             request: None,
             backend: None,

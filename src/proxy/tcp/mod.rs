@@ -11,4 +11,4 @@
 mod first;
 mod serve;
 
-pub(crate) use serve::{pass_through, serve};
+pub(crate) use serve::{Earlier, pass_through, serve};

@@ -11,9 +11,9 @@ use http::Version;
 
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
-use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
+use crate::exchange::{Fault, FirstBytes, Opening, ProxyFields, Reason, RequestId};
 use crate::expr::{ConnectionFacts, Facts};
-use crate::net::Stream;
+use crate::net::{self, Stream};
 use crate::observe::event;
 use crate::plan;
 use crate::proxy::backend::{Lease, Local};
@@ -40,8 +40,16 @@ struct TcpConnection {
     view: Rc<View>,
     /// The index of the frontend in the view.
     frontend_index: usize,
+    earlier: Earlier,
+}
+
+/// What a connection has from before it is served, besides its ends.
+#[derive(Default)]
+pub(crate) struct Earlier {
+    /// The fields of its PROXY header.
+    pub(crate) proxy_fields: Option<Box<ProxyFields>>,
     /// The entries of tables that it tracks.
-    tracked: Tracked,
+    pub(crate) tracked: Tracked,
 }
 
 /// An open exchange; settled when dropped, however it ends.
@@ -63,7 +71,7 @@ struct TcpTunnel {
 pub(crate) async fn serve(
     stream: Stream,
     ends: Ends,
-    tracked: Tracked,
+    earlier: Earlier,
     live: Arc<Frontend>,
     context: Rc<Context>,
     registration: Registration,
@@ -78,7 +86,7 @@ pub(crate) async fn serve(
         live,
         view,
         frontend_index,
-        tracked,
+        earlier,
     };
     let mut timer = Timer::new();
     // Boxed, and dropped with its snapshot: a connection, once bytes flow, keeps neither.
@@ -94,7 +102,7 @@ pub(crate) async fn serve(
 pub(crate) async fn pass_through(
     mut stream: Stream,
     ends: Ends,
-    tracked: &mut Tracked,
+    earlier: &mut Earlier,
     began: Instant,
     live: &Arc<Frontend>,
     context: &Rc<Context>,
@@ -115,7 +123,7 @@ pub(crate) async fn pass_through(
         live: Arc::clone(live),
         view,
         frontend_index,
-        tracked: std::mem::take(tracked),
+        earlier: std::mem::take(earlier),
     };
     let mut timer = Timer::new();
     let looking = Box::pin(connection.first(&mut stream, began, registration, &mut timer));
@@ -124,7 +132,7 @@ pub(crate) async fn pass_through(
     let id = connection.new_id();
     let found = hello.and_then(|hello| connection.find(Some(hello), &id));
     let Some(found) = found else {
-        *tracked = connection.tracked;
+        *earlier = connection.earlier;
         return Some(stream.rewound(read_already));
     };
     let open = connection.open(began, hello, id);
@@ -243,12 +251,14 @@ impl TcpConnection {
                 variables: None,
                 tables: Some(&*self.view.snapshot.tables),
                 state: Some(&*self.view.snapshot),
+                proxy_fields: self.earlier.proxy_fields.as_deref(),
+                is_local: net::is_local,
             },
             request: None,
             backend: None,
             response: None,
             variables: None,
-            tracked: Some(&self.tracked),
+            tracked: Some(&self.earlier.tracked),
         };
         let scratch = &self.context.scratch;
         let tcp_routes = &self.frontend().tcp_routes;
@@ -279,7 +289,7 @@ impl TcpConnection {
             }),
             id,
         };
-        let tracked = std::mem::take(&mut self.tracked);
+        let tracked = std::mem::take(&mut self.earlier.tracked);
         let exchange = Exchange::begin(opening);
         exchange.tracked.join(&tracked);
         Open {

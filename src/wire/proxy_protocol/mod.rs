@@ -11,7 +11,7 @@ mod v1;
 mod v2;
 
 pub use v1::write_v1;
-pub use v2::{Checksum, write_v2};
+pub use v2::{Checksum, fields, write_v2};
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -196,6 +196,29 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Header<'_>, usize)>, Malform
     Ok(Some((header, length)))
 }
 
+/// Types and values of the fields of `header`, which [`parse`] has accepted. None without addresses.
+pub fn fields(header: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = header.get(fields_at(header)..).unwrap_or_default();
+    std::iter::from_fn(move || next_field(&mut rest).ok().flatten())
+}
+
+/// Where the fields of `header` begin; without fields, its end.
+fn fields_at(header: &[u8]) -> usize {
+    let end = header.len();
+    if !header.starts_with(SIGNATURE) {
+        return end;
+    }
+    match header[SIGNATURE.len()..] {
+        [PROXY, family, ..] if family & 0xf != UNSPEC => match family >> 4 {
+            INET => FIXED_BYTES + 2 * (4 + 2),
+            INET6 => FIXED_BYTES + 2 * (16 + 2),
+            UNIX => FIXED_BYTES + 2 * UNIX_BYTES,
+            _ => end,
+        },
+        _ => end,
+    }
+}
+
 fn without_addresses(endpoints: Endpoints<'_>) -> Header<'_> {
     Header {
         endpoints,
@@ -386,6 +409,32 @@ mod tests {
     /// A header for TCP over IPv4 with `fields` after the addresses.
     fn with_fields(fields: &[u8]) -> Vec<u8> {
         header(PROXY, 0x11, &[&ADDRESSES[..], fields].concat())
+    }
+
+    #[test]
+    fn all_fields_of_a_header_are_listed_also_those_of_unknown_types() {
+        let of = |bytes: &[u8]| {
+            let (_, length) = parse(bytes).expect("well-formed").expect("complete");
+            let fields = fields(&bytes[..length]);
+            fields
+                .map(|(kind, value)| (kind, value.to_vec()))
+                .collect::<Vec<_>>()
+        };
+        let two = [&[0xea, 0, 1, b'a'][..], &[AUTHORITY, 0, 2, b'b', b'c']].concat();
+        let expected = [(0xea, b"a".to_vec()), (AUTHORITY, b"bc".to_vec())];
+        assert_eq!(of(&with_fields(&two)), expected);
+        let ipv6 = header(PROXY, 0x21, &[&[0; 36][..], &two].concat());
+        assert_eq!(of(&ipv6), expected);
+        let unix = header(PROXY, 0x31, &[&[0; 216][..], &two].concat());
+        assert_eq!(of(&unix), expected);
+        assert_eq!(of(&with_fields(&[])), []);
+        for without in [
+            header(LOCAL, 0x11, &[&ADDRESSES[..], &two].concat()),
+            header(PROXY, 0, &two),
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n".to_vec(),
+        ] {
+            assert_eq!(of(&without), [], "{without:?}");
+        }
     }
 
     fn written(header: &Header<'_>, checksum: Checksum) -> Vec<u8> {

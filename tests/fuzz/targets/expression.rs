@@ -108,6 +108,8 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
             variables: None,
             tables: None,
             state: None,
+            proxy_fields: None,
+            is_local: |_| false,
         },
         request: Some(RequestFacts {
             method: &Method::GET,

@@ -56,6 +56,9 @@ const ON_REQUESTS: &[&str] = &[
     // Fetches.
     "src",
     "src_port",
+    "src_is_local",
+    "fc_pp_authority",
+    "fc_pp_unique_id",
     "dst",
     "dst_port",
     "method",

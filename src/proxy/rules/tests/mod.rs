@@ -62,6 +62,8 @@ impl Exchange {
                 variables: Some(&self.session),
                 tables: None,
                 state: None,
+                proxy_fields: None,
+                is_local: |_| false,
             },
             backend: None,
             variables: &self.variables,
