@@ -19,16 +19,31 @@ pub(crate) enum Cell {
     Post,
     Close,
     Idle,
+    /// Of the rules' cells, as those below.
+    Redirect,
+    Gzip,
+    Br,
+    Zstd,
 }
 
 /// The work of the load generator in a cell.
 pub(crate) struct Traffic {
     /// The whole request, written with one call.
     pub(crate) request: Vec<u8>,
-    /// The body length that every answer must have.
-    pub(crate) answer_bytes: u64,
+    pub(crate) answer: Expected,
     pub(crate) connections: usize,
     pub(crate) reuse: Reuse,
+}
+
+/// What every answer must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// 200 with a body of this length.
+    Body(u64),
+    /// A redirection, whose body differs from proxy to proxy.
+    Redirection,
+    /// 200 with a coded body in chunks or of any length.
+    Coded,
 }
 
 /// Whether a client connection is reused.
@@ -49,6 +64,10 @@ impl Cell {
             Self::Post => "post",
             Self::Close => "close",
             Self::Idle => "idle",
+            Self::Redirect => "redirect",
+            Self::Gzip => "gzip",
+            Self::Br => "br",
+            Self::Zstd => "zstd",
         }
     }
 
@@ -62,29 +81,37 @@ impl Cell {
             Self::Post => "POST of 10 kB, keep-alive, 64 connections",
             Self::Close => "tiny GET, a new connection per request, 64 at a time",
             Self::Idle => "memory: at start, and per idle client connection",
+            Self::Redirect => "redirected GET, keep-alive, 64 connections",
+            Self::Gzip => "100 kB of JSON by gzip, keep-alive, 16 connections",
+            Self::Br => "100 kB of JSON by brotli, keep-alive, 16 connections",
+            Self::Zstd => "100 kB of JSON by zstd, keep-alive, 16 connections",
         }
     }
 
     /// `None` for the cell without traffic.
     pub(crate) fn traffic(self) -> Option<Traffic> {
-        let (request, answer_bytes, connections, reuse) = match self {
-            Self::Tiny => (get("/tiny", ""), 2, 64, Reuse::KeepAlive),
-            Self::OneK => (get("/1k", ""), 1_000, 256, Reuse::KeepAlive),
-            Self::HundredK => (get("/100k", ""), 100_000, 64, Reuse::KeepAlive),
-            Self::OneM => (get("/1m", ""), 1_000_000, 16, Reuse::KeepAlive),
-            Self::HundredM => (get("/100m", ""), 100_000_000, 2, Reuse::KeepAlive),
-            Self::Post => (post(), 2, 64, Reuse::KeepAlive),
-            Self::Close => (
-                get("/tiny", "Connection: close\r\n"),
-                2,
-                64,
-                Reuse::PerRequest,
-            ),
+        use Expected::{Body, Coded, Redirection};
+        let (request, answer, connections) = match self {
+            Self::Tiny => (get("/tiny", ""), Body(2), 64),
+            Self::OneK => (get("/1k", ""), Body(1_000), 256),
+            Self::HundredK => (get("/100k", ""), Body(100_000), 64),
+            Self::OneM => (get("/1m", ""), Body(1_000_000), 16),
+            Self::HundredM => (get("/100m", ""), Body(100_000_000), 2),
+            Self::Post => (post(), Body(2), 64),
+            Self::Close => (get("/tiny", "Connection: close\r\n"), Body(2), 64),
+            Self::Redirect => (get("/old", ""), Redirection, 64),
+            Self::Gzip => (get("/json", "Accept-Encoding: gzip\r\n"), Coded, 16),
+            Self::Br => (get("/json", "Accept-Encoding: br\r\n"), Coded, 16),
+            Self::Zstd => (get("/json", "Accept-Encoding: zstd\r\n"), Coded, 16),
             Self::Idle => return None,
+        };
+        let reuse = match self {
+            Self::Close => Reuse::PerRequest,
+            _ => Reuse::KeepAlive,
         };
         Some(Traffic {
             request,
-            answer_bytes,
+            answer,
             connections,
             reuse,
         })

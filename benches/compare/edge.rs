@@ -1,4 +1,4 @@
-//! The edge: the cost of TLS, HTTP/2, WebSockets and TCP mode.
+//! The edge: the cost of TLS, HTTP/2, WebSockets, TCP mode, and of rules.
 //!
 //! Rounds as in `compare`, but each proxy is started for each cell, with the face of the cell, and
 //! only one runs at a time. Only a closed loop: in an open one, the generator's own TLS and HTTP/2
@@ -15,7 +15,7 @@ pub(crate) mod stalled;
 use std::io;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::child::{Pinned, part_on_cores};
 use crate::compare::{LoadOptions, REST_MS, WARMUP_MS, pids, start_load};
@@ -25,8 +25,10 @@ use crate::proxies::{Mode, Proxy, Running};
 use crate::quiet::{Allowance, quietest};
 use crate::report::Form;
 use crate::rig::{self, Rig};
+use crate::rules;
 use crate::tally::Tally;
 
+pub(crate) use self::cell::Family;
 use self::cell::{Cell, Work};
 
 #[derive(Args)]
@@ -73,24 +75,25 @@ pub(crate) struct Memory {
 }
 
 /// Measures and prints.
-pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
+pub(crate) fn run(options: &Options, family: Family, rig: &rig::Options) -> io::Result<()> {
     let cells = match options.cells.as_slice() {
-        [] => Cell::value_variants(),
-        named => named,
+        [] => family.cells(),
+        named => named.to_vec(),
     };
     let rig = Rig::new(rig, &options.proxies)?;
     certificates::write(rig.dir())?;
+    rules::write_maps(rig.dir())?;
     if options.proxies.contains(&Proxy::Nginx) {
         machine::ensure_nginx_stream()?;
     }
     let edge = Edge { rig, options };
-    edge.try_all(cells)?;
+    edge.try_all(&cells)?;
     let mut allowance = Allowance::new(Duration::from_secs(options.allowance));
     let mut memory = Vec::new();
     let mut measurements = Vec::new();
     for round in 0..options.runs {
         eprintln!("round {} of {}", round + 1, options.runs);
-        for &cell in cells {
+        for &cell in &cells {
             for proxy in edge.order(cell, round) {
                 let part = match cell.work() {
                     Work::Rest(..) => "edge-idle",
@@ -112,7 +115,14 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
     } else {
         Form::Text
     };
-    report::print(&edge.rig, options.mode, &measurements, &memory, form);
+    report::print(
+        &edge.rig,
+        options.mode,
+        &cells,
+        &measurements,
+        &memory,
+        form,
+    );
     Ok(())
 }
 

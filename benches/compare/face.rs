@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::proxies::Proxy;
+use crate::rules::{Coding, Rules};
 
 /// The protocol of a port, and that to the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Face {
     H2Both,
     /// `Plain`, with WebSockets allowed.
     Upgrades,
+    /// `Plain`, with rules.
+    Rules(Rules),
     /// Bytes.
     Tcp,
 }
@@ -53,6 +56,16 @@ impl Face {
             (Proxy::HaproxySplice | Proxy::RelaySplice, Self::Tcp) => None,
             (Proxy::HaproxySplice | Proxy::RelaySplice, _) => Some("is for TCP mode"),
             (Proxy::Nginx, Self::H2Both) => Some("speaks no HTTP/2 to servers"),
+            (Proxy::Haproxy | Proxy::Nginx, Self::Rules(Rules::Compression(coding))) => {
+                match (proxy, coding) {
+                    (Proxy::Haproxy, Coding::Gzip(1)) | (Proxy::Nginx, Coding::Gzip(_)) => None,
+                    (Proxy::Haproxy, Coding::Gzip(_)) => {
+                        Some("has one level of gzip in Debian's build")
+                    }
+                    _ => Some("has no such coding in Debian's build"),
+                }
+            }
+            (Proxy::Relay, Self::Rules(_)) => Some("has no rules"),
             (Proxy::Relay, Self::Tls(_)) => Some("speaks no TLS"),
             (Proxy::Relay, Self::H2 | Self::H2Narrow | Self::H2Both) => Some("speaks no HTTP/2"),
             _ => None,

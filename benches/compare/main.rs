@@ -32,6 +32,7 @@ mod relay;
 mod reload;
 mod report;
 mod rig;
+mod rules;
 mod settings;
 mod tails;
 mod tally;
@@ -44,6 +45,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::edge::Family;
 use self::origin::Room;
 
 #[derive(Parser)]
@@ -74,6 +76,8 @@ enum Part {
     Tails(tails::Options),
     /// TLS, HTTP/2, WebSocket and TCP mode
     Edge(edge::Options),
+    /// Rules, a redirect, tables, maps, compression
+    Rules(edge::Options),
     #[command(hide = true)]
     Origin,
     #[command(hide = true)]
@@ -106,7 +110,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> io::Result<()> {
     match cli.part {
-        Some(Part::Edge(options)) => edge::run(&options, &cli.rig),
+        Some(Part::Edge(options)) => edge::run(&options, Family::Edge, &cli.rig),
+        Some(Part::Rules(options)) => edge::run(&options, Family::Rules, &cli.rig),
         Some(Part::Origin) => origin::run(Room::Plenty),
         Some(Part::OriginNarrow) => origin::run(Room::Little),
         Some(Part::OriginH2) => origin_h2::run(),

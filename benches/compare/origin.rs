@@ -2,7 +2,7 @@
 //!
 //! It shares a core with the load generator, and the proxy is to be the slowest part. So: one thread,
 //! ready-made answers, one read and one write a request, and large bodies by `sendfile` from memory
-//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m`, `/100m` and `POST /echo-discard`, takes
+//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m`, `/100m`, `/json` and `POST /echo-discard`, takes
 //! `/ws` as a WebSocket, where it answers each message with one of its own, and does not read on after the
 //! head of `POST /stall`.
 
@@ -95,6 +95,7 @@ enum Answer {
     HundredK,
     OneM,
     HundredM,
+    Json,
     /// 101: messages follow.
     Switch,
     Message,
@@ -275,7 +276,7 @@ impl Connection {
 
 impl Answer {
     fn to(request: &[u8], head: &Head) -> Self {
-        if head.is_coded {
+        if head.is_chunked {
             return Self::NotFound;
         }
         match request {
@@ -296,12 +297,44 @@ impl Answer {
             [b'G', b'E', b'T', b' ', b'/', b'1', b'm', b' ', ..] => Self::OneM,
             _ if request.starts_with(b"GET /100k ") => Self::HundredK,
             _ if request.starts_with(b"GET /100m ") => Self::HundredM,
+            _ if request.starts_with(b"GET /json ") => Self::Json,
             _ if request.starts_with(b"GET /ws ") => Self::Switch,
             _ if request.starts_with(b"POST /echo-discard ") => Self::Tiny,
             _ if request.starts_with(b"POST /stall ") => Self::Stall,
             _ => Self::NotFound,
         }
     }
+}
+
+/// A list of records as an API returns it, of about `bytes` bytes; a text that compresses as such
+/// texts do, and is the same in each run.
+fn json(bytes: usize) -> Vec<u8> {
+    const WORDS: [&str; 12] = [
+        "amber", "birch", "cobalt", "delta", "ember", "fjord", "granite", "harbor", "indigo",
+        "juniper", "kelp", "lagoon",
+    ];
+    let mut state = 1_u32;
+    let mut draw = move || {
+        // The generator of Numerical Recipes: enough for a text.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 8
+    };
+    let mut text = String::from("[");
+    while text.len() < bytes {
+        let (id, price, stock) = (draw(), draw() % 100_000, draw() % 500);
+        let mut word = || WORDS[draw() as usize % WORDS.len()];
+        let (first, second, third) = (word(), word(), word());
+        let record = format!(
+            "{{\"id\":{id},\"name\":\"{first} {second}\",\"price\":{}.{:02},\"stock\":{stock},\
+             \"tags\":[\"{second}\",\"{third}\"],\"description\":\"a {third} {first} of {second}\"}},",
+            price / 100,
+            price % 100
+        );
+        text.push_str(&record);
+    }
+    text.pop();
+    text.push(']');
+    text.into_bytes()
 }
 
 /// The answers, head and body in one piece.
@@ -311,6 +344,7 @@ struct Pages {
     hundred_k: Page,
     one_m: Page,
     hundred_m: Page,
+    json: Page,
     switch: Page,
     message: Page,
     not_found: Page,
@@ -334,6 +368,7 @@ impl Pages {
             hundred_k: Page::new("200 OK", 100_000)?,
             one_m: Page::new("200 OK", 1_000_000)?,
             hundred_m: Page::new("200 OK", 100_000_000)?,
+            json: Page::with("200 OK", "application/json", &json(100_000))?,
             switch: Page::of(websocket::ACCEPTED),
             message: Page::of(websocket::ANSWER),
             not_found: Page::new("404 Not Found", 0)?,
@@ -347,6 +382,7 @@ impl Pages {
             Answer::HundredK => &self.hundred_k,
             Answer::OneM => &self.one_m,
             Answer::HundredM => &self.hundred_m,
+            Answer::Json => &self.json,
             Answer::Switch => &self.switch,
             Answer::Message => &self.message,
             Answer::Stall | Answer::NotFound => &self.not_found,
@@ -356,13 +392,18 @@ impl Pages {
 
 impl Page {
     fn new(status: &str, body_bytes: usize) -> io::Result<Self> {
+        Self::with(status, "text/plain", &vec![b'x'; body_bytes])
+    }
+
+    fn with(status: &str, content_type: &str, body: &[u8]) -> io::Result<Self> {
         // A date of its own, as app servers send it; that it never changes does not matter here.
         let mut bytes = format!(
             "HTTP/1.1 {status}\r\nServer: origin\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
-             Content-Type: text/plain\r\nContent-Length: {body_bytes}\r\n\r\n"
+             Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
         )
         .into_bytes();
-        bytes.resize(bytes.len() + body_bytes, b'x');
+        bytes.extend_from_slice(body);
         let length = bytes.len();
         if length <= SMALL {
             return Ok(Self {

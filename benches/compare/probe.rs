@@ -65,7 +65,7 @@ fn ask(addr: SocketAddr, face: Face, allowance: Duration) -> io::Result<()> {
     let speech = match face {
         Face::Tls(_) => Speech::H1OverTls,
         Face::H2 | Face::H2Narrow | Face::H2Both => Speech::H2,
-        Face::Plain | Face::Upgrades | Face::Tcp => {
+        Face::Plain | Face::Upgrades | Face::Rules(_) | Face::Tcp => {
             return match send(addr, "GET", "/tiny", allowance)? {
                 (200, _) => Ok(()),
                 (status, _) => Err(io::Error::other(format!("status {status}"))),

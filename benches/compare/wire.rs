@@ -9,8 +9,11 @@ pub(crate) struct Head {
     /// With the empty line.
     pub(crate) bytes: usize,
     pub(crate) content_length: Option<u64>,
-    /// It has a `Transfer-Encoding` field, which neither end here uses.
-    pub(crate) is_coded: bool,
+    /// It has a `Transfer-Encoding` field: the proxies write chunks when they compress, and neither
+    /// end here does.
+    pub(crate) is_chunked: bool,
+    /// It has a `Content-Encoding` field.
+    pub(crate) has_content_coding: bool,
     /// `Connection: close`.
     pub(crate) closes: bool,
 }
@@ -20,7 +23,8 @@ pub(crate) fn read_head(bytes: &[u8]) -> Option<Head> {
     let mut head = Head {
         bytes: 0,
         content_length: None,
-        is_coded: false,
+        is_chunked: false,
+        has_content_coding: false,
         closes: false,
     };
     loop {
@@ -54,10 +58,69 @@ impl Head {
             self.content_length = std::str::from_utf8(value)
                 .ok()
                 .and_then(|value| value.parse().ok());
+        } else if name.eq_ignore_ascii_case(b"content-encoding") {
+            self.has_content_coding = true;
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.is_coded = true;
+            self.is_chunked = true;
         } else if name.eq_ignore_ascii_case(b"connection") {
             self.closes = value.eq_ignore_ascii_case(b"close");
         }
+    }
+}
+
+/// Where a reader of chunks is, of which it needs the end alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Chunks {
+    step: ChunkStep,
+    /// Of the chunk, or of its size while the digits come.
+    left: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ChunkStep {
+    /// Digits, up to the line's end.
+    #[default]
+    Size,
+    Data,
+    /// The line's end after the data.
+    AfterData,
+    /// The line's end after the last chunk; trailers are unexpected.
+    Last,
+}
+
+impl Chunks {
+    /// Whether `bytes` end the body; `None`: they are no chunks, or more follows the last one.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Option<bool> {
+        while let [byte, rest @ ..] = bytes {
+            match self.step {
+                ChunkStep::Data => {
+                    let here = usize::try_from(self.left).unwrap_or(usize::MAX);
+                    let here = here.min(bytes.len());
+                    self.left -= here as u64;
+                    bytes = &bytes[here..];
+                    if self.left == 0 {
+                        self.step = ChunkStep::AfterData;
+                    }
+                    continue;
+                }
+                ChunkStep::Size if *byte == b'\n' => {
+                    self.step = match self.left {
+                        0 => ChunkStep::Last,
+                        _ => ChunkStep::Data,
+                    };
+                }
+                ChunkStep::Size if *byte == b'\r' => {}
+                ChunkStep::Size => {
+                    let digit = char::from(*byte).to_digit(16)?;
+                    self.left = self.left * 16 + u64::from(digit);
+                }
+                ChunkStep::AfterData if *byte == b'\n' => self.step = ChunkStep::Size,
+                ChunkStep::Last if *byte == b'\n' => return rest.is_empty().then_some(true),
+                ChunkStep::AfterData | ChunkStep::Last if *byte == b'\r' => {}
+                ChunkStep::AfterData | ChunkStep::Last => return None,
+            }
+            bytes = rest;
+        }
+        Some(false)
     }
 }

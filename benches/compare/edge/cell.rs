@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use crate::cell;
 use crate::face::{Face, Key};
 use crate::proxies::Proxy;
+use crate::rules::{Coding, Rules};
 
 use super::client::{Group, Page, Speech};
 
@@ -52,6 +53,36 @@ pub(crate) enum Cell {
     IdleH2,
     IdleWs,
     StalledUploads,
+    #[value(name = "rules-0")]
+    Rules0,
+    #[value(name = "rules-1")]
+    Rules1,
+    #[value(name = "rules-10")]
+    Rules10,
+    #[value(name = "rules-100")]
+    Rules100,
+    Redirect,
+    Table,
+    Map,
+    #[value(name = "gzip-1")]
+    Gzip1,
+    #[value(name = "gzip-6")]
+    Gzip6,
+    #[value(name = "br-1")]
+    Br1,
+    #[value(name = "br-4")]
+    Br4,
+    #[value(name = "zstd-1")]
+    Zstd1,
+    #[value(name = "zstd-3")]
+    Zstd3,
+}
+
+/// The cells of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Edge,
+    Rules,
 }
 
 /// The work of a cell's clients.
@@ -102,7 +133,22 @@ pub(crate) enum Kind {
     Resumed,
 }
 
+impl Family {
+    /// Its cells.
+    pub(crate) fn cells(self) -> Vec<Cell> {
+        let all = Cell::value_variants().iter().copied();
+        all.filter(|cell| self == cell.family()).collect()
+    }
+}
+
 impl Cell {
+    fn family(self) -> Family {
+        match self.face() {
+            Face::Rules(_) => Family::Rules,
+            _ => Family::Edge,
+        }
+    }
+
     pub(crate) fn name(self) -> String {
         self.to_possible_value()
             .map_or(String::new(), |value| value.get_name().to_owned())
@@ -132,6 +178,19 @@ impl Cell {
             Self::StalledUploads => {
                 "memory: per upload that no server takes, 256 KiB, 40 HTTP/2 connections of 100 streams"
             }
+            Self::Rules0 => "tiny GET, 64 connections, no rule",
+            Self::Rules1 => "tiny GET, 64 connections, 1 rule whose condition does not hold",
+            Self::Rules10 => "tiny GET, 64 connections, 10 rules whose conditions do not hold",
+            Self::Rules100 => "tiny GET, 64 connections, 100 rules whose conditions do not hold",
+            Self::Redirect => "redirected GET, 64 connections",
+            Self::Table => "tiny GET, 64 connections, counted by address, with a limit",
+            Self::Map => "tiny GET, 64 connections, a field from a map of 100,000 hosts",
+            Self::Gzip1 => "100 kB of JSON by gzip, level 1, 16 connections",
+            Self::Gzip6 => "100 kB of JSON by gzip, level 6, 16 connections",
+            Self::Br1 => "100 kB of JSON by brotli, level 1, 16 connections",
+            Self::Br4 => "100 kB of JSON by brotli, level 4, 16 connections",
+            Self::Zstd1 => "100 kB of JSON by zstd, level 1, 16 connections",
+            Self::Zstd3 => "100 kB of JSON by zstd, level 3, 16 connections",
         }
     }
 
@@ -151,6 +210,19 @@ impl Cell {
             Self::H2H2Tiny => Face::H2Both,
             Self::TcpTiny | Self::TcpOneM | Self::TcpHundredM => Face::Tcp,
             Self::IdleWs => Face::Upgrades,
+            Self::Rules0 => Face::Rules(Rules::Conditions(0)),
+            Self::Rules1 => Face::Rules(Rules::Conditions(1)),
+            Self::Rules10 => Face::Rules(Rules::Conditions(10)),
+            Self::Rules100 => Face::Rules(Rules::Conditions(100)),
+            Self::Redirect => Face::Rules(Rules::Redirect),
+            Self::Table => Face::Rules(Rules::Table),
+            Self::Map => Face::Rules(Rules::Map),
+            Self::Gzip1 => Face::Rules(Rules::Compression(Coding::Gzip(1))),
+            Self::Gzip6 => Face::Rules(Rules::Compression(Coding::Gzip(6))),
+            Self::Br1 => Face::Rules(Rules::Compression(Coding::Br(1))),
+            Self::Br4 => Face::Rules(Rules::Compression(Coding::Br(4))),
+            Self::Zstd1 => Face::Rules(Rules::Compression(Coding::Zstd(1))),
+            Self::Zstd3 => Face::Rules(Rules::Compression(Coding::Zstd(3))),
         }
     }
 
@@ -183,6 +255,16 @@ impl Cell {
             Self::IdleH2 => Work::Rest(H2, IDLE_CONNECTIONS),
             Self::IdleWs => Work::Rest(WebSocket, IDLE_TUNNELS),
             Self::StalledUploads => Work::Stall(STALLED),
+            Self::Rules0
+            | Self::Rules1
+            | Self::Rules10
+            | Self::Rules100
+            | Self::Table
+            | Self::Map => Work::Plain(cell::Cell::Tiny),
+            Self::Redirect => Work::Plain(cell::Cell::Redirect),
+            Self::Gzip1 | Self::Gzip6 => Work::Plain(cell::Cell::Gzip),
+            Self::Br1 | Self::Br4 => Work::Plain(cell::Cell::Br),
+            Self::Zstd1 | Self::Zstd3 => Work::Plain(cell::Cell::Zstd),
         }
     }
 }

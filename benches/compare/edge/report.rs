@@ -1,7 +1,5 @@
 //! The edge's tables.
 
-use clap::ValueEnum;
-
 use crate::face::{Face, Key};
 use crate::idle::Resting;
 use crate::proxies::{Mode, Proxy};
@@ -10,6 +8,7 @@ use crate::report::{
     peer_settings, ratio, spread, titled,
 };
 use crate::rig::Rig;
+use crate::rules::{Coding, Rules};
 use crate::tally::Tally;
 
 use super::cell::{Cell, Work};
@@ -19,12 +18,13 @@ use super::{Measurement, Memory};
 pub(crate) fn print(
     rig: &Rig,
     mode: Mode,
+    cells: &[Cell],
     measurements: &[Measurement],
     memory: &[Memory],
     form: Form,
 ) {
     println!("{}", heading(rig, form));
-    for &cell in Cell::value_variants() {
+    for &cell in cells {
         let rows: Vec<&Measurement> = measurements.iter().filter(|it| it.cell == cell).collect();
         let resting: Vec<(Proxy, Resting)> = memory
             .iter()
@@ -50,17 +50,28 @@ pub(crate) fn print(
         }
     }
     if form == Form::Markdown {
-        println!("{}", peer_settings(rig, &FACES));
+        let faces: Vec<(Face, &str)> = FACES
+            .into_iter()
+            .filter(|(face, _)| cells.iter().any(|cell| cell.face() == *face))
+            .collect();
+        println!("{}", peer_settings(rig, &faces));
     }
 }
 
 /// The faces whose settings are printed.
-const FACES: [(Face, &str); 5] = [
+const FACES: [(Face, &str); 9] = [
     (Face::Tls(Key::Ecdsa), "with TLS"),
     (Face::H2, "with HTTP/2 in the clear"),
     (Face::H2Both, "with HTTP/2 on both sides"),
     (Face::Upgrades, "with WebSockets"),
     (Face::Tcp, "in TCP mode"),
+    (Face::Rules(Rules::Conditions(1)), "with one rule"),
+    (Face::Rules(Rules::Table), "with a table"),
+    (Face::Rules(Rules::Map), "with a map"),
+    (
+        Face::Rules(Rules::Compression(Coding::Gzip(1))),
+        "with compression",
+    ),
 ];
 
 fn request_table(rows: &[&Measurement]) -> Table {

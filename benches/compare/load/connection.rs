@@ -8,9 +8,9 @@ use std::net::{SocketAddr, TcpStream};
 use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::cell::{Reuse, Traffic};
+use crate::cell::{Expected, Reuse, Traffic};
 use crate::poll::{Interest, Poller};
-use crate::wire;
+use crate::wire::{self, Chunks};
 
 /// Heads arrive whole with the first read; most of a long body is left for the kernel to drop.
 const HEAD_BYTES: usize = 4 * 1024;
@@ -36,6 +36,7 @@ enum State {
     Body {
         left: u64,
     },
+    Chunks(Chunks),
     /// The answer has come; the proxy closes, so that the port waits on its side and not on ours.
     Closing,
 }
@@ -81,7 +82,7 @@ impl Connection {
     pub(super) fn has_exchange(&self) -> bool {
         matches!(
             self.state,
-            State::Sending { .. } | State::Head | State::Body { .. }
+            State::Sending { .. } | State::Head | State::Body { .. } | State::Chunks(_)
         )
     }
 
@@ -150,6 +151,7 @@ impl Connection {
             State::Sending { sent } => self.send(&traffic.request, sent)?,
             State::Head => self.read_head(&mut buffer[..HEAD_BYTES], traffic)?,
             State::Body { left } => self.read_body(buffer, left, traffic)?,
+            State::Chunks(chunks) => self.read_chunks(buffer, chunks, traffic)?,
             State::Idle | State::Closing => self.read_end(&mut buffer[..HEAD_BYTES])?,
         };
         let interest = match self.state {
@@ -212,15 +214,31 @@ impl Connection {
             self.unread = bytes.to_vec();
             return Ok(Outcome::Pending);
         };
-        if !(200..300).contains(&wire::status(bytes)) {
+        let expected = match traffic.answer {
+            Expected::Redirection => 300..400,
+            Expected::Body(_) | Expected::Coded => 200..300,
+        };
+        if !expected.contains(&wire::status(bytes)) {
             // Its body is not read: the cell is invalid already.
             return Ok(Outcome::Refused(After::Reopen));
         }
-        let here = (bytes.len() - head.bytes) as u64;
-        if head.content_length != Some(traffic.answer_bytes) || here > traffic.answer_bytes {
+        let body = &bytes[head.bytes..];
+        let length = match (traffic.answer, head.content_length) {
+            (Expected::Coded, None) if head.is_chunked && head.has_content_coding => {
+                return self.chunks(Chunks::default(), body, traffic);
+            }
+            (Expected::Body(expected), Some(length)) if length == expected => length,
+            (Expected::Redirection | Expected::Coded, Some(length)) => length,
+            _ => return Ok(Outcome::Broken),
+        };
+        if traffic.answer == Expected::Coded && !head.has_content_coding {
             return Ok(Outcome::Broken);
         }
-        if here == traffic.answer_bytes {
+        let here = body.len() as u64;
+        if here > length {
+            return Ok(Outcome::Broken);
+        }
+        if here == length {
             let after = if head.closes {
                 After::Reopen
             } else {
@@ -229,9 +247,39 @@ impl Connection {
             return Ok(Outcome::Completed(traffic.after(after)));
         }
         self.state = State::Body {
-            left: traffic.answer_bytes - here,
+            left: length - here,
         };
         Ok(Outcome::Pending)
+    }
+
+    fn read_chunks(
+        &mut self,
+        buffer: &mut [u8],
+        chunks: Chunks,
+        traffic: &Traffic,
+    ) -> io::Result<Outcome> {
+        match self.stream()?.read(buffer) {
+            Ok(0) => Ok(Outcome::Broken),
+            Ok(read) => self.chunks(chunks, &buffer[..read], traffic),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Outcome::Pending),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn chunks(
+        &mut self,
+        mut chunks: Chunks,
+        bytes: &[u8],
+        traffic: &Traffic,
+    ) -> io::Result<Outcome> {
+        Ok(match chunks.read(bytes) {
+            Some(true) => Outcome::Completed(traffic.after(After::Reuse)),
+            Some(false) => {
+                self.state = State::Chunks(chunks);
+                Outcome::Pending
+            }
+            None => Outcome::Broken,
+        })
     }
 
     fn read_body(

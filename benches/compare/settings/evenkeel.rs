@@ -18,6 +18,11 @@ pub(crate) fn config(setup: &Setup, mode: Mode, face: Face) -> String {
         Face::Tcp => text.push_str("mode = \"tcp\"\n"),
         // A port without TLS accepts HTTP/2 and upgrades by default.
         Face::Plain | Face::H2 | Face::H2Narrow | Face::H2Both | Face::Upgrades => {}
+        Face::Rules(rules) => {
+            let parts = rules.of_evenkeel(setup.dir);
+            text.push_str(&parts.inside);
+            text.push_str(&parts.outside);
+        }
     }
     let _ = writeln!(
         text,

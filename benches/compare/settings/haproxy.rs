@@ -60,6 +60,10 @@ frontend stats
         // there are.
         Bytes::Spliced => ("    option splice-auto\n", "    maxpipes 128\n"),
     };
+    let rules = match face {
+        Face::Rules(rules) => rules.of_haproxy(setup.dir).inside,
+        _ => String::new(),
+    };
     let (bind, fields, server) = (
         bind_options(setup, face),
         fields(face),
@@ -77,7 +81,7 @@ defaults
 {stats}
 frontend bench
     bind {listen}{bind}
-{fields}    default_backend origin
+{rules}{fields}    default_backend origin
 
 backend origin
     balance roundrobin
@@ -115,7 +119,7 @@ fn bind_options(setup: &Setup, face: Face) -> String {
             key.file(setup.dir).display()
         ),
         Face::H2 | Face::H2Narrow | Face::H2Both => " proto h2".to_owned(),
-        Face::Plain | Face::Upgrades | Face::Tcp => String::new(),
+        Face::Plain | Face::Upgrades | Face::Rules(_) | Face::Tcp => String::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::face::Face;
 use crate::machine::NGINX_STREAM;
 use crate::proxies::Mode;
+use crate::rules::Parts;
 
 use super::Setup;
 
@@ -68,7 +69,9 @@ fn http(setup: &Setup, mode: Mode, face: Face) -> String {
         Face::H2 | Face::H2Narrow | Face::H2Both => {
             format!("listen {listen} http2 backlog=4096;")
         }
-        Face::Plain | Face::Upgrades | Face::Tcp => format!("listen {listen} backlog=4096;"),
+        Face::Plain | Face::Upgrades | Face::Rules(_) | Face::Tcp => {
+            format!("listen {listen} backlog=4096;")
+        }
     };
     let connection = match face {
         Face::Upgrades => {
@@ -82,9 +85,17 @@ fn http(setup: &Setup, mode: Mode, face: Face) -> String {
         Face::Upgrades => "    map $http_upgrade $connection_upgrade { default upgrade; '' ''; }\n",
         _ => "",
     };
+    let Parts {
+        outside,
+        inside,
+        location,
+    } = match face {
+        Face::Rules(rules) => rules.of_nginx(setup.dir),
+        _ => Parts::default(),
+    };
     format!(
         r"    {access}
-{map}    keepalive_timeout 75s;
+{map}{outside}    keepalive_timeout 75s;
     keepalive_requests 1000000000;
     tcp_nodelay on;
     upstream origin {{
@@ -95,7 +106,7 @@ fn http(setup: &Setup, mode: Mode, face: Face) -> String {
     }}
     server {{
         {port}
-        location / {{
+{inside}        location / {{
             proxy_pass http://origin;
             proxy_http_version 1.1;
             {connection}
@@ -103,7 +114,7 @@ fn http(setup: &Setup, mode: Mode, face: Face) -> String {
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Host $http_host;
-        }}
+{location}        }}
     }}
 "
     )
