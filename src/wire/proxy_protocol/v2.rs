@@ -196,7 +196,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Header<'_>, usize)>, Malform
     Ok(Some((header, length)))
 }
 
-/// Types and values of the fields of `header`, which [`parse`] has accepted. None without addresses.
+/// Types and values of the fields of `header`, which `parse` has accepted. None without addresses.
 pub fn fields(header: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = header.get(fields_at(header)..).unwrap_or_default();
     std::iter::from_fn(move || next_field(&mut rest).ok().flatten())
