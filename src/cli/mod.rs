@@ -1,6 +1,7 @@
 //! The command line: the subcommands of the program, and their exit codes.
 
 mod check;
+mod convert;
 mod demo;
 mod health;
 mod run;
@@ -54,6 +55,10 @@ enum Command {
     Run(ConfigFile),
     /// Check a configuration and show all its mistakes
     Check(CheckArguments),
+    /// Print a file of HAProxy as a file of Evenkeel, with its comments
+    ///
+    /// What is approximated or left out is said on standard error.
+    Convert(ConvertArguments),
     /// Print the JSON Schema of configuration files: editors complete and check keys with it
     Schema,
     /// Ask a running proxy whether it is ready: for health checks of containers
@@ -106,6 +111,15 @@ struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+struct ConvertArguments {
+    /// The file of HAProxy
+    file: PathBuf,
+    /// Convert it although it has lines that do not exist here: they are left out
+    #[arg(long)]
+    accept_loss: bool,
+}
+
+#[derive(Debug, Args)]
 struct HealthArguments {
     /// The proxy's configuration file; it names the address of the admin listener
     ///
@@ -152,6 +166,7 @@ pub fn main(allocator: &str) -> ExitCode {
     match arguments.command {
         Some(Command::Run(file)) => run::run(file.path(), &file.options()),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Convert(arguments)) => convert::convert(&arguments),
         Some(Command::Schema) => schema::schema(),
         Some(Command::Health(arguments)) => health::health(arguments),
         Some(Command::Demo(arguments)) => demo::demo(&arguments),

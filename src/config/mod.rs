@@ -3,12 +3,13 @@
 //! In the order of work: `source` keeps the text; `raw` reads values with their positions, and
 //! `variables` fills variables in; `include` gathers the files and `merge` joins them; `compile`
 //! asks for each key through `section` and `setting` and makes the plan; `diagnostic` has the
-//! messages; `show` writes a plan as text. `keys` is the one table of all keys: all of these, and
+//! messages; `show` writes a plan as text, and `convert` a file of HAProxy in our words. `keys` is the one table of all keys: all of these, and
 //! `schema`, use it. `control` loads configurations at start and at each reload, `cli` for `check`.
 //! Nothing here changes the running process.
 
 mod check;
 mod compile;
+mod convert;
 mod diagnostic;
 mod expression;
 mod haproxy;
@@ -38,6 +39,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use convert::{Converted, convert};
 pub use diagnostic::{Color, Diagnostic, Diagnostics, Severity};
 pub use schema::schema;
 pub use show::show;

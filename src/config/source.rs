@@ -39,6 +39,11 @@ impl Span {
         }
     }
 
+    /// Where this range ends, counted from the beginning of `whole`, which contains it.
+    pub(super) fn end_in(self, whole: Self) -> usize {
+        self.end.saturating_sub(whole.start) as usize
+    }
+
     /// Whether all of `inner` is in this range.
     pub(super) fn contains(self, inner: Self) -> bool {
         self.file == inner.file && self.start <= inner.start && inner.end <= self.end
@@ -134,6 +139,15 @@ impl Sources {
         let text = &self.0[span.file as usize].text;
         text.get(span.start as usize..span.end as usize)
             .unwrap_or_default()
+    }
+
+    /// All of the first file.
+    pub(super) fn first(&self) -> Span {
+        let end = self.0.first().map_or(0, |source| source.text.len());
+        Span {
+            end: end as u32,
+            ..self.start()
+        }
     }
 
     /// The beginning of the first file.

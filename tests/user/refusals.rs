@@ -639,6 +639,16 @@ fn page() -> String {
          that are not UTF-8 is reset with `PROTOCOL_ERROR`; browsers and libraries escape these characters.\n",
     );
     page.push_str(
+        "\n## Trailers\n\n\
+         Trailers pass in both directions, except fields that belong in a head (RFC 9110 §6.5.1), because a recipient may merge trailers into\n\
+         the head. Removed are those of the framing, the route and the connection (`Transfer-Encoding`, `Host`, `Forwarded`, `Via`,\n\
+         `X-Forwarded-*`, `Upgrade`, `TE`, `Trailer`), of who asks (`Authorization`, `Cookie`, `Set-Cookie`, `WWW-Authenticate` and the same for\n\
+         proxies), of what is asked (`Expect`, `Range`, `If-*`, `Max-Forwards`, `X-HTTP-Method-Override`), of the answer (`Age`, `Cache-Control`,\n\
+         `Date`, `Expires`, `Location`, `Pragma`, `Retry-After`, `Strict-Transport-Security`, `Vary`, `Warning`, `Sec-WebSocket-*`), and all\n\
+         `Content-*` except `Content-Digest` and `Content-MD5`; each also in other spellings (`content_encoding`). Others pass, such as\n\
+         `grpc-status`. HTTP/1.1 clients get trailers if they send `TE: trailers`.\n",
+    );
+    page.push_str(
         "\n## Fields about the client\n\n\
          Servers use fields that name the client. From a client that is not in `trusted_proxies`, these fields are\n\
          replaced or removed. Many servers (WSGI, CGI, Rack, PHP) take `X_Real_IP` for `X-Real-IP`: other spellings\n\

@@ -10,7 +10,7 @@ use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::expr::{Piece, Template};
-use crate::plan::{Action, Field, MOST_METHOD_BYTES, On, RedirectTo, Rule, TargetPart};
+use crate::plan::{Action, Field, MOST_METHOD_BYTES, On, Redirect, RedirectTo, Rule, TargetPart};
 
 /// Reports what `rule` writes if it can never be valid; of fields, [`refuse_values`] does.
 pub(super) fn refuse(rule: &Rule, report: &mut Report<'_>) {
@@ -30,7 +30,7 @@ pub(super) fn refuse(rule: &Rule, report: &mut Report<'_>) {
             refuse_control(&replace.with, at, report);
         }
         Action::SetMethod(method) => refuse_method(method, at, report),
-        Action::Redirect(redirect) => refuse_redirect(&redirect.to, at, report),
+        Action::Redirect(redirect) => refuse_redirect(redirect, at, report),
         _ => {}
     }
 }
@@ -182,8 +182,8 @@ fn refuse_method(method: &Template, at: &Position, report: &mut Report<'_>) {
     }
 }
 
-fn refuse_redirect(to: &RedirectTo, at: &Position, report: &mut Report<'_>) {
-    let (key, value, example) = match to {
+fn refuse_redirect(redirect: &Redirect, at: &Position, report: &mut Report<'_>) {
+    let (key, value, example) = match &redirect.to {
         RedirectTo::Location(value) => ("location", value, "/new"),
         RedirectTo::Prefix(value) => ("prefix", value, "https://www.example.com"),
         RedirectTo::Scheme(value) => ("scheme", value, "https"),
@@ -192,7 +192,9 @@ fn refuse_redirect(to: &RedirectTo, at: &Position, report: &mut Report<'_>) {
         return;
     };
     let help = format!("write `{key} = \"{example}\"`");
-    if text.is_empty() {
+    // A prefix that is empty leads to another page if only the query, the end of the path or a cookie changes.
+    let is_changed = redirect.drop_query || redirect.append_slash || redirect.cookie.is_some();
+    if text.is_empty() && !(key == "prefix" && is_changed) {
         let message = format!("an empty `{key}` leads to the same page again");
         report.add(Diagnostic::at(at, message, help));
     } else if key == "scheme" && Scheme::try_from(text.as_str()).is_err() {

@@ -94,7 +94,7 @@ pub(super) fn backend(
     }
     let servers = servers
         .into_iter()
-        .map(|server| server.keys.at(span))
+        .map(|server| server.keys.at(server.span.unwrap_or(span)))
         .collect();
     keys.set("servers", write::list(span, servers));
     keys.at(span)

@@ -4,12 +4,14 @@
 //! there on both are the same: `compile` and `check` know nothing of this room. In the order of work: `lexer` has the
 //! words of lines, `section` (with `predicate`) the sections, `global` and `proxy` the lines by kind; `frontend`,
 //! `backend`, `bind`, `server`, `health`, `rule`, `log` and `table` make tables of them with `acl`, `template`, `option` and
-//! `quantity`; `verdict` says what became of each word that is not the same here.
+//! `quantity`; `verdict` says what became of each word that is not the same here;
+//! `comments` are for `evenkeel convert`.
 
 mod acl;
 mod args;
 mod backend;
 mod bind;
+mod comments;
 mod files;
 mod frontend;
 mod global;
@@ -38,6 +40,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::raw::{Table, Value};
 use crate::config::source::Span;
 
+pub(super) use comments::{Commented, commented};
 use global::Global;
 use lexer::{Environment, Line, Word};
 use proxy::{Proxy, Side};

@@ -1,5 +1,6 @@
 //! Files of HAProxy: what their lines become, and what is said about those that become something else.
 
+use crate::config::convert::converted;
 use crate::config::include::Gatherer;
 use crate::config::{Color, Options, compiled, show};
 
@@ -14,8 +15,13 @@ defaults
 /// The plan of the file as text, without defaults that no test is about.
 #[track_caller]
 fn shown(text: &str) -> String {
-    let gatherer = Gatherer::new(&|_| None);
-    match compiled(gatherer.text("haproxy.cfg", &format!("{BASE}{text}"))) {
+    let text = format!("{BASE}{text}");
+    let gathered = || Gatherer::new(&|_| None).text("haproxy.cfg", &text);
+    // Whatever a line becomes, it can be written in our words.
+    if let Err(diagnostics) = converted(gathered()) {
+        unreachable!("{}", diagnostics.render(Color::Never));
+    }
+    match compiled(gathered()) {
         Ok(loaded) => show(&loaded.plan),
         Err(diagnostics) => unreachable!("{}", diagnostics.render(Color::Never)),
     }

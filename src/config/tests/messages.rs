@@ -3409,6 +3409,10 @@ fn constants_that_can_never_work_are_refused_when_they_are_loaded() {
             "an empty `location` leads to the same page again",
         ),
         (
+            "redirect = { prefix = '' }",
+            "an empty `prefix` leads to the same page again",
+        ),
+        (
             "redirect = { scheme = 'https://' }",
             "write `scheme = \"https\"`",
         ),
