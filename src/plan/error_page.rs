@@ -46,6 +46,15 @@ pub enum PageBody {
         /// Read when the configuration was loaded.
         answer: Arc<WholeAnswer>,
     },
+    /// `location = "…"`: the client is sent there.
+    Elsewhere {
+        /// 302 or 303, in place of the status of the answer.
+        status: StatusCode,
+        /// The field `Location`.
+        location: String,
+    },
+    /// `haproxy = true`: the text that HAProxy has for the status.
+    HaProxy,
 }
 
 /// A whole answer that was read from a file.

@@ -55,6 +55,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
                 refuse_field(name, at, key, rule.on, report);
             }
             Action::Deny(reply) | Action::Return(reply) => refuse_reply(reply, report),
+            Action::Tarpit(tarpit) => refuse_reply(&tarpit.reply, report),
             Action::SetStatus(StatusCode::PARTIAL_CONTENT) => {
                 let message = "`set_status` cannot make a part (206) of an answer";
                 let help = "write another status; the server makes parts";
@@ -66,8 +67,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
                 let help = "`set_status` keeps the body; write `return` or another status";
                 report.add(Diagnostic::at(&rule.action_at, message, help));
             }
-            Action::Tarpit(_)
-            | Action::Close(_)
+            Action::Close(_)
             | Action::Monitor(_)
             | Action::SetLogLevel(_)
             | Action::Redirect(_)
@@ -156,6 +156,8 @@ fn refuse_reply(reply: &Reply, report: &mut Report<'_>) {
         ReplyBody::Usual => false,
         ReplyBody::Template(body) => !body.pieces.is_empty(),
         ReplyBody::File { content, .. } => !content.is_empty(),
+        // It has a status of its own.
+        ReplyBody::ErrorFile { .. } => return,
     };
     if is_bodyless(reply.status) && has_body {
         let status = reply.status.as_u16();

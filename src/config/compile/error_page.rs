@@ -1,8 +1,6 @@
 //! `error_page` of a frontend or a backend: the content of our own answers.
 
-use std::sync::Arc;
-
-use http::header;
+use http::{StatusCode, header};
 
 use crate::base::Position;
 use crate::config::compile::rule::{fields, sort_by_name};
@@ -46,6 +44,13 @@ fn error_page(item: Setting<'_>, title: String, report: &mut Report<'_>) -> Opti
         None => Some(PageJson::Off),
     };
     let (body, at) = body(&section, report)?;
+    if let Some(setting) = section.setting("location_status")
+        && !matches!(body, PageBody::Elsewhere { .. })
+    {
+        let message = "`location_status` is that of a `location`, and this page has none";
+        report.error(setting.span(), message, "leave it out");
+        return None;
+    }
     let headers = headers(&section, &body, report);
     let page = ErrorPage {
         statuses: statuses?,
@@ -60,7 +65,7 @@ fn error_page(item: Setting<'_>, title: String, report: &mut Report<'_>) -> Opti
             report.error(
                 section.span,
                 "this error page has no content",
-                "write one of `body`, `file`, `errorfile` and `json`",
+                "write one of `body`, `file`, `errorfile`, `location`, `haproxy` and `json`",
             );
         }
         return None;
@@ -143,7 +148,7 @@ fn json(setting: Setting<'_>, report: &mut Report<'_>) -> Option<PageJson> {
 
 /// The body, and where it is written.
 fn body(section: &Section<'_>, report: &mut Report<'_>) -> Option<(PageBody, Position)> {
-    let written = ["body", "file", "errorfile"];
+    let written = ["body", "file", "errorfile", "location", "haproxy"];
     let mut written = written.iter().filter_map(|key| section.setting(key));
     let Some(setting) = written.next() else {
         return Some((PageBody::Usual, report.position(section.span)));
@@ -155,33 +160,54 @@ fn body(section: &Section<'_>, report: &mut Report<'_>) -> Option<(PageBody, Pos
     }
     let at = report.position(setting.span());
     let body = match setting.key {
+        "location" => elsewhere(setting, section, report)?,
+        "haproxy" => match setting.boolean(report)? {
+            true => PageBody::HaProxy,
+            false => PageBody::Usual,
+        },
         "body" => PageBody::Template(expression::template(setting, Known::Response, report)?),
-        key => {
+        "file" => {
             let path = &setting.text(report)?.value;
             let content = files::content(setting, path, report)?;
-            let path = path.clone();
-            match key {
-                "file" => PageBody::File {
-                    path,
-                    content: content.into(),
-                },
-                _ => {
-                    let answer = errorfile::parse(&content)
-                        .map_err(|error| {
-                            let message = format!("`{path}` is not a whole answer: {error}");
-                            let help = "write `file` for a body without a head";
-                            report.error(setting.span(), message, help);
-                        })
-                        .ok()?;
-                    PageBody::ErrorFile {
-                        path,
-                        answer: Arc::new(answer),
-                    }
-                }
+            PageBody::File {
+                path: path.clone(),
+                content: content.into(),
             }
+        }
+        _ => {
+            let path = &setting.text(report)?.value;
+            let answer = errorfile::read(setting, path, report)?;
+            let path = path.clone();
+            PageBody::ErrorFile { path, answer }
         }
     };
     Some((body, at))
+}
+
+/// `location` with `location_status`.
+fn elsewhere(
+    setting: Setting<'_>,
+    section: &Section<'_>,
+    report: &mut Report<'_>,
+) -> Option<PageBody> {
+    let location = setting.text(report)?.value.clone();
+    if location.is_empty() || location.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        let help = "write a URL without spaces: \"https://www.example.com/sorry\"";
+        report.error(setting.span(), "this is not a location", help);
+        return None;
+    }
+    let status = match section.setting("location_status") {
+        Some(setting) => status_of_location(setting.number(302, 303, report)?),
+        None => StatusCode::FOUND,
+    };
+    Some(PageBody::Elsewhere { status, location })
+}
+
+fn status_of_location(number: i64) -> StatusCode {
+    match number {
+        303 => StatusCode::SEE_OTHER,
+        _ => StatusCode::FOUND,
+    }
 }
 
 /// The fields, `Content-Type` among them.
@@ -203,7 +229,7 @@ fn headers(section: &Section<'_>, body: &PageBody, report: &mut Report<'_>) -> O
             "an `errorfile` has its own `content-type`",
             "leave it out, or write the field in the file",
         )),
-        (Some(_), PageBody::Usual) => Some((
+        (Some(_), PageBody::Usual | PageBody::Elsewhere { .. } | PageBody::HaProxy) => Some((
             "`content_type` is that of a `body` or a `file`, and this page has none",
             "leave it out: the usual text is `text/plain`, and JSON has a type of its own",
         )),

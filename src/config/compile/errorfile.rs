@@ -1,6 +1,6 @@
 //! Whole answers in files: HAProxy's `errorfile`.
 //!
-//! Pure: bytes in, an answer or what is wrong with it out. It refuses what HAProxy refuses, and statuses
+//! It refuses what HAProxy refuses, and statuses
 //! that are none.
 
 use std::sync::Arc;
@@ -8,17 +8,39 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use httparse::Status;
 
+use crate::config::report::Report;
+use crate::config::setting::Setting;
 use crate::plan::WholeAnswer;
+
+use super::files;
 
 /// More fields than any error page has.
 const MOST_FIELDS: usize = 100;
+
+/// The answer in the file `path` that `setting` names; `None`: there is none, which is reported.
+pub(super) fn read(
+    setting: Setting<'_>,
+    path: &str,
+    report: &mut Report<'_>,
+) -> Option<Arc<WholeAnswer>> {
+    let content = files::content(setting, path, report)?;
+    match parse(&content) {
+        Ok(answer) => Some(Arc::new(answer)),
+        Err(error) => {
+            let message = format!("`{path}` is not a whole answer: {error}");
+            let help = "write `file` for a body without a head";
+            report.error(setting.span(), message, help);
+            None
+        }
+    }
+}
 
 /// Reads `bytes`, a whole answer.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
-pub(super) fn parse(bytes: &[u8]) -> Result<WholeAnswer, String> {
+fn parse(bytes: &[u8]) -> Result<WholeAnswer, String> {
     if bytes.is_empty() {
         return Err("it is empty, for which HAProxy closes the connection".to_owned());
     }

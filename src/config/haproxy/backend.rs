@@ -6,13 +6,13 @@ use crate::config::source::Span;
 use super::args::Args;
 use super::frontend::{compression, forwardfor, of_proxy};
 use super::global::Global;
-use super::health;
 use super::lexer::Environment;
 use super::proxy::{Proxy, Side};
 use super::quantity;
 use super::server::Server;
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
+use super::{errors, health};
 
 /// `[backend.NAME]` of a proxy. `adds_client`: whether it adds the client's address for frontends that do not.
 pub(super) fn backend(
@@ -67,7 +67,7 @@ pub(super) fn backend(
         // Those of a `listen` section are in its frontend.
         let mut rules = match proxy.side {
             Side::Both => Vec::new(),
-            _ => of_proxy(proxy, verdicts),
+            _ => of_proxy(proxy, global, verdicts),
         };
         rules.extend(use_servers(proxy, verdicts));
         if adds_client {
@@ -81,6 +81,12 @@ pub(super) fn backend(
         {
             keys.set("compression", compression);
         }
+    }
+    if !proxy.is_tcp()
+        && proxy.side == Side::Backend
+        && let Some(pages) = errors::error_pages(proxy, global, verdicts)
+    {
+        keys.set("error_page", pages);
     }
     if let Some(health) = health {
         keys.set("health", health.at(span));

@@ -5,15 +5,16 @@ use crate::config::source::Span;
 
 use super::acl::quoted;
 use super::args::Args;
-use super::bind;
+use super::context::{Context, On};
 use super::global::Global;
 use super::lexer::Environment;
 use super::proxy::{Proxy, Side};
 use super::quantity;
-use super::rule::{self, Context, On};
+use super::rule;
 use super::template::template;
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
+use super::{bind, errors};
 
 /// `[frontend.NAME]` of a proxy.
 pub(super) fn frontend(
@@ -57,7 +58,7 @@ pub(super) fn frontend(
     if proxy.is_tcp() {
         tcp(proxy, &mut keys, verdicts);
     } else {
-        http(proxy, &mut keys, backend.is_some(), verdicts);
+        http(proxy, global, &mut keys, backend.is_some(), verdicts);
     }
     keys.at(span)
 }
@@ -86,7 +87,13 @@ fn tcp(proxy: &Proxy<'_>, keys: &mut Keys, verdicts: &mut Verdicts) {
     }
 }
 
-fn http(proxy: &Proxy<'_>, keys: &mut Keys, has_backend: bool, verdicts: &mut Verdicts) {
+fn http(
+    proxy: &Proxy<'_>,
+    global: &Global<'_>,
+    keys: &mut Keys,
+    has_backend: bool,
+    verdicts: &mut Verdicts,
+) {
     let span = proxy.name.span;
     if let Some(mode) = proxy.mode {
         keys.set("mode", write::text(mode.span, "http"));
@@ -125,7 +132,10 @@ fn http(proxy: &Proxy<'_>, keys: &mut Keys, has_backend: bool, verdicts: &mut Ve
     if let Some(compression) = compression(proxy, verdicts) {
         keys.set("compression", compression);
     }
-    let rules = rules(proxy, verdicts);
+    if let Some(pages) = errors::error_pages(proxy, global, verdicts) {
+        keys.set("error_page", pages);
+    }
+    let rules = rules(proxy, global, verdicts);
     if !rules.is_empty() {
         keys.set("rule", write::list(span, rules));
     }
@@ -189,7 +199,7 @@ fn request_id(proxy: &Proxy<'_>, keys: &mut Keys, verdicts: &mut Verdicts) {
 
 /// The rules of a frontend in HAProxy's order: monitor, `http-request`, `redirect`, and what `option forwardfor` adds;
 /// then those for answers.
-fn rules(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
+fn rules(proxy: &Proxy<'_>, global: &Global<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
     let mut rules = Vec::new();
     if let Some(uri) = proxy.monitor_uri {
         let mut monitor = Keys::default();
@@ -217,19 +227,24 @@ fn rules(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
         rule.set("monitor", monitor.at(uri.span));
         rules.push(rule.at(uri.span));
     }
-    rules.extend(of_proxy(proxy, verdicts));
+    rules.extend(of_proxy(proxy, global, verdicts));
     rules.extend(forwardfor(proxy, verdicts));
     rules
 }
 
 /// The rules of a proxy: of a frontend or of a backend.
-pub(super) fn of_proxy(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
+pub(super) fn of_proxy(
+    proxy: &Proxy<'_>,
+    global: &Global<'_>,
+    verdicts: &mut Verdicts,
+) -> Vec<Value> {
     let context = Context {
         acls: &proxy.acls,
         tarpit: proxy
             .first_timeout(&["tarpit", "connect"])
             .and_then(|(time, _)| time.clone()),
         table: &proxy.name.text,
+        global,
     };
     let mut rules = Vec::new();
     for line in &proxy.requests {

@@ -19,6 +19,8 @@ pub(super) struct Global<'l> {
     pub(super) verifies_no_server: bool,
     /// `ssl-default-bind-options ssl-min-ver TLSv1.3`.
     pub(super) is_tls13_alone: bool,
+    /// `http-errors` sections by name.
+    pub(super) http_errors: BTreeMap<&'l str, &'l [Line]>,
 }
 
 /// Keywords that change nothing that clients or servers could see.

@@ -3,15 +3,19 @@
 //! A file of HAProxy becomes the tables that a file in TOML would have, with the words of the file as positions; from
 //! there on both are the same: `compile` and `check` know nothing of this room. In the order of work: `lexer` has the
 //! words of lines, `section` (with `predicate`) the sections, `global` and `proxy` the lines by kind; `frontend`,
-//! `backend`, `bind`, `server`, `health`, `rule`, `log` and `table` make tables of them with `acl`, `template`, `option` and
-//! `quantity`; `verdict` says what became of each word that is not the same here;
+//! `backend`, `bind`, `server`, `health`, `rule`, `answer`, `errors`, `log` and `table` make tables of them with `acl`,
+//! `template`, `option` and `quantity`; `verdict` says what became of each word that is not the same here;
 //! `comments` are for `evenkeel convert`.
 
 mod acl;
+mod answer;
 mod args;
 mod backend;
 mod bind;
 mod comments;
+mod context;
+mod error_files;
+mod errors;
 mod files;
 mod frontend;
 mod global;
@@ -91,6 +95,7 @@ pub(super) fn read(
     {
         global::read(&section.lines, &mut global, &mut top, &mut verdicts);
     }
+    global.http_errors = named_sections(&sections, "http-errors");
     let proxies = proxies(&sections, &mut verdicts);
     let start = whole.part(0, 0);
     let (mut frontends, mut backends, mut tables) =
@@ -155,6 +160,17 @@ fn add(keys: &mut Keys, kind: &str, name: &Word, value: Value, verdicts: &mut Ve
     }
 }
 
+/// The lines of the sections of one kind, by name.
+fn named_sections<'l>(sections: &'l [Section], kind: &str) -> BTreeMap<&'l str, &'l [Line]> {
+    let sections = sections.iter();
+    let of_kind = sections.filter(|section| section.header.keyword() == kind);
+    let named = of_kind.filter_map(|section| {
+        let name = section.header.words.get(1)?;
+        Some((&*name.text, &*section.lines))
+    });
+    named.collect()
+}
+
 /// The proxies, with what they inherit, and what is to say about other sections.
 fn proxies<'l>(sections: &'l [Section], verdicts: &mut Verdicts) -> Vec<Proxy<'l>> {
     let mut proxies = Vec::new();
@@ -176,6 +192,8 @@ fn proxies<'l>(sections: &'l [Section], verdicts: &mut Verdicts) -> Vec<Proxy<'l
             "frontend" => Side::Frontend,
             "backend" => Side::Backend,
             "listen" => Side::Both,
+            // Read where it is named.
+            "http-errors" => continue,
             other => {
                 section_of_other_kind(other, header.span, verdicts);
                 continue;

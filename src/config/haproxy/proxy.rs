@@ -48,6 +48,8 @@ pub(super) struct Proxy<'l> {
     pub(super) http_checks: Vec<&'l Line>,
     pub(super) tcp_checks: Vec<&'l Line>,
     pub(super) logs: Vec<&'l Line>,
+    /// Those of [`ERRORS`].
+    pub(super) errors: Vec<&'l Line>,
     /// `log-format` and its like, the last of each.
     formats: BTreeMap<&'l str, &'l Line>,
     /// Options that are on, with their lines.
@@ -98,6 +100,16 @@ pub(super) const READ: &[&str] = &[
     "timeout",
     "use-server",
     "use_backend",
+];
+
+/// Keywords about what clients get in place of an error.
+pub(super) const ERRORS: &[&str] = &[
+    "errorfile",
+    "errorfiles",
+    "errorloc",
+    "errorloc302",
+    "errorloc303",
+    "http-error",
 ];
 
 /// Keywords that change nothing, and why that is safe.
@@ -153,31 +165,10 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "email-alert",
         "alert on the metric `evenkeel_backend_up_servers`",
     ),
-    (
-        "errorfile",
-        "leave it out: an answer that Evenkeel makes says its reason",
-    ),
-    (
-        "errorfiles",
-        "leave it out: an answer that Evenkeel makes says its reason",
-    ),
-    (
-        "errorloc",
-        "leave it out: an answer that Evenkeel makes says its reason",
-    ),
-    (
-        "errorloc302",
-        "leave it out: an answer that Evenkeel makes says its reason",
-    ),
-    (
-        "errorloc303",
-        "leave it out: an answer that Evenkeel makes says its reason",
-    ),
     ("external-check", "write `option httpchk`"),
     ("filter", "write `compression`; other filters do not exist"),
     ("force-persist", "leave it out"),
     ("grace", "leave it out"),
-    ("http-error", "leave it out"),
     (
         "http-send-name-header",
         "leave it out: the server is chosen after the rules",
@@ -255,6 +246,7 @@ impl<'l> Proxy<'l> {
             http_checks: Vec::new(),
             tcp_checks: Vec::new(),
             logs: Vec::new(),
+            errors: Vec::new(),
             formats: BTreeMap::new(),
             options: BTreeMap::new(),
             timeouts: BTreeMap::new(),
@@ -337,6 +329,7 @@ impl<'l> Proxy<'l> {
             }
             "option" => self.option(line, args, verdicts),
             "no" => self.no(line, args, verdicts),
+            keyword if ERRORS.contains(&keyword) => self.errors.push(line),
             keyword if SETTINGS.contains(&keyword) => {
                 self.settings.insert(keyword, line);
             }
@@ -499,7 +492,7 @@ fn other(keyword: &str, line: &Line, verdicts: &mut Verdicts) {
     if let Some((_, instead)) = REFUSED.iter().find(|(known, _)| *known == keyword) {
         return verdicts.refused(line.span, keyword, *instead);
     }
-    let known = READ.iter().chain(SETTINGS).copied();
+    let known = READ.iter().chain(SETTINGS).chain(ERRORS).copied();
     let known = known.chain(WITHOUT_EFFECT.iter().chain(REFUSED).map(|(name, _)| *name));
     let near = suggest::nearest(keyword, known);
     let help = near.map_or(String::new(), |near| format!("did you mean `{near}`?"));

@@ -39,6 +39,7 @@ fn tables() -> String {
     let mut all = rows(proxy::WITHOUT_EFFECT, "without effect");
     all.extend(rows(proxy::REFUSED, "refused"));
     let same = proxy::READ.iter().chain(proxy::SETTINGS);
+    let same = same.chain(proxy::ERRORS);
     all.extend(same.map(|word| (*word, "read", "")));
     table("`defaults`, `frontend`, `backend`, `listen`", all);
     let options = OPTIONS.iter().map(|(name, effect)| match effect {

@@ -1,32 +1,14 @@
 //! `http-request`, `http-response`, `http-after-response` and `redirect` as rules (manual §4.3, `redirect` in §4.2).
 
 use crate::config::raw::Value;
-use crate::config::source::Span;
 
-use super::acl::Acls;
 use super::args::Args;
+use super::context::{Context, On};
 use super::lexer::Word;
-use super::template::{plain, template};
+use super::template::template;
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
-use super::{files, quantity};
-
-/// Where a rule runs, as `on` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum On {
-    Request,
-    Response,
-    After,
-}
-
-/// What a proxy's rules need to know of it.
-pub(super) struct Context<'a> {
-    pub(super) acls: &'a Acls,
-    /// The time of `timeout tarpit`, else that of `timeout connect`.
-    pub(super) tarpit: Option<String>,
-    /// The proxy's own table.
-    pub(super) table: &'a str,
-}
+use super::{answer, quantity};
 
 /// The actions that are known, for "did you mean".
 pub(super) const ACTIONS: &[&str] = &[
@@ -122,8 +104,10 @@ fn write_action(
     };
     let span = word.span;
     match name {
-        "deny" | "tarpit" | "return" => return answer(on, word, args, context, keys, verdicts),
-        "redirect" => return redirect(args, keys, verdicts),
+        "deny" | "tarpit" | "return" => {
+            return answer::answer(on, word, args, context, keys, verdicts);
+        }
+        "redirect" => return answer::redirect(args, keys, verdicts),
         "set-header" | "add-header" => {
             let field = args.need("name of a field", verdicts)?;
             let value = args.need("value", verdicts)?;
@@ -359,181 +343,5 @@ fn write_action(
         }
     }
     args.end(verdicts);
-    Some(())
-}
-
-/// `deny`, `tarpit` and `return`, with their options.
-fn answer(
-    on: On,
-    word: &Word,
-    mut args: Args<'_>,
-    context: &Context<'_>,
-    keys: &mut Keys,
-    verdicts: &mut Verdicts,
-) -> Option<()> {
-    let span = word.span;
-    let name = word.text.as_str();
-    let mut inner = Keys::default();
-    let mut headers = Keys::default();
-    let mut status = None;
-    while let Some(option) = args.next() {
-        match &*option.text {
-            "deny_status" | "status" => {
-                let word = args.need("status", verdicts)?;
-                status = Some(write::number(word.span, quantity::count(word, verdicts)?));
-            }
-            "content-type" => {
-                let word = args.need("type", verdicts)?;
-                inner.set("content_type", write::text(word.span, word.text.clone()));
-            }
-            "string" => {
-                let word = args.need("text", verdicts)?;
-                inner.set("body", write::text(word.span, plain(&word.text)));
-            }
-            "lf-string" => {
-                let word = args.need("text", verdicts)?;
-                let body = template(word, verdicts)?;
-                inner.set("body", write::text(word.span, body));
-            }
-            "file" => {
-                let word = args.need("file", verdicts)?;
-                inner.set(
-                    "file",
-                    write::text(word.span, files::absolute(&word.text, None)),
-                );
-            }
-            "hdr" => {
-                let field = args.need("name of a field", verdicts)?;
-                let value = args.need("value", verdicts)?;
-                let text = template(value, verdicts)?;
-                headers.set(
-                    &field.text.to_ascii_lowercase(),
-                    write::text(value.span, text),
-                );
-            }
-            "default-errorfiles" => {
-                verdicts.approximated(option.span, "the body is Evenkeel's own");
-            }
-            "errorfile" | "errorfiles" | "lf-file" => {
-                verdicts.refused(
-                    option.span,
-                    &option.text,
-                    "write the body as a `file` or a `string`",
-                );
-                return None;
-            }
-            _ => {
-                let known = [
-                    "deny_status",
-                    "status",
-                    "content-type",
-                    "string",
-                    "lf-string",
-                    "file",
-                    "hdr",
-                    "default-errorfiles",
-                    "errorfile",
-                    "errorfiles",
-                    "lf-file",
-                ];
-                verdicts.unknown("option", option, known);
-                return None;
-            }
-        }
-    }
-    if !headers.is_empty() {
-        inner.set("headers", headers.at(span));
-    }
-    let usual = match (name, on) {
-        ("return", _) => 200,
-        ("tarpit", _) => 500,
-        (_, On::Request) => 403,
-        _ => 502,
-    };
-    let status = status.unwrap_or_else(|| write::number(span, usual));
-    if name == "tarpit" {
-        let time = context.tarpit.clone().unwrap_or_else(|| {
-            verdicts.approximated(
-                span,
-                "without `timeout tarpit` the client waits 10 s, and not for ever",
-            );
-            "10s".to_owned()
-        });
-        if !inner.is_empty() {
-            verdicts.approximated(span, "a tarpit has the usual body");
-        }
-        let mut tarpit = Keys::default();
-        tarpit.set("time", write::text(span, time));
-        tarpit.set("status", status);
-        keys.set("tarpit", tarpit.at(span));
-        return Some(());
-    }
-    if inner.is_empty() && name == "deny" {
-        keys.set("deny", status);
-        return Some(());
-    }
-    inner.set("status", status);
-    keys.set(name, inner.at(span));
-    Some(())
-}
-
-/// What follows `redirect`.
-pub(super) fn redirect(mut args: Args<'_>, keys: &mut Keys, verdicts: &mut Verdicts) -> Option<()> {
-    let span: Span = args.line().span;
-    let mut inner = Keys::default();
-    while let Some(option) = args.next() {
-        match &*option.text {
-            to @ ("location" | "prefix" | "scheme") => {
-                let word = args.need("value", verdicts)?;
-                let value = template(word, verdicts)?;
-                // A prefix of "/" is the same URL.
-                let value = match (to, value.as_str()) {
-                    ("prefix", "/") => String::new(),
-                    _ => value,
-                };
-                inner.set(to, write::text(word.span, value));
-            }
-            "code" => {
-                let word = args.need("status", verdicts)?;
-                let code = quantity::count(word, verdicts)?;
-                inner.set("status", write::number(word.span, code));
-            }
-            "drop-query" => inner.set("drop_query", write::switch(option.span, true)),
-            "append-slash" => inner.set("append_slash", write::switch(option.span, true)),
-            "keep-query" => inner.set("keep_query", write::switch(option.span, true)),
-            key @ ("set-cookie" | "clear-cookie") => {
-                let word = args.need("cookie", verdicts)?;
-                inner.set(
-                    &key.replace('-', "_"),
-                    write::text(word.span, word.text.clone()),
-                );
-            }
-            "ignore-empty" => {
-                verdicts.refused(
-                    option.span,
-                    "ignore-empty",
-                    "write the condition that the value exists",
-                );
-                return None;
-            }
-            _ => {
-                let known = [
-                    "location",
-                    "prefix",
-                    "scheme",
-                    "code",
-                    "drop-query",
-                    "append-slash",
-                    "keep-query",
-                    "set-cookie",
-                    "clear-cookie",
-                    "ignore-empty",
-                ];
-                verdicts.unknown("option", option, known);
-                return None;
-            }
-        }
-    }
-    keys.set("redirect", inner.at(span));
     Some(())
 }

@@ -1,5 +1,7 @@
 //! Log-format strings of rules as templates of this configuration (manual §8.2.6).
 
+use crate::config::source::Span;
+
 use super::lexer::Word;
 use super::verdict::Verdicts;
 
@@ -28,8 +30,13 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// `word`, in which `%[…]` is an expression and `%x` a variable of the log, as a template.
 pub(super) fn template(word: &Word, verdicts: &mut Verdicts) -> Option<String> {
+    template_of(&word.text, word.span, verdicts)
+}
+
+/// The same for a text that the words at `span` name.
+pub(super) fn template_of(text: &str, span: Span, verdicts: &mut Verdicts) -> Option<String> {
     let mut out = String::new();
-    let mut rest = word.text.as_str();
+    let mut rest = text;
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
@@ -41,7 +48,7 @@ pub(super) fn template(word: &Word, verdicts: &mut Verdicts) -> Option<String> {
         let flagged = rest.starts_with('{');
         if flagged {
             verdicts.refused(
-                word.span,
+                span,
                 "flags of a format",
                 "a rule's values have no flags: leave them out",
             );
@@ -49,7 +56,7 @@ pub(super) fn template(word: &Word, verdicts: &mut Verdicts) -> Option<String> {
         }
         if rest.starts_with('[') {
             let Some(end) = end_of_expression(rest) else {
-                verdicts.wrong(word.span, "this `%[` has no `]`", "");
+                verdicts.wrong(span, "this `%[` has no `]`", "");
                 return None;
             };
             out.push('%');
@@ -69,7 +76,7 @@ pub(super) fn template(word: &Word, verdicts: &mut Verdicts) -> Option<String> {
             }
             None => {
                 verdicts.refused(
-                    word.span,
+                    span,
                     &format!("%{name}"),
                     "write an expression, `%[…]`, or `%%` for a percent sign",
                 );

@@ -365,3 +365,40 @@ fn the_admin_listener_of_the_command_line_comes_first() {
         show(&plan)
     );
 }
+
+#[test]
+fn error_files_become_error_pages() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/rig/503.http");
+    let text = shown(&format!(
+        "http-errors site\n errorfile 502 {file}\n errorfile 404 {file}\n\
+         listen l\n bind :80\n errorfile 503 {file}\n errorfile 400 {file}\n errorfile 408 /dev/null\n\
+         errorfiles site 502\n errorloc303 504 https://a.test/\n errorloc 500 /b\n\
+         http-error status 429 content-type text/plain lf-string \"%[status]\" hdr X-A b\n\
+         http-request deny deny_status 404 errorfiles site if {{ path /a }}\n\
+         http-request return status 503 default-errorfiles if {{ path /b }}\n\
+         http-request tarpit deny_status 429 content-type text/html string slow if {{ path /c }}\n\
+         http-request redirect location %[path] ignore-empty if {{ path /d }}\n\
+         server s 10.0.0.1:80\n"
+    ));
+    let page = format!("errorfile = \"{file}\"");
+    for line in [
+        &format!("{{ status = [503], {page} }}") as &str,
+        &format!("{{ status = [400, 414, 431], {page} }}"),
+        &format!("{{ status = [502], {page} }}"),
+        "{ status = [408], headers = { content-type = \"text/html; charset=utf-8\" }, body = \"\" }",
+        "{ status = [504], location = \"https://a.test/\", location_status = 303 }",
+        "{ status = [500], location = \"/b\", location_status = 302 }",
+        "{ status = [429], headers = { content-type = \"text/plain\", x-a = \"b\" }, body = \"%[status]\" }",
+        "{ haproxy = true }",
+        &format!("deny = {{ status = 404, {page} }}"),
+        "deny = 503",
+        "body = \"slow\"",
+        "ignore_empty = true",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+    assert!(
+        !text.contains("status = [404]"),
+        "only 502 is taken of the section:\n{text}"
+    );
+}

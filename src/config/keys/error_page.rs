@@ -58,6 +58,25 @@ pub(in crate::config) static ERROR_PAGE: Keys<ErrorPage> = Keys {
                 PageBody::ErrorFile { path, .. } => Some(string(path)),
                 _ => None,
             }),
+        key("location")
+            .means("Where the client is sent in place of an error.")
+            .also("errorloc errorloc302 url redirect")
+            .compiled(Shape::Text, |page| match &page.body {
+                PageBody::Elsewhere { location, .. } => Some(string(location)),
+                _ => None,
+            }),
+        key("location_status")
+            .means("302, or 303: the client asks there with GET.")
+            .also("errorloc303")
+            .compiled(Shape::Number(302, 303), |page| match &page.body {
+                PageBody::Elsewhere { status, .. } => Some(status.as_u16().to_string()),
+                _ => None,
+            }),
+        key("haproxy")
+            .means("The text and the fields that HAProxy has for the status: true.")
+            .compiled(Shape::Switch, |page| {
+                (page.body == PageBody::HaProxy).then(|| true.to_string())
+            }),
         key("json")
             .means("For clients that ask for JSON: true, or a body.")
             .compiled(Shape::AnyOf(&[Shape::Switch, Shape::Text]), |page| {
@@ -72,7 +91,7 @@ pub(in crate::config) static ERROR_PAGE: Keys<ErrorPage> = Keys {
         hdr header: write `headers = { x-name = "value" }`
         lf_file template: write `body = "…"`, a template, or `file = "…"`, which is sent as it is
         when if: write `status` or `reason`, or a rule: `{ on = "after", when = "…", … }`
-        path uri url location redirect: write the page as `body` or `file`: an answer with an error does not send the client elsewhere
+        path uri: write `location = "…"`, or the page as `body` or `file`
     "#,
     ..Keys::EMPTY
 };

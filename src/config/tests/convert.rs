@@ -58,6 +58,9 @@ mode = "http"
 timeout = { body = "30s", head = "30s", keep_alive = "30s", tunnel = "30s", handshake = "30s" }
 forwarding = { x_forwarded = false, pass_untrusted = true, trusted_only = [] }
 request_id = "off"
+error_page = [
+  { haproxy = true },
+]
 rule = [
   { set_header = { x-quoted = "it's \"x\" $${y}" } },
   # Old names.

@@ -61,6 +61,16 @@ fn what_an_error_page_cannot_be_is_refused() {
             "the value of `x-a` has a line break",
         ),
         ("{ body = '%[path]' }", "path"),
+        ("{ location = 'a b' }", "this is not a location"),
+        (
+            "{ location = '/a', haproxy = true }",
+            "`location` and `haproxy` exclude each other",
+        ),
+        ("{ location = '/a', location_status = 301 }", "302 to 303"),
+        (
+            "{ body = 'a', location_status = 303 }",
+            "`location_status` is that of a `location`",
+        ),
         ("{ statuses = 503, body = 'a' }", "write `status`"),
         ("{ body = 'a', hdr = 1 }", "write `headers = { x-name"),
     ] {

@@ -299,6 +299,8 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ when = 'path == \"/a\"', reject = true }",
         "{ silent_drop = true }",
         "{ tarpit = { time = '1s', status = 429 } }",
+        "{ tarpit = { time = '1s', content_type = 'text/html', body = '<p>%[src]' } }",
+        "{ redirect = { location = '%[path]', ignore_empty = true } }",
         "{ monitor = '/healthz' }",
         "{ monitor = { path = '/healthz', fail = 'ssl_fc or src == \"::1\"' } }",
         "{ set_log_level = 'silent' }",
@@ -362,6 +364,8 @@ fn error_pages() -> impl Strategy<Value = Vec<ErrorPage>> {
         "{ reason = 'backend.no_server', headers = { retry-after = '30' }, body = \"a\\n\", content_type = 'text/plain' }",
         "{ body = '', json = '{\"error\":%[status]}' }",
         "{ headers = { x-a = '%[reason]' } }",
+        "{ status = 502, location = '/sorry', location_status = 303 }",
+        "{ status = 400, haproxy = true }",
     ];
     let pages = |texts: Vec<&'static str>| {
         let text = format!(

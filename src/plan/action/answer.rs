@@ -5,7 +5,9 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::base::Position;
-use crate::plan::expr::Template;
+use crate::plan::expr::{Expr, Template};
+
+use crate::plan::WholeAnswer;
 
 use super::Field;
 
@@ -32,6 +34,15 @@ impl Reply {
             body_at: at,
         }
     }
+
+    /// Hands each of its expressions to `see`.
+    pub fn each_expr(&self, see: &mut dyn FnMut(&Expr)) {
+        let fields = self.headers.iter();
+        fields.for_each(|field| field.value.each_expr(see));
+        if let ReplyBody::Template(body) = &self.body {
+            body.each_expr(see);
+        }
+    }
 }
 
 /// The body of an answer.
@@ -47,5 +58,12 @@ pub enum ReplyBody {
         path: String,
         /// Read when the configuration was loaded.
         content: Arc<[u8]>,
+    },
+    /// `errorfile = "…"`: a whole answer, as HAProxy reads it, in place of the status and the fields.
+    ErrorFile {
+        /// As it is written.
+        path: String,
+        /// Read when the configuration was loaded.
+        answer: Arc<WholeAnswer>,
     },
 }

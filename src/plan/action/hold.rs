@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-
 use crate::plan::expr::Condition;
 
+use super::Reply;
+
 /// `tarpit = { … }`: a refusal that the client waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tarpit {
     /// How long it waits.
     pub time: Duration,
-    /// The status of the answer.
-    pub status: StatusCode,
+    /// The answer that it then gets.
+    pub reply: Reply,
 }
 
 /// `monitor = { … }`: the answer for a load balancer before us.

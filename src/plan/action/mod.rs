@@ -50,7 +50,7 @@ pub enum Action {
     /// Refuses the exchange.
     Deny(Box<Reply>),
     /// Refuses the exchange after a while.
-    Tarpit(Tarpit),
+    Tarpit(Box<Tarpit>),
     /// Closes the client's connection without an answer.
     Close(Closing),
     /// Answers in place of a server.
@@ -191,13 +191,8 @@ impl Action {
             Self::SetHeader(fields) | Self::AddHeader(fields) | Self::EarlyHint(fields) => {
                 fields.iter().for_each(|field| field.value.each_expr(see));
             }
-            Self::Deny(reply) | Self::Return(reply) => {
-                let fields = reply.headers.iter();
-                fields.for_each(|field| field.value.each_expr(see));
-                if let ReplyBody::Template(body) = &reply.body {
-                    body.each_expr(see);
-                }
-            }
+            Self::Deny(reply) | Self::Return(reply) => reply.each_expr(see),
+            Self::Tarpit(tarpit) => tarpit.reply.each_expr(see),
             Self::Monitor(monitor) => {
                 if let Some(fail) = &monitor.fail {
                     fail.each_expr(see);
@@ -223,8 +218,7 @@ impl Action {
             Self::Track(track) => see(&track.key),
             Self::ScSetGpt(tag) => see(&tag.value),
             Self::RateLimit(limit) => see(&limit.key),
-            Self::Tarpit(_)
-            | Self::SetLogLevel(_)
+            Self::SetLogLevel(_)
             | Self::Close(_)
             | Self::ScIncGpc(_)
             | Self::DelHeader(_)

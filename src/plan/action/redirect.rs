@@ -17,6 +17,8 @@ pub struct Redirect {
     pub append_slash: bool,
     /// Whether the query of the request follows a location.
     pub keep_query: bool,
+    /// Whether the rule has no effect if the value of the new location is empty.
+    pub ignore_empty: bool,
     /// A cookie that the client sets or removes.
     pub cookie: Option<RedirectCookie>,
 }

@@ -14,6 +14,7 @@ use crate::expr::{Facts, ResponseFacts, Scratch, Template};
 use crate::plan::{self, PageBody, PageJson, StatusSet};
 
 use super::encode::field_value;
+use super::haproxy_text;
 
 /// The error pages of a frontend or a backend, in their order.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ enum Body {
     Template(Template),
     Content(Bytes),
     Whole(StatusCode, Box<[(HeaderName, HeaderValue)]>, Bytes),
+    HaProxy,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,14 @@ impl Page {
                     answer.headers.as_slice().into(),
                     Bytes::from_owner(answer.body.clone()),
                 ),
+                PageBody::Elsewhere { status, location } => {
+                    let value = HeaderValue::from_str(location)
+                        .expect("the configuration has checked the location");
+                    let no_cache = HeaderValue::from_static("no-cache");
+                    let fields = [(header::CACHE_CONTROL, no_cache), (header::LOCATION, value)];
+                    Body::Whole(*status, Box::new(fields), Bytes::new())
+                }
+                PageBody::HaProxy => Body::HaProxy,
             },
             json: match &page.json {
                 PageJson::Off => Json::Off,
@@ -150,6 +160,7 @@ impl Page {
                         put_whole(&mut head.headers, fields);
                         body.clone()
                     }
+                    Body::HaProxy => haproxy_text::put(&mut head, usual),
                 };
                 return Response::from_parts(head, body);
             }

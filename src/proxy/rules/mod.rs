@@ -16,6 +16,7 @@ mod action;
 mod connection;
 mod encode;
 mod error_pages;
+mod haproxy_text;
 mod seldom;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::case::{Case, case};
+use crate::rig::Folder;
 
 use super::{End, IPV4, IPV6, Pair, Seen};
 
@@ -12,6 +13,8 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(requests_go_to_haproxys_backends, HAPROXY),
         case!(fields_that_are_added_are_haproxys, HAPROXY),
         case!(rules_run_in_haproxys_order, HAPROXY),
+        case!(errors_have_haproxys_bodies, HAPROXY),
+        case!(error_files_are_read_as_by_haproxy, HAPROXY),
     ]
 }
 
@@ -338,4 +341,100 @@ fn rules_run_in_haproxys_order() {
             }
         }
     }
+}
+
+/// Checks that clients get the same status, body and fields of our own answers.
+#[track_caller]
+fn same_answers<E: End>(pair: &Pair<E>, targets: &[&str]) {
+    for target in targets {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: a");
+        let [theirs, ours] = pair.ask(IPV4, &request);
+        assert_eq!(seen(&ours), seen(&theirs), "{request}");
+        let (theirs, ours) = (theirs.client, ours.client);
+        assert_eq!(ours.text(), theirs.text(), "{request}");
+        for field in [
+            "content-type",
+            "cache-control",
+            "location",
+            "www-authenticate",
+            "x-a",
+        ] {
+            let (ours, theirs) = (ours.values(field), theirs.values(field));
+            // What `http-error` makes may be stored as HAProxy answers it; ours never is.
+            if ours != ["no-store"] {
+                assert_eq!(ours, theirs, "{field} of {request}");
+            }
+        }
+    }
+}
+
+fn errors_have_haproxys_bodies() {
+    let statuses = [
+        400, 401, 403, 404, 405, 408, 410, 413, 425, 429, 500, 501, 502, 503, 504,
+    ];
+    let mut lines = String::new();
+    for status in statuses {
+        writeln!(
+            lines,
+            "http-request deny deny_status {status} if {{ path /{status} }}"
+        )
+        .expect("text");
+    }
+    lines.push_str("http-request tarpit if { path /tarpit }\ntimeout tarpit 10ms\n");
+    let pair = Pair::with_one_file(&lines);
+    let targets = statuses.map(|status| format!("/{status}"));
+    let mut targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    targets.extend(["/tarpit", "/ok"]);
+    same_answers(&pair, &targets);
+}
+
+fn error_files_are_read_as_by_haproxy() {
+    let folder = Folder::new();
+    let page = |name: &str, status: u16| {
+        let text = format!(
+            "HTTP/1.0 {status} Own\r\nCache-Control: no-store\r\nContent-Type: text/html\r\nX-A: {name}\r\n\r\n<p>{name}\n"
+        );
+        folder
+            .write(&format!("{name}.http"), &text)
+            .display()
+            .to_string()
+    };
+    let (first, second, third) = (page("first", 403), page("second", 200), page("third", 503));
+    let format = folder.write("format.txt", "%[path] and 100%% of %ci\n");
+    let sections = format!(
+        "http-errors site\n errorfile 403 {first}\n errorfile 404 {second}\n errorfile 503 {third}\n"
+    );
+    let lines = format!(
+        "errorfile 403 {third}
+        errorfiles site 403
+        errorfile 429 {second}
+        errorloc302 500 http://a.test/500
+        errorloc303 502 /sorry
+        http-error status 410 content-type text/plain string gone hdr x-a %[fe_name]
+        http-request deny if {{ path /deny }}
+        http-request deny deny_status 429 if {{ path /429 }}
+        http-request deny deny_status 500 if {{ path /500 }}
+        http-request deny deny_status 502 if {{ path /502 }}
+        http-request deny deny_status 410 if {{ path /410 }}
+        http-request deny deny_status 404 if {{ path /404 }}
+        http-request deny deny_status 404 errorfiles site if {{ path /site }}
+        http-request deny deny_status 400 errorfile {second} if {{ path /own }}
+        http-request deny content-type text/plain lf-file {format} if {{ path /format }}
+        http-request return status 200 content-type text/plain lf-file {format} hdr x-a 1 if {{ path /return }}
+        http-request return status 503 default-errorfiles if {{ path /default }}
+        http-request return errorfile {second} if {{ path /whole }}
+        http-request tarpit deny_status 429 content-type text/plain string slow hdr x-a 2 if {{ path /tarpit }}
+        timeout tarpit 10ms
+        http-request redirect location %[req.hdr(x-to)] ignore-empty if {{ path /empty }}
+        http-request redirect location %[path]x ignore-empty if {{ path /full }}",
+        format = format.display(),
+    );
+    let pair = Pair::with_sections(&sections, &lines);
+    same_answers(
+        &pair,
+        &[
+            "/deny", "/429", "/500", "/502", "/410", "/404", "/site", "/own", "/format", "/return",
+            "/default", "/whole", "/tarpit", "/empty", "/full", "/ok",
+        ],
+    );
 }

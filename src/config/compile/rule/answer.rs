@@ -2,7 +2,7 @@
 
 use http::{HeaderName, StatusCode, header};
 
-use crate::config::compile::{expression, files};
+use crate::config::compile::{errorfile, expression, files};
 use crate::config::keys;
 use crate::config::raw;
 use crate::config::report::Report;
@@ -104,7 +104,8 @@ fn reply(
         sort_by_name(&mut headers);
     }
     let (status, body) = (status?, body?);
-    let written = section.setting("body").or(section.setting("file"));
+    let written = ["body", "file", "errorfile"];
+    let written = written.iter().find_map(|key| section.setting(key));
     let body_at = written.map_or(section.span, |setting| setting.span());
     Some(Reply {
         status,
@@ -115,6 +116,19 @@ fn reply(
 }
 
 fn body(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Option<ReplyBody> {
+    if let Some(setting) = section.setting("errorfile") {
+        let others = ["body", "file", "content_type", "headers"];
+        let mut others = others.iter().filter_map(|key| section.setting(key));
+        if let Some(other) = others.next() {
+            let message = format!("`errorfile` and `{}` exclude each other", other.key);
+            report.error(other.span(), message, "leave one of them out");
+            return None;
+        }
+        let path = &setting.text(report)?.value;
+        let answer = errorfile::read(setting, path, report)?;
+        let path = path.clone();
+        return Some(ReplyBody::ErrorFile { path, answer });
+    }
     match (section.setting("body"), section.setting("file")) {
         (None, None) => Some(ReplyBody::Usual),
         (Some(body), None) => {
@@ -142,6 +156,7 @@ fn body(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Option<
 pub(super) fn tarpit(
     rule: &Section<'_>,
     setting: Setting<'_>,
+    known: Known,
     report: &mut Report<'_>,
 ) -> Option<Tarpit> {
     let default = StatusCode::INTERNAL_SERVER_ERROR;
@@ -149,14 +164,11 @@ pub(super) fn tarpit(
         let time = setting.positive_duration(report)?;
         return Some(Tarpit {
             time,
-            status: default,
+            reply: Reply::of(default, report.position(setting.span())),
         });
     };
     let section = rule.section("tarpit", &keys::TARPIT, report)?;
-    let status = match section.setting("status") {
-        Some(setting) => status(setting, 400..=599, default, report),
-        None => Some(default),
-    };
+    let reply = reply(&section, "tarpit", 400..=599, default, known, report);
     let Some(time) = section.setting("time") else {
         if section.lacks("time") {
             let help = "write `tarpit = { time = \"10s\", status = 500 }`";
@@ -166,7 +178,7 @@ pub(super) fn tarpit(
     };
     Some(Tarpit {
         time: time.positive_duration(report)?,
-        status: status?,
+        reply: reply?,
     })
 }
 
@@ -260,6 +272,7 @@ pub(super) fn redirect(
         drop_query: false,
         append_slash: false,
         keep_query: false,
+        ignore_empty: false,
         cookie: cookie(&section, report)?,
     };
     keys::REDIRECT.whole().read(&section, &mut redirect, report);

@@ -138,7 +138,9 @@ fn action(
         "deny" => denied(section, setting, known, report)
             .map(Box::new)
             .map(Action::Deny),
-        "tarpit" => tarpit(section, setting, report).map(Action::Tarpit),
+        "tarpit" => tarpit(section, setting, known, report)
+            .map(Box::new)
+            .map(Action::Tarpit),
         "reject" => closing(setting, Closing::Reset, report).map(Action::Close),
         "silent_drop" => closing(setting, Closing::Silent, report).map(Action::Close),
         "monitor" => monitor(section, setting, known, report)

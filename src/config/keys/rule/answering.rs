@@ -29,7 +29,7 @@ pub(super) const DENY: Key<Rule> = key("deny")
             ),
             (
                 "deny = { status, content_type, headers, body }",
-                "The same with fields, and with a body in place of the usual text: a template in `body`, or a `file`.",
+                "The same with fields, and with a body in place of the usual text: a template in `body`, a `file`, or an `errorfile`, which is a whole answer.",
             ),
         ],
     )
@@ -43,8 +43,8 @@ pub(super) const TARPIT: Key<Rule> = key("tarpit")
     .action(
         REQUEST,
         &[(
-            "tarpit = { time, status }",
-            "Refuses after this time, to slow a client down; `tarpit = \"10s\"` with 500. Reason `rule.tarpitted`.",
+            "tarpit = { time, status, content_type, headers, body }",
+            "Refuses after this time, to slow a client down; `tarpit = \"10s\"` with 500. The rest is as with `deny`. Reason `rule.tarpitted`.",
         )],
     )
     .compiled(
@@ -83,7 +83,7 @@ pub(super) const RETURN: Key<Rule> = key("return")
         REQUEST_OR_RESPONSE,
         &[(
             "return = { status, content_type, headers, body }",
-            "Answers in place of a server; `status` is 200 unless it is written. In place of `body`, a template, `file` is sent as it is. Reason `rule.returned`.",
+            "Answers in place of a server; `status` is 200 unless it is written. In place of `body`, a template, `file` is sent as it is; `errorfile` is a whole answer. Reason `rule.returned`.",
         )],
     )
     .compiled(Shape::Table(&tables::REPLY), |rule| match &rule.action {
@@ -132,6 +132,10 @@ pub(super) const REDIRECT: Key<Rule> = key("redirect")
             (
                 "redirect = { location, keep_query }",
                 "With a location: the query of the request follows, after `?` or `&`.",
+            ),
+            (
+                "redirect = { …, ignore_empty }",
+                "With an empty value of `location`, `prefix` or `scheme` the rule has no effect.",
             ),
             (
                 "redirect = { …, set_cookie = \"name=value\" }",

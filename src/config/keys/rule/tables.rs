@@ -36,9 +36,15 @@ pub(in crate::config) static REPLY: Keys<Reply> = Keys {
             }),
         key("file")
             .means("A file with the body, which is sent as it is.")
-            .also("errorfile")
             .compiled(Shape::Text, |reply| match &reply.body {
                 ReplyBody::File { path, .. } => Some(string(path)),
+                _ => None,
+            }),
+        key("errorfile")
+            .means("A file with a whole answer, head and body, as HAProxy reads it.")
+            .also("http_file")
+            .compiled(Shape::Text, |reply| match &reply.body {
+                ReplyBody::ErrorFile { path, .. } => Some(string(path)),
                 _ => None,
             }),
     ],
@@ -59,7 +65,35 @@ pub(in crate::config) static TARPIT: Keys<Tarpit> = Keys {
             .means("The status of the answer, from 400 to 599.")
             .also("deny_status")
             .compiled(Shape::Number(400, 599), |tarpit| {
-                Some(tarpit.status.as_u16().to_string())
+                Some(tarpit.reply.status.as_u16().to_string())
+            }),
+        key("content_type")
+            .means("The field `content-type`.")
+            .not_shown(Shape::Text),
+        key("headers")
+            .means("Other fields.")
+            .compiled(FIELDS, |tarpit| {
+                let headers = &tarpit.reply.headers;
+                (!headers.is_empty()).then(|| fields(headers))
+            }),
+        key("body")
+            .means("The body.")
+            .also("string lf_string text")
+            .compiled(Shape::Text, |tarpit| match &tarpit.reply.body {
+                ReplyBody::Template(body) => Some(template(body)),
+                _ => None,
+            }),
+        key("file")
+            .means("A file with the body, which is sent as it is.")
+            .compiled(Shape::Text, |tarpit| match &tarpit.reply.body {
+                ReplyBody::File { path, .. } => Some(string(path)),
+                _ => None,
+            }),
+        key("errorfile")
+            .means("A file with a whole answer, head and body, as HAProxy reads it.")
+            .compiled(Shape::Text, |tarpit| match &tarpit.reply.body {
+                ReplyBody::ErrorFile { path, .. } => Some(string(path)),
+                _ => None,
             }),
     ],
     ..Keys::EMPTY
@@ -117,6 +151,9 @@ pub(in crate::config) static REDIRECT: Keys<Redirect> = Keys {
         key("keep_query")
             .means("With a location: the query of the request follows it.")
             .switch(|redirect| &mut redirect.keep_query),
+        key("ignore_empty")
+            .means("Whether a value that is empty redirects nobody: the rule has no effect then.")
+            .switch(|redirect| &mut redirect.ignore_empty),
         key("set_cookie")
             .means("A cookie that the client sets: \"name=value\".")
             .compiled(Shape::Text, |redirect| match &redirect.cookie {

@@ -99,7 +99,7 @@ pub(crate) use use_backend::UsedBackend;
 #[derive(Debug)]
 pub(super) enum Action {
     Deny(Box<Deny>),
-    Tarpit(Tarpit),
+    Tarpit(Box<Tarpit>),
     Close(Close),
     Monitor(Box<Monitor>),
     SetLogLevel(SetLogLevel),
@@ -203,7 +203,7 @@ impl Action {
     pub(super) fn compile(action: &plan::Action) -> Self {
         match action {
             plan::Action::Deny(reply) => Self::Deny(Box::new(Deny::compile(reply))),
-            plan::Action::Tarpit(tarpit) => Self::Tarpit(Tarpit(*tarpit)),
+            plan::Action::Tarpit(tarpit) => Self::Tarpit(Box::new(Tarpit::compile(tarpit))),
             plan::Action::Close(closing) => Self::Close(Close(*closing)),
             plan::Action::Monitor(monitor) => Self::Monitor(Box::new(Monitor::compile(monitor))),
             plan::Action::SetLogLevel(level) => Self::SetLogLevel(SetLogLevel(*level)),

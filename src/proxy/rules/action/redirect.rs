@@ -23,6 +23,8 @@ pub(in crate::proxy::rules) struct Redirect {
     may_name_host: bool,
     query: Query,
     append_slash: bool,
+    /// Whether an empty value redirects nobody.
+    ignores_empty: bool,
     /// The value of `Set-Cookie`.
     cookie: Option<HeaderValue>,
 }
@@ -65,6 +67,7 @@ impl Redirect {
                 (false, false) => Query::WithPath,
             },
             append_slash: redirect.append_slash,
+            ignores_empty: redirect.ignore_empty,
             cookie: redirect.cookie.as_ref().and_then(cookie),
         }
     }
@@ -97,6 +100,9 @@ fn cookie(cookie: &RedirectCookie) -> Option<HeaderValue> {
 impl Act for Redirect {
     fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         let mut to = scope.text(&self.to, &facts(request, scope));
+        if self.ignores_empty && to.is_empty() {
+            return Ok(Flow::Continue);
+        }
         if let RedirectKind::Scheme = self.kind {
             let Some(host) = host_of(request) else {
                 return refusal(Reason::RequestHostMissing);
@@ -117,6 +123,11 @@ impl Act for Redirect {
             stay_on_host(&mut to);
         }
         let mut headers = HeaderMap::from_iter([(header::LOCATION, location(&to))]);
+        // As HAProxy: one that is not for good is asked for again.
+        if matches!(self.status.as_u16(), 302 | 303 | 307) {
+            let no_cache = HeaderValue::from_static("no-cache");
+            headers.insert(header::CACHE_CONTROL, no_cache);
+        }
         if let Some(cookie) = &self.cookie {
             headers.insert(header::SET_COOKIE, cookie.clone());
         }

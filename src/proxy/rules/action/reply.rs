@@ -7,7 +7,7 @@ use crate::exchange::Reason;
 use crate::expr::{Facts, Template};
 use crate::plan::{self, ReplyBody};
 use crate::proxy::reply::LocalAnswer;
-use crate::proxy::rules::encode::field_value;
+use crate::proxy::rules::encode::{Invalid, field_value};
 use crate::proxy::rules::{Flow, Scope};
 
 use super::Done;
@@ -26,6 +26,8 @@ enum Body {
     Usual,
     Template(Template),
     Content(Bytes),
+    /// Also the status and the fields.
+    Whole(StatusCode, HeaderMap, Bytes),
 }
 
 impl Reply {
@@ -39,6 +41,11 @@ impl Reply {
                 ReplyBody::File { content, .. } => {
                     Body::Content(Bytes::from_owner(content.clone()))
                 }
+                ReplyBody::ErrorFile { answer, .. } => Body::Whole(
+                    answer.status,
+                    answer.headers.iter().cloned().collect(),
+                    Bytes::from_owner(answer.body.clone()),
+                ),
             },
         }
     }
@@ -52,8 +59,19 @@ impl Reply {
         Self { body, ..self }
     }
 
-    /// The answer with `reason`.
+    /// The answer with `reason`, at once.
     pub(super) fn answer(&self, reason: Reason, facts: &Facts<'_>, scope: &Scope<'_>) -> Done {
+        let answer = self.local_answer(reason, facts, scope)?;
+        Ok(Flow::Answer(Box::new(answer)))
+    }
+
+    /// The answer with `reason`.
+    pub(super) fn local_answer(
+        &self,
+        reason: Reason,
+        facts: &Facts<'_>,
+        scope: &Scope<'_>,
+    ) -> Result<LocalAnswer, Invalid> {
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, template) in &self.headers {
             headers.insert(name.clone(), field_value(scope.text(template, facts))?);
@@ -61,12 +79,15 @@ impl Reply {
         let body = match &self.body {
             Body::Usual => {
                 let refusal = LocalAnswer::refusal(reason, Some(self.status));
-                return Ok(Flow::Answer(Box::new(refusal.with_headers(headers))));
+                return Ok(refusal.with_headers(headers));
             }
             Body::Template(body) => Bytes::from(scope.text(body, facts)),
             Body::Content(content) => content.clone(),
+            Body::Whole(status, fields, content) => {
+                let (fields, content) = (fields.clone(), content.clone());
+                return Ok(LocalAnswer::own(reason, *status, fields, content));
+            }
         };
-        let answer = LocalAnswer::own(reason, self.status, headers, body);
-        Ok(Flow::Answer(Box::new(answer)))
+        Ok(LocalAnswer::own(reason, self.status, headers, body))
     }
 }

@@ -2,20 +2,35 @@
 
 use http::Request;
 
+use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::plan;
-use crate::proxy::reply::LocalAnswer;
 use crate::proxy::rules::{Flow, Scope};
 
-use super::{Act, Done};
+use super::reply::Reply;
+use super::{Act, Done, facts};
 
 #[derive(Debug)]
-pub(in crate::proxy::rules) struct Tarpit(pub(super) plan::Tarpit);
+pub(in crate::proxy::rules) struct Tarpit {
+    time: Duration,
+    reply: Reply,
+}
+
+impl Tarpit {
+    pub(super) fn compile(tarpit: &plan::Tarpit) -> Self {
+        Self {
+            time: tarpit.time,
+            reply: Reply::compile(&tarpit.reply),
+        }
+    }
+}
 
 impl Act for Tarpit {
-    fn on_request<B>(&self, _: &mut Request<B>, _: &Scope<'_>) -> Done {
-        let plan::Tarpit { time, status } = self.0;
-        let answer = LocalAnswer::refusal(Reason::RuleTarpitted, Some(status));
-        Ok(Flow::Hold(time, Box::new(answer)))
+    fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
+        let facts = facts(request, scope);
+        let answer = self
+            .reply
+            .local_answer(Reason::RuleTarpitted, &facts, scope)?;
+        Ok(Flow::Hold(self.time, Box::new(answer)))
     }
 }
