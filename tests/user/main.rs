@@ -14,6 +14,7 @@ mod case;
 mod clients;
 mod demo;
 mod differential;
+mod examples;
 mod haproxy;
 mod house;
 mod ipv6;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         clients::cases(),
         demo::cases(),
         differential::cases(),
+        examples::cases(),
         haproxy::cases(),
         house::cases(),
         ipv6::cases(),

@@ -91,13 +91,6 @@ pub(super) fn backend(
     if let Some(health) = health {
         keys.set("health", health.at(span));
     }
-    if servers.is_empty() && proxy.servers.is_empty() {
-        verdicts.refused(
-            span,
-            "a backend without servers",
-            "write a rule in the frontend: `http-request return` or `http-request deny deny_status 503`",
-        );
-    }
     let servers = servers
         .into_iter()
         .map(|server| server.keys.at(server.span.unwrap_or(span)))

@@ -140,7 +140,7 @@ fn http(
         keys.set("rule", write::list(span, rules));
     }
     let mut routes = routes(proxy, verdicts);
-    if !has_backend {
+    if !has_backend && !proxy.use_backends.iter().any(is_unconditional) {
         // HAProxy answers 503 where no backend is found.
         let rule = write::table(span, "deny", write::number(span, 503));
         let rules = write::list(span, vec![rule]);
@@ -309,6 +309,11 @@ pub(super) fn forwardfor(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Option<V
         write::table(span, &name, write::text(span, "%[src]")),
     );
     Some(keys.at(span))
+}
+
+/// Whether a `use_backend` holds for every request.
+fn is_unconditional(line: &&super::lexer::Line) -> bool {
+    Args::after(line, 1).until_condition().1.peek().is_none()
 }
 
 fn routes(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Vec<Value> {

@@ -45,8 +45,16 @@ pub(super) fn health(
             keys.set("type", write::text(span, "tcp"));
             for line in &proxy.tcp_checks {
                 let args = Args::after(line, 1);
-                if args.peek() != Some("connect") {
-                    verdicts.approximated(line.span, "the check only opens a connection");
+                match args.peek() {
+                    Some("connect") => {}
+                    Some("comment") => verdicts.without_effect(line.span, "a comment"),
+                    // A check that passes where HAProxy's fails would send requests to the wrong servers.
+                    Some(word) => verdicts.refused(
+                        line.span,
+                        &format!("tcp-check {word}"),
+                        "leave the lines out: the check opens a connection, and nothing else",
+                    ),
+                    None => {}
                 }
             }
         }

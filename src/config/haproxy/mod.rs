@@ -38,7 +38,7 @@ mod tests;
 mod verdict;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::raw::{Table, Value};
@@ -104,6 +104,7 @@ pub(super) fn read(
         let frontends = proxies.iter().filter(|proxy| proxy.side != Side::Backend);
         frontends.filter(|proxy| !proxy.is_tcp())
     };
+    let used: HashSet<&str> = proxies.iter().flat_map(Proxy::backends).collect();
     let is_added_before = http_frontends().any(|proxy| proxy.has("forwardfor").is_some());
     for proxy in &proxies {
         if proxy.side != Side::Backend {
@@ -116,7 +117,9 @@ pub(super) fn read(
                 &mut verdicts,
             );
         }
-        if proxy.side != Side::Frontend {
+        // Many files have backends that only hold a table.
+        let has_more = proxy.stick_table.is_none() || !proxy.servers.is_empty();
+        if proxy.side != Side::Frontend && (has_more || used.contains(&*proxy.name.text)) {
             let adds_client = !is_added_before;
             let backend = backend::backend(proxy, &global, adds_client, environment, &mut verdicts);
             add(&mut backends, "backend", proxy.name, backend, &mut verdicts);

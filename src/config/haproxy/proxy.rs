@@ -477,6 +477,15 @@ impl<'l> Proxy<'l> {
         self.formats.get(keyword).copied()
     }
 
+    /// The backends that it names. A name made by a template may be any.
+    pub(super) fn backends(&self) -> impl Iterator<Item = &'l str> {
+        let used = self
+            .use_backends
+            .iter()
+            .filter_map(|line| line.words.get(1));
+        used.chain(self.default_backend).map(|word| &*word.text)
+    }
+
     /// Whether it passes on connections, and not requests: HAProxy's default.
     pub(super) fn is_tcp(&self) -> bool {
         self.mode.is_none_or(|mode| mode.text != "http")

@@ -35,6 +35,7 @@ struct Tls {
     keys: Keys,
     verifies: Option<bool>,
     has_sni: bool,
+    check_sni: Option<Value>,
 }
 
 /// Words without an effect that clients or servers could see, and whether a value follows.
@@ -325,8 +326,8 @@ impl Server {
                     self.tls.keys.set("sni", write::text(name.span, written));
                 }
                 "check-sni" => {
-                    args.need("name", verdicts)?;
-                    verdicts.approximated(span, "checks name the server as requests do");
+                    let name = args.need("name", verdicts)?;
+                    self.tls.check_sni = Some(write::text(name.span, name.text.clone()));
                 }
                 "ciphers" | "ciphersuites" | "ssl-min-ver" => {
                     args.need("value", verdicts)?;
@@ -371,8 +372,8 @@ impl Server {
     fn end(&mut self, verdicts: &mut Verdicts) {
         let span = self.span.expect("it is set when the server is read");
         let tls = std::mem::take(&mut self.tls);
+        let mut keys = tls.keys;
         if tls.is_on {
-            let mut keys = tls.keys;
             if tls.verifies.is_none() && !keys.has("ca") {
                 verdicts.approximated(
                     span,
@@ -390,11 +391,19 @@ impl Server {
                 }
                 keys.set("sni", write::text(span, sni));
             }
-            self.keys.set("tls", keys.at(span));
+            self.keys.set("tls", keys.clone().at(span));
         }
+        let is_on = tls.of_checks.map_or(tls.is_on, |(_, is_on)| is_on);
         match tls.of_checks {
-            Some((span, is_on)) if is_on != tls.is_on => {
-                self.own_check.set("tls", write::switch(span, is_on));
+            Some((span, false)) if tls.is_on => {
+                self.own_check.set("tls", write::switch(span, false));
+            }
+            _ if is_on && (!tls.is_on || tls.check_sni.is_some()) => {
+                // A check names no server unless it is told to: there is no request whose host it could be.
+                let sni = tls.check_sni.unwrap_or_else(|| write::text(span, "off"));
+                let mut keys = keys.clone();
+                keys.set("sni", sni);
+                self.own_check.set("tls", keys.at(span));
             }
             _ => {}
         }
