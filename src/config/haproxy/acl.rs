@@ -223,7 +223,25 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A fetch with its way to match: `path_beg -i /a /b`.
-fn pattern_match(mut args: Args<'_>, verdicts: &mut Verdicts) -> Option<String> {
+fn pattern_match(args: Args<'_>, verdicts: &mut Verdicts) -> Option<String> {
+    // The name of a list of users is put back for `userlist`: no expression here has it.
+    if let [first, rest @ ..] = args.rest()
+        && let Some((fetch, list)) = first.text.split_once('(')
+        && matches!(fetch, "http_auth" | "http_auth_group")
+        && let Some(list) = list.strip_suffix(')')
+    {
+        let plain = Word {
+            text: fetch.to_owned(),
+            ..first.clone()
+        };
+        let words: Vec<Word> = [plain].into_iter().chain(rest.iter().cloned()).collect();
+        let condition = match_of(Args::of(&words, args.line()), verdicts)?;
+        return Some(condition.replacen(fetch, &format!("{fetch}({list})"), 1));
+    }
+    match_of(args, verdicts)
+}
+
+fn match_of(mut args: Args<'_>, verdicts: &mut Verdicts) -> Option<String> {
     let word = args.need("fetch", verdicts)?;
     let (mut expression, mut matching) = fetch_of(&word.text);
     let (mut ignores_case, mut file) = (false, None);

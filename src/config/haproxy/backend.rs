@@ -6,7 +6,7 @@ use crate::config::source::Span;
 use super::args::Args;
 use super::frontend::{compression, forwardfor, of_proxy};
 use super::global::Global;
-use super::lexer::Environment;
+use super::lexer::{Environment, Line, Word};
 use super::proxy::{Proxy, Side};
 use super::quantity;
 use super::server::Server;
@@ -250,6 +250,18 @@ fn servers(
         .map(|line| Args::after(line, 1))
         .collect();
     let mut servers = Vec::new();
+    if let Some(address) = proxy.dispatch.filter(|_| proxy.servers.is_empty()) {
+        // HAProxy writes `<DISPATCH>` for it in logs.
+        let name = Word {
+            text: "dispatch".to_owned(),
+            ..address.clone()
+        };
+        let read = Server::read(&name, address, &[], None, global, environment, verdicts);
+        servers.extend(read);
+    }
+    for line in &proxy.templates {
+        from_template(line, &defaults, global, environment, &mut servers, verdicts);
+    }
     for line in &proxy.servers {
         let mut args = Args::after(line, 1);
         let (Some(name), Some(address)) =
@@ -261,13 +273,75 @@ fn servers(
             name,
             address,
             &defaults,
-            args,
+            Some(args),
             global,
             environment,
             verdicts,
         ));
     }
     servers
+}
+
+/// The most servers of one line.
+const MOST_SERVERS: i64 = 4096;
+
+/// `server-template PREFIX NUMBER ADDRESS …`: so many servers with one address.
+fn from_template(
+    line: &Line,
+    defaults: &[Args<'_>],
+    global: &Global<'_>,
+    environment: Environment<'_>,
+    servers: &mut Vec<Server>,
+    verdicts: &mut Verdicts,
+) -> Option<()> {
+    let mut args = Args::after(line, 1);
+    let prefix = args.need("prefix", verdicts)?;
+    let range = args.need("number", verdicts)?;
+    let address = args.need("address", verdicts)?;
+    let host = address
+        .text
+        .rsplit_once(':')
+        .map_or(&*address.text, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.parse::<std::net::IpAddr>().is_err() {
+        // Each of its servers would be another address of the name.
+        verdicts.refused(
+            line.span,
+            "server-template with a name",
+            "write one `server` line for each server",
+        );
+        return None;
+    }
+    let (first, last) = range.text.split_once('-').unwrap_or(("1", &range.text));
+    let (Ok(first), Ok(last)) = (first.parse::<i64>(), last.parse::<i64>()) else {
+        verdicts.wrong(range.span, "this is not a number or a range of numbers", "");
+        return None;
+    };
+    if first < 0 || last < first || last - first >= MOST_SERVERS {
+        verdicts.wrong(
+            range.span,
+            "this is not a range of at most 4096 numbers",
+            "",
+        );
+        return None;
+    }
+    for number in first..=last {
+        let name = Word {
+            text: format!("{}{number}", prefix.text),
+            ..prefix.clone()
+        };
+        let read = Server::read(
+            &name,
+            address,
+            defaults,
+            Some(args),
+            global,
+            environment,
+            verdicts,
+        );
+        servers.extend(read);
+    }
+    Some(())
 }
 
 fn backups(proxy: &Proxy<'_>, servers: &[Server], verdicts: &mut Verdicts) {

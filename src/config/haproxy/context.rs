@@ -1,6 +1,9 @@
 //! What the rules of a proxy need to know of it.
 
+use std::cell::Cell;
+
 use super::acl::Acls;
+use super::capture::Places;
 use super::global::Global;
 
 /// Where a rule runs, as `on` names it.
@@ -18,6 +21,12 @@ pub(super) struct Context<'a> {
     pub(super) tarpit: Option<String>,
     /// The proxy's own table.
     pub(super) table: &'a str,
-    /// For `errorfiles`.
+    /// For `errorfiles`, and the lists of users.
     pub(super) global: &'a Global<'a>,
+    /// Where captured values go.
+    pub(super) places: &'a Places<'a>,
+    /// The variable that is set where `allow` has ended the rules of this part; `None`: none has yet.
+    pub(super) allowed: Cell<Option<On>>,
+    /// Whether the passwords of the list of users have been verified.
+    pub(super) has_verified: Cell<bool>,
 }

@@ -1,5 +1,7 @@
 //! `frontend` sections, and that half of `listen` sections.
 
+use std::cell::Cell;
+
 use crate::config::raw::Value;
 use crate::config::source::Span;
 
@@ -7,14 +9,15 @@ use super::acl::quoted;
 use super::args::Args;
 use super::context::{Context, On};
 use super::global::Global;
-use super::lexer::Environment;
+use super::lexer::{Environment, Word};
+use super::old::Stage;
 use super::proxy::{Proxy, Side};
 use super::quantity;
 use super::rule;
 use super::template::template;
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
-use super::{bind, errors};
+use super::{bind, capture, connection, errors, old, userlist};
 
 /// `[frontend.NAME]` of a proxy.
 pub(super) fn frontend(
@@ -26,8 +29,8 @@ pub(super) fn frontend(
     let span = proxy.name.span;
     let mut keys = Keys::default();
     let mut addresses = Vec::new();
-    for line in &proxy.binds {
-        if let Some(bound) = bind::bind(Args::after(line, 1), global, environment, verdicts) {
+    for args in &proxy.binds {
+        if let Some(bound) = bind::bind(*args, global, environment, verdicts) {
             addresses.extend(bound.addresses);
             if let Some(mode) = bound.socket_mode {
                 keys.set("socket_mode", mode);
@@ -55,15 +58,19 @@ pub(super) fn frontend(
     if let Some(backend) = backend {
         keys.set("backend", write::text(backend.span, backend.text.clone()));
     }
+    let connection_rules = connection::rules(proxy, verdicts);
+    if !connection_rules.is_empty() {
+        keys.set("connection_rule", write::list(span, connection_rules));
+    }
     if proxy.is_tcp() {
-        tcp(proxy, &mut keys, verdicts);
+        tcp(proxy, global, &mut keys, verdicts);
     } else {
         http(proxy, global, &mut keys, backend.is_some(), verdicts);
     }
     keys.at(span)
 }
 
-fn tcp(proxy: &Proxy<'_>, keys: &mut Keys, verdicts: &mut Verdicts) {
+fn tcp(proxy: &Proxy<'_>, global: &Global<'_>, keys: &mut Keys, verdicts: &mut Verdicts) {
     let span = proxy.mode.map_or(proxy.name.span, |mode| mode.span);
     keys.set("mode", write::text(span, "tcp"));
     let mut timeout = Keys::default();
@@ -81,7 +88,7 @@ fn tcp(proxy: &Proxy<'_>, keys: &mut Keys, verdicts: &mut Verdicts) {
     {
         verdicts.without_effect(line.span, "it needs `mode http`, as in HAProxy");
     }
-    let routes = routes(proxy, verdicts);
+    let routes = routes(proxy, global, verdicts);
     if !routes.is_empty() {
         keys.set("route", write::list(proxy.name.span, routes));
     }
@@ -139,7 +146,7 @@ fn http(
     if !rules.is_empty() {
         keys.set("rule", write::list(span, rules));
     }
-    let mut routes = routes(proxy, verdicts);
+    let mut routes = routes(proxy, global, verdicts);
     if !has_backend && !proxy.use_backends.iter().any(is_unconditional) {
         // HAProxy answers 503 where no backend is found.
         let rule = write::table(span, "deny", write::number(span, 503));
@@ -228,8 +235,22 @@ fn rules(proxy: &Proxy<'_>, global: &Global<'_>, verdicts: &mut Verdicts) -> Vec
         rules.push(rule.at(uri.span));
     }
     rules.extend(of_proxy(proxy, global, verdicts));
+    rules.extend(verified_for_routes(proxy, global, verdicts));
     rules.extend(forwardfor(proxy, verdicts));
     rules
+}
+
+/// The rule that verifies passwords for the conditions of `use_backend`; `None`: none asks.
+fn verified_for_routes(
+    proxy: &Proxy<'_>,
+    global: &Global<'_>,
+    verdicts: &mut Verdicts,
+) -> Option<Value> {
+    proxy.use_backends.iter().find_map(|line| {
+        let (_, condition) = Args::after(line, 1).until_condition();
+        let (condition, span) = proxy.acls.condition(condition, verdicts).ok()??;
+        userlist::asked(condition, span, global, verdicts)?.1
+    })
 }
 
 /// The rules of a proxy: of a frontend or of a backend.
@@ -245,31 +266,84 @@ pub(super) fn of_proxy(
             .and_then(|(time, _)| time.clone()),
         table: &proxy.name.text,
         global,
+        places: &proxy.places,
+        allowed: Cell::new(None),
+        has_verified: Cell::new(false),
     };
     let mut rules = Vec::new();
-    for line in &proxy.requests {
-        rules.extend(rule::rule(
-            On::Request,
-            Args::after(line, 1),
-            &context,
-            verdicts,
-        ));
+    if proxy.is_disabled {
+        // Who asks for a backend that is disabled finds none.
+        let span = proxy.name.span;
+        rules.push(write::table(span, "deny", write::number(span, 503)));
     }
+    for net in &proxy.monitor_net {
+        rules.extend(monitor_net(net));
+    }
+    let of_old = |stage: Stage, rules: &mut Vec<Value>, verdicts: &mut Verdicts| {
+        let lines = proxy
+            .old
+            .iter()
+            .filter(|line| old::stage(line.keyword()) == stage);
+        for line in lines {
+            rules.extend(old::rule(
+                line,
+                &proxy.acls,
+                context.tarpit.as_deref(),
+                verdicts,
+            ));
+        }
+    };
+    rules.extend(capture::rules(&proxy.places, true, verdicts));
+    of_old(Stage::Block, &mut rules, verdicts);
+    for line in &proxy.requests {
+        rules.extend(
+            rule::rule(On::Request, Args::after(line, 1), &context, verdicts)
+                .into_iter()
+                .flatten(),
+        );
+    }
+    of_old(Stage::Request, &mut rules, verdicts);
     for line in &proxy.redirects {
         // The keyword is the action.
-        rules.extend(rule::rule(
-            On::Request,
-            Args::after(line, 0),
-            &context,
-            verdicts,
-        ));
+        rules.extend(
+            rule::rule(On::Request, Args::after(line, 0), &context, verdicts)
+                .into_iter()
+                .flatten(),
+        );
     }
+    rules.extend(capture::rules(&proxy.places, false, verdicts));
     for (on, lines) in [(On::Response, &proxy.responses), (On::After, &proxy.afters)] {
         for line in lines {
-            rules.extend(rule::rule(on, Args::after(line, 1), &context, verdicts));
+            rules.extend(
+                rule::rule(on, Args::after(line, 1), &context, verdicts)
+                    .into_iter()
+                    .flatten(),
+            );
         }
     }
+    of_old(Stage::Response, &mut rules, verdicts);
     rules
+}
+
+/// `monitor-net NET`: what comes from there is answered 200, and not logged.
+fn monitor_net(net: &Word) -> [Value; 2] {
+    let span = net.span;
+    let rule = |key: &str, value: Value| {
+        let mut keys = Keys::default();
+        keys.set(
+            "when",
+            write::text(span, format!("src == {}", quoted(&net.text))),
+        );
+        keys.set(key, value);
+        keys.at(span)
+    };
+    [
+        rule("set_log_level", write::text(span, "silent")),
+        rule(
+            "return",
+            write::table(span, "status", write::number(span, 200)),
+        ),
+    ]
 }
 
 /// The rule of `option forwardfor`: a line of its own behind those that the request has.
@@ -316,7 +390,7 @@ fn is_unconditional(line: &&super::lexer::Line) -> bool {
     Args::after(line, 1).until_condition().1.peek().is_none()
 }
 
-fn routes(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
+fn routes(proxy: &Proxy<'_>, global: &Global<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
     let mut routes = Vec::new();
     for line in &proxy.use_backends {
         let (mut before, condition) = Args::after(line, 1).until_condition();
@@ -326,7 +400,14 @@ fn routes(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
         before.end(verdicts);
         let mut route = Keys::default();
         match proxy.acls.condition(condition, verdicts) {
-            Ok(Some((condition, span))) => route.set("when", write::text(span, condition)),
+            Ok(Some((condition, span))) => {
+                // The password was verified for a rule before; see `verified_for_routes`.
+                let Some((condition, _)) = userlist::asked(condition, span, global, verdicts)
+                else {
+                    continue;
+                };
+                route.set("when", write::text(span, condition));
+            }
             Ok(None) => {}
             Err(()) => continue,
         }

@@ -1,5 +1,6 @@
 //! The `global` sections (manual §3).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::args::Args;
@@ -21,6 +22,10 @@ pub(super) struct Global<'l> {
     pub(super) is_tls13_alone: bool,
     /// `http-errors` sections by name.
     pub(super) http_errors: BTreeMap<&'l str, &'l [Line]>,
+    /// `userlist` sections by name.
+    pub(super) userlists: BTreeMap<&'l str, &'l [Line]>,
+    /// The list that conditions ask for.
+    pub(super) used_list: RefCell<Option<String>>,
 }
 
 /// Keywords that change nothing that clients or servers could see.

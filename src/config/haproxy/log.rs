@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::config::raw::Value;
 use crate::config::source::Span;
+use crate::plan::log::Preset;
 
 use super::acl::quoted;
 use super::args::Args;
+use super::capture;
 use super::global::Global;
 use super::lexer::Line;
 use super::proxy::{Proxy, Side};
@@ -114,7 +116,10 @@ fn format(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> String {
     if let Some(line) = proxy.format("log-format")
         && let Some(word) = line.words.get(1)
     {
-        return word.text.clone();
+        return match proxy.places.cookie {
+            Some(_) => with_cookie(&word.text),
+            None => word.text.clone(),
+        };
     }
     if let Some(line) = proxy.format("error-log-format") {
         verdicts.approximated(line.span, "lines of errors have the same format as others");
@@ -136,6 +141,7 @@ fn format(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> String {
         return match Args::after(line, 2).peek() {
             Some("clf") => "clf".to_owned(),
             _ if proxy.is_tcp() => "haproxy-tcp".to_owned(),
+            _ if proxy.places.cookie.is_some() => with_cookie(Preset::HaproxyHttp.template()),
             _ => "haproxy-http".to_owned(),
         };
     }
@@ -146,6 +152,13 @@ fn format(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> String {
         );
     }
     "haproxy-tcp".to_owned()
+}
+
+/// `format` with the cookies that `capture cookie` keeps.
+fn with_cookie(format: &str) -> String {
+    let request = format!("%[var({})]", capture::OF_REQUEST);
+    let response = format!("%[var({})]", capture::OF_RESPONSE);
+    format.replace("%CC", &request).replace("%CS", &response)
 }
 
 /// `log TARGET [len N] [format F] [sample R:N] FACILITY [LEVEL [MINLEVEL]]`; `None`: no lines of traffic go there.

@@ -12,7 +12,9 @@ mod answer;
 mod args;
 mod backend;
 mod bind;
+mod capture;
 mod comments;
+mod connection;
 mod context;
 mod error_files;
 mod errors;
@@ -22,6 +24,7 @@ mod global;
 mod health;
 mod lexer;
 mod log;
+mod old;
 mod option;
 mod predicate;
 mod proxy;
@@ -35,6 +38,7 @@ mod table;
 mod template;
 #[cfg(test)]
 mod tests;
+mod userlist;
 mod verdict;
 mod write;
 
@@ -96,6 +100,7 @@ pub(super) fn read(
         global::read(&section.lines, &mut global, &mut top, &mut verdicts);
     }
     global.http_errors = named_sections(&sections, "http-errors");
+    global.userlists = named_sections(&sections, "userlist");
     let proxies = proxies(&sections, &mut verdicts);
     let start = whole.part(0, 0);
     let (mut frontends, mut backends, mut tables) =
@@ -107,6 +112,10 @@ pub(super) fn read(
     let used: HashSet<&str> = proxies.iter().flat_map(Proxy::backends).collect();
     let is_added_before = http_frontends().any(|proxy| proxy.has("forwardfor").is_some());
     for proxy in &proxies {
+        if proxy.is_disabled && proxy.side != Side::Backend {
+            verdicts.without_effect(proxy.name.span, "the section is `disabled`");
+            continue;
+        }
         if proxy.side != Side::Backend {
             let frontend = frontend::frontend(proxy, &global, environment, &mut verdicts);
             add(
@@ -196,7 +205,7 @@ fn proxies<'l>(sections: &'l [Section], verdicts: &mut Verdicts) -> Vec<Proxy<'l
             "backend" => Side::Backend,
             "listen" => Side::Both,
             // Read where it is named.
-            "http-errors" => continue,
+            "http-errors" | "userlist" => continue,
             other => {
                 section_of_other_kind(other, header.span, verdicts);
                 continue;
@@ -206,21 +215,23 @@ fn proxies<'l>(sections: &'l [Section], verdicts: &mut Verdicts) -> Vec<Proxy<'l
             continue;
         };
         let mut defaults = last;
-        if args.takes("from") {
-            if let Some(from) = args.need("name of a `defaults` section", verdicts) {
-                match named.get(&*from.text) {
-                    Some(lines) => defaults = lines,
-                    None => verdicts.unknown("`defaults` section", from, named.keys().copied()),
-                }
+        if args.takes("from")
+            && let Some(from) = args.need("name of a `defaults` section", verdicts)
+        {
+            match named.get(&*from.text) {
+                Some(lines) => defaults = lines,
+                None => verdicts.unknown("`defaults` section", from, named.keys().copied()),
             }
-        } else if let Some(address) = args.next() {
-            verdicts.refused(
-                address.span,
-                "an address behind the name",
-                format!("write `bind {}` below", address.text),
-            );
         }
-        proxies.push(Proxy::read(name, side, defaults, &section.lines, verdicts));
+        let mut proxy = Proxy::read(name, side, defaults, &section.lines, verdicts);
+        // Until 2.0 the addresses could be behind the name, as in a `bind` line.
+        if args.peek().is_some() {
+            match side {
+                Side::Backend => args.end(verdicts),
+                _ => proxy.binds.insert(0, args),
+            }
+        }
+        proxies.push(proxy);
     }
     proxies
 }
@@ -230,7 +241,6 @@ fn section_of_other_kind(kind: &str, span: Span, verdicts: &mut Verdicts) {
         "peers" => verdicts.approximated(span, "tables are not shared with other machines"),
         "mailers" => verdicts.approximated(span, "no mails are sent: alert on metrics"),
         "resolvers" => verdicts.without_effect(span, "a server that uses it is refused there"),
-        "userlist" => verdicts.without_effect(span, "a condition that uses it is refused there"),
         "traces" => verdicts.without_effect(span, "it is for developers of HAProxy"),
         _ => verdicts.refused(span, kind, "leave the section out"),
     }

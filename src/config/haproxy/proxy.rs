@@ -10,7 +10,9 @@ use crate::config::suggest;
 
 use super::acl::Acls;
 use super::args::Args;
+use super::capture::Places;
 use super::lexer::{Line, Word};
+use super::old;
 use super::option::{self, Effect, OPTIONS};
 use super::quantity;
 use super::verdict::Verdicts;
@@ -31,7 +33,8 @@ pub(super) struct Proxy<'l> {
     pub(super) side: Side,
     pub(super) mode: Option<&'l Word>,
     pub(super) acls: Acls,
-    pub(super) binds: Vec<&'l Line>,
+    /// What follows `bind`.
+    pub(super) binds: Vec<Args<'l>>,
     pub(super) servers: Vec<&'l Line>,
     pub(super) default_servers: Vec<&'l Line>,
     pub(super) requests: Vec<&'l Line>,
@@ -48,6 +51,16 @@ pub(super) struct Proxy<'l> {
     pub(super) http_checks: Vec<&'l Line>,
     pub(super) tcp_checks: Vec<&'l Line>,
     pub(super) logs: Vec<&'l Line>,
+    /// `tcp-request connection` and `session`.
+    pub(super) connections: Vec<&'l Line>,
+    /// Those of [`old::KEYWORDS`].
+    pub(super) old: Vec<&'l Line>,
+    pub(super) places: Places<'l>,
+    pub(super) monitor_net: Vec<&'l Word>,
+    pub(super) dispatch: Option<&'l Word>,
+    /// `server-template` lines.
+    pub(super) templates: Vec<&'l Line>,
+    pub(super) is_disabled: bool,
     /// Those of [`ERRORS`].
     pub(super) errors: Vec<&'l Line>,
     /// `log-format` and its like, the last of each.
@@ -75,11 +88,16 @@ pub(super) const SETTINGS: &[&str] = &[
 pub(super) const READ: &[&str] = &[
     "acl",
     "bind",
+    "capture",
     "clitimeout",
     "compression",
     "contimeout",
+    "declare",
     "default-server",
     "default_backend",
+    "disabled",
+    "dispatch",
+    "enabled",
     "error-log-format",
     "http-after-response",
     "http-check",
@@ -89,11 +107,13 @@ pub(super) const READ: &[&str] = &[
     "log-format",
     "mode",
     "monitor",
+    "monitor-net",
     "monitor-uri",
     "no",
     "option",
     "redirect",
     "server",
+    "server-template",
     "srvtimeout",
     "stick-table",
     "tcp-check",
@@ -121,7 +141,6 @@ pub(super) const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("clitcpka-intvl", "tuning of the socket"),
     ("description", "a comment"),
     ("desc", "a comment"),
-    ("enabled", "the default"),
     (
         "guid",
         "an identifier for a socket that does not exist here",
@@ -145,21 +164,19 @@ pub(super) const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("srvtcpka-intvl", "tuning of the socket"),
 ];
 
+/// Keywords of which something else comes.
+pub(super) const APPROXIMATED: &[(&str, &str)] = &[
+    ("grace", "a stop ends listening at once"),
+    ("rate-limit", "new connections have no limit per second"),
+];
+
 /// Keywords that Evenkeel has nothing for, and what to do instead.
 pub(super) const REFUSED: &[(&str, &str)] = &[
     ("appsession", "leave it out"),
-    ("block", "write `http-request deny`"),
-    (
-        "capture",
-        "leave it out: a rule with `set-var` keeps a value for the log",
-    ),
     (
         "cookie",
         "stickiness does not exist yet: each request goes to the server whose turn it is",
     ),
-    ("declare", "leave it out"),
-    ("disabled", "leave the section out"),
-    ("dispatch", "write a `server` line"),
     ("dynamic-cookie-key", "leave it out"),
     (
         "email-alert",
@@ -168,38 +185,13 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("external-check", "write `option httpchk`"),
     ("filter", "write `compression`; other filters do not exist"),
     ("force-persist", "leave it out"),
-    ("grace", "leave it out"),
     (
         "http-send-name-header",
         "leave it out: the server is chosen after the rules",
     ),
     ("ignore-persist", "leave it out"),
     ("log-steps", "leave it out"),
-    ("monitor-net", "write `monitor-uri`"),
     ("persist", "stickiness does not exist yet"),
-    ("rate-limit", "write a table and a rule"),
-    ("reqadd", "write `http-request add-header`"),
-    ("reqallow", "write an `acl` and `http-request`"),
-    ("reqdel", "write `http-request del-header`"),
-    ("reqdeny", "write `http-request deny`"),
-    ("reqidel", "write `http-request del-header`"),
-    ("reqideny", "write `http-request deny`"),
-    (
-        "reqirep",
-        "write `http-request replace-path` or `replace-header`",
-    ),
-    (
-        "reqrep",
-        "write `http-request replace-path` or `replace-header`",
-    ),
-    ("reqtarpit", "write `http-request tarpit`"),
-    ("rspadd", "write `http-response add-header`"),
-    ("rspdel", "write `http-response del-header`"),
-    ("rspidel", "write `http-response del-header`"),
-    ("rspdeny", "write `http-response deny`"),
-    ("rspirep", "write `http-response replace-header`"),
-    ("rsprep", "write `http-response replace-header`"),
-    ("server-template", "write one `server` line for each server"),
     ("source", "leave it out"),
     (
         "stats",
@@ -246,6 +238,13 @@ impl<'l> Proxy<'l> {
             http_checks: Vec::new(),
             tcp_checks: Vec::new(),
             logs: Vec::new(),
+            connections: Vec::new(),
+            old: Vec::new(),
+            places: Places::default(),
+            monitor_net: Vec::new(),
+            dispatch: None,
+            templates: Vec::new(),
+            is_disabled: false,
             errors: Vec::new(),
             formats: BTreeMap::new(),
             options: BTreeMap::new(),
@@ -277,7 +276,7 @@ impl<'l> Proxy<'l> {
             "acl" => self.acls.declare(args, verdicts),
             "bind" => {
                 if only(is_frontend, "frontend", verdicts) {
-                    self.binds.push(line);
+                    self.binds.push(args);
                 }
             }
             "server" => {
@@ -286,8 +285,38 @@ impl<'l> Proxy<'l> {
                 }
             }
             "default-server" => self.default_servers.push(line),
-            "http-request" => self.requests.push(line),
-            "http-response" => self.responses.push(line),
+            "http-request" => {
+                self.places.note(line, verdicts);
+                self.requests.push(line);
+            }
+            "http-response" => {
+                self.places.note(line, verdicts);
+                self.responses.push(line);
+            }
+            "capture" | "declare" => {
+                if only(is_frontend, "frontend", verdicts) {
+                    self.places.note(line, verdicts);
+                }
+            }
+            "tcp-request" if matches!(args.peek(), Some("connection" | "session")) => {
+                if only(is_frontend, "frontend", verdicts) {
+                    self.connections.push(line);
+                }
+            }
+            "monitor-net" => self.monitor_net.extend(args.need("network", verdicts)),
+            "dispatch" => {
+                if only(is_backend, "backend", verdicts) {
+                    self.dispatch = args.need("address", verdicts);
+                }
+            }
+            "server-template" => {
+                if only(is_backend, "backend", verdicts) {
+                    self.templates.push(line);
+                }
+            }
+            "disabled" => self.is_disabled = true,
+            "enabled" => self.is_disabled = false,
+            keyword if old::KEYWORDS.contains(&keyword) => self.old.push(line),
             "http-after-response" => self.afters.push(line),
             "redirect" => self.redirects.push(line),
             "use_backend" => {
@@ -498,11 +527,25 @@ fn other(keyword: &str, line: &Line, verdicts: &mut Verdicts) {
     if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == keyword) {
         return verdicts.without_effect(line.span, *why);
     }
+    if let Some((_, what)) = APPROXIMATED.iter().find(|(known, _)| *known == keyword) {
+        return verdicts.approximated(line.span, *what);
+    }
     if let Some((_, instead)) = REFUSED.iter().find(|(known, _)| *known == keyword) {
         return verdicts.refused(line.span, keyword, *instead);
     }
-    let known = READ.iter().chain(SETTINGS).chain(ERRORS).copied();
-    let known = known.chain(WITHOUT_EFFECT.iter().chain(REFUSED).map(|(name, _)| *name));
+    let known = READ
+        .iter()
+        .chain(SETTINGS)
+        .chain(ERRORS)
+        .chain(old::KEYWORDS)
+        .copied();
+    let known = known.chain(
+        WITHOUT_EFFECT
+            .iter()
+            .chain(APPROXIMATED)
+            .chain(REFUSED)
+            .map(|(name, _)| *name),
+    );
     let near = suggest::nearest(keyword, known);
     let help = near.map_or(String::new(), |near| format!("did you mean `{near}`?"));
     verdicts.wrong(span, format!("unknown keyword `{keyword}`"), help);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use super::option::{Effect, OPTIONS};
-use super::{bind, global, proxy, rule, server};
+use super::{bind, global, old, proxy, rule, server};
 
 const BEGIN: &str = "<!-- From here on, the tables are written from src/config/haproxy: EVENKEEL_BLESS=1 cargo test -->\n";
 const END: &str = "<!-- End of the tables -->\n";
@@ -39,7 +39,8 @@ fn tables() -> String {
     let mut all = rows(proxy::WITHOUT_EFFECT, "without effect");
     all.extend(rows(proxy::REFUSED, "refused"));
     let same = proxy::READ.iter().chain(proxy::SETTINGS);
-    let same = same.chain(proxy::ERRORS);
+    let same = same.chain(proxy::ERRORS).chain(old::KEYWORDS);
+    all.extend(rows(proxy::APPROXIMATED, "approximated"));
     all.extend(same.map(|word| (*word, "read", "")));
     table("`defaults`, `frontend`, `backend`, `listen`", all);
     let options = OPTIONS.iter().map(|(name, effect)| match effect {

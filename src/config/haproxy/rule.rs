@@ -1,6 +1,7 @@
 //! `http-request`, `http-response`, `http-after-response` and `redirect` as rules (manual §4.3, `redirect` in §4.2).
 
 use crate::config::raw::Value;
+use crate::config::source::Span;
 
 use super::args::Args;
 use super::context::{Context, On};
@@ -8,7 +9,7 @@ use super::lexer::Word;
 use super::template::template;
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
-use super::{answer, quantity};
+use super::{answer, quantity, userlist};
 
 /// The actions that are known, for "did you mean".
 pub(super) const ACTIONS: &[&str] = &[
@@ -53,22 +54,15 @@ pub(super) const ACTIONS: &[&str] = &[
 ];
 
 /// Those that Evenkeel does not read yet.
-pub(super) const REFUSED: &[&str] = &[
-    "allow",
-    "auth",
-    "capture",
-    "reject",
-    "set-var-fmt",
-    "silent-drop",
-];
+pub(super) const REFUSED: &[&str] = &["set-var-fmt"];
 
-/// The rule of a line whose action is next in `args`.
+/// The rule of a line whose action is next in `args`, after a rule that it needs.
 pub(super) fn rule(
     on: On,
     args: Args<'_>,
     context: &Context<'_>,
     verdicts: &mut Verdicts,
-) -> Option<Value> {
+) -> Option<Vec<Value>> {
     let span = args.line().span;
     let (mut action, condition) = args.until_condition();
     let word = action.need("action", verdicts)?;
@@ -81,11 +75,93 @@ pub(super) fn rule(
     if let Some(on) = on_word {
         keys.set("on", write::text(word.span, on));
     }
-    if let Some((condition, span)) = context.acls.condition(condition, verdicts).ok()? {
+    let condition = context.acls.condition(condition, verdicts).ok()?;
+    let mut rules = Vec::new();
+    let mut when = None;
+    if let Some((condition, span)) = condition {
+        let (condition, verifies) = userlist::asked(condition, span, context.global, verdicts)?;
+        if !context.has_verified.get() {
+            context.has_verified.set(verifies.is_some());
+            rules.extend(verifies);
+        }
+        when = Some((condition, span));
+    }
+    // An `allow` before it may have ended the rules of this part.
+    if let Some(variable) = allowed_by(on, context) {
+        let others = when.map_or(String::new(), |(condition, _)| {
+            format!(" and ({condition})")
+        });
+        when = Some((format!("not var({variable}){others}"), word.span));
+    }
+    if let Some((condition, span)) = when {
         keys.set("when", write::text(span, condition));
     }
     write_action(on, word, action, context, &mut keys, verdicts)?;
-    Some(keys.at(span))
+    rules.push(keys.at(span));
+    Some(rules)
+}
+
+/// The variable that says that `allow` has ended the rules of this part; `None`: there was none.
+fn allowed_by(on: On, context: &Context<'_>) -> Option<String> {
+    (context.allowed.get() == Some(on)).then(|| variable_of_allow(on, context.table))
+}
+
+fn variable_of_allow(on: On, proxy: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let proxy: String = proxy.chars().map(plain).collect();
+    let part = match on {
+        On::Request => "request",
+        On::Response => "response",
+        On::After => "after",
+    };
+    format!("txn.allowed_{part}_{proxy}")
+}
+
+/// An expression: its words, of which those after the first may be converters that stand alone. It ends at one of
+/// `ends`.
+pub(super) fn expression(
+    args: &mut Args<'_>,
+    ends: &[&str],
+    verdicts: &mut Verdicts,
+) -> Option<Value> {
+    let line = args.line();
+    let words = args.rest();
+    let is_end = |word: &Word| ends.contains(&&*word.text);
+    let end = words.iter().position(is_end).unwrap_or(words.len());
+    let (own, rest) = words.split_at(end);
+    let span = Args::of(own, line).span();
+    if own.is_empty() {
+        args.need("expression", verdicts)?;
+    }
+    let mut text = String::new();
+    for word in own.iter().map(|word| &*word.text) {
+        if !text.is_empty() && !text.ends_with(',') && !word.starts_with(',') {
+            text.push(',');
+        }
+        text.push_str(word);
+    }
+    *args = Args::of(rest, line);
+    Some(write::text(span, text))
+}
+
+/// The table of `track-scN`, whose key is next in `args`. `table`: the proxy's own.
+pub(super) fn track(
+    name: &str,
+    span: Span,
+    args: &mut Args<'_>,
+    table: &str,
+    verdicts: &mut Verdicts,
+) -> Option<Value> {
+    let mut inner = Keys::default();
+    inner.set("key", expression(args, &["table"], verdicts)?);
+    let table = match args.takes("table") {
+        true => args.need("table", verdicts)?.text.clone(),
+        false => table.to_owned(),
+    };
+    inner.set("table", write::text(span, table));
+    let counter = i64::from(name.as_bytes()[name.len() - 1] - b'0');
+    inner.set("counter", write::number(span, counter));
+    Some(inner.at(span))
 }
 
 /// Sets the key of the action `word`, whose arguments are next in `args`. `None`: there is none, which is said.
@@ -209,23 +285,7 @@ fn write_action(
             let variable = argument.unwrap_or_default();
             let variable = variable.split(',').next().unwrap_or_default();
             let value = match name {
-                "set-var" => {
-                    let words: Vec<&str> = args.rest().iter().map(|word| &*word.text).collect();
-                    if words.is_empty() {
-                        args.need("expression", verdicts)?;
-                    }
-                    // Converters may stand alone, after their expression.
-                    let mut text = String::new();
-                    for word in words {
-                        if !text.is_empty() && !text.ends_with(',') && !word.starts_with(',') {
-                            text.push(',');
-                        }
-                        text.push_str(word);
-                    }
-                    let value = write::text(args.span(), text);
-                    args = Args::of(&[], args.line());
-                    value
-                }
+                "set-var" => expression(&mut args, &[], verdicts)?,
                 _ => {
                     verdicts.refused(
                         span,
@@ -268,17 +328,8 @@ fn write_action(
             keys.set("normalize_uri", write::list(span, vec![name]));
         }
         "track-sc0" | "track-sc1" | "track-sc2" => {
-            let key = args.need("key", verdicts)?;
-            let mut inner = Keys::default();
-            inner.set("key", write::text(key.span, key.text.clone()));
-            let table = match args.takes("table") {
-                true => args.need("table", verdicts)?.text.clone(),
-                false => context.table.to_owned(),
-            };
-            inner.set("table", write::text(span, table));
-            let counter = i64::from(name.as_bytes()[name.len() - 1] - b'0');
-            inner.set("counter", write::number(span, counter));
-            keys.set("track", inner.at(span));
+            let track = track(name, span, &mut args, context.table, verdicts)?;
+            keys.set("track", track);
         }
         "sc-inc-gpc0" | "sc-inc-gpc1" | "sc-inc-gpc" => {
             let (index, counter) = match (name, argument.unwrap_or_default().split_once(',')) {
@@ -313,11 +364,28 @@ fn write_action(
             keys.set("sc_set_gpt", inner.at(span));
         }
         "allow" => {
-            verdicts.refused(
-                span,
-                "allow",
-                "write the opposite as the condition of the rules after it",
+            let variable = variable_of_allow(on, context.table);
+            let value = write::text(span, "bool(true)");
+            keys.set("set_var", write::table(span, &variable, value));
+            context.allowed.set(Some(on));
+        }
+        "auth" if on == On::Request => {
+            userlist::challenge(span, &mut args, context.table, keys, verdicts)?;
+        }
+        "capture" if on != On::After => {
+            let value = expression(&mut args, &["len", "id"], verdicts)?;
+            let is_request = on == On::Request;
+            let places = context.places;
+            keys.set(
+                "capture",
+                places.captured(value, is_request, &mut args, verdicts)?,
             );
+        }
+        "reject" | "silent-drop" if on == On::Request => {
+            keys.set(&name.replace('-', "_"), write::switch(span, true));
+        }
+        "reject" | "silent-drop" | "auth" | "capture" => {
+            verdicts.refused(span, name, "write `deny`: an answer cannot be dropped here");
             return None;
         }
         _ if REFUSED.contains(&name) => {

@@ -110,7 +110,7 @@ impl Server {
         name: &Word,
         address: &Word,
         defaults: &[Args<'_>],
-        own: Args<'_>,
+        own: Option<Args<'_>>,
         global: &Global<'_>,
         environment: Environment<'_>,
         verdicts: &mut Verdicts,
@@ -127,7 +127,7 @@ impl Server {
         server
             .keys
             .set("address", write::text(address.span, written));
-        for args in defaults.iter().copied().chain([own]) {
+        for args in defaults.iter().copied().chain(own) {
             server.words(args, global, verdicts)?;
         }
         if global.verifies_no_server && server.tls.verifies.is_none() {

@@ -295,6 +295,28 @@ fn no_word_is_dropped_in_silence() {
             "`unles` does not belong here",
         ),
         ("http-request lua.x", "Evenkeel runs no code of its users"),
+        (
+            "reqrep .*evil good",
+            "`reqrep with this expression` does not exist here yet",
+        ),
+        ("grace 1s", "approximated: a stop ends listening at once"),
+        (
+            "tcp-request connection set-var(sess.a) src",
+            "`set-var` does not exist here yet",
+        ),
+        ("tcp-request connection rejekt", "did you mean `reject`?"),
+        (
+            "http-request deny if { http_auth(none) }",
+            "unknown `userlist` `none`",
+        ),
+        (
+            "http-request capture src",
+            "`capture` has no `len` and no `id`",
+        ),
+        (
+            "server-template a 3 app.test:80",
+            "`server-template with a name` does not",
+        ),
         ("stats enable", "`stats` does not exist here yet"),
         ("backlog 100", "without effect here"),
         (
@@ -400,5 +422,143 @@ fn error_files_become_error_pages() {
     assert!(
         !text.contains("status = [404]"),
         "only 502 is taken of the section:\n{text}"
+    );
+}
+
+#[test]
+fn lines_of_old_versions_become_rules() {
+    for (line, expected) in [
+        ("reqadd X-A:\\ b", "add_header = { x-a = \"b\" }"),
+        (
+            "rspadd X-A:\\ b",
+            "{ on = \"response\", add_header = { x-a = \"b\" } }",
+        ),
+        (
+            "reqrep ^([^\\ :]*)\\ /static/(.*) \\1\\ /\\2",
+            "replace_pathq = { match = \"^/static/(.*)\", with = \"/\\\\1\" }",
+        ),
+        (
+            "reqirep ^Host:\\ (.*)\\.a Host:\\ \\1.b",
+            "replace_header = { name = \"host\", match = \"(?i)^(.*)\\\\.a\", with = \"\\\\1.b\" }",
+        ),
+        ("reqidel ^X-A:.*", "del_header = [\"x-a\"]"),
+        (
+            "rspidel ^Server:.*",
+            "{ on = \"response\", del_header = [\"server\"] }",
+        ),
+        (
+            "reqideny ^[^\\ ]*\\ /admin unless { src 10.0.0.1 }",
+            "when = \"not src == \\\"10.0.0.1\\\" and pathq matches \\\"(?i)^/admin\\\"\", deny = 403",
+        ),
+        (
+            "block if { src 10.0.0.1 }",
+            "when = \"src == \\\"10.0.0.1\\\"\", deny = 403",
+        ),
+        (
+            "rspideny ^X-A:\\ b",
+            "{ on = \"response\", when = \"res.fhdr(x-a) matches \\\"(?i)^b\\\"\", deny = 502 }",
+        ),
+        (
+            "timeout tarpit 3s\n reqtarpit ^X-A:",
+            "tarpit = { time = \"3s\", status = 500 }",
+        ),
+        ("contimeout 7s", "connect = \"7s\""),
+        ("option forceclose", "max_idle = 0"),
+        (
+            "monitor-net 10.9.0.0/16",
+            "when = \"src == \\\"10.9.0.0/16\\\"\", return = { status = 200 }",
+        ),
+        (
+            "server-template w 2 10.0.0.9:81 weight 3",
+            "{ name = \"w2\", address = \"10.0.0.9:81\", weight = 3",
+        ),
+    ] {
+        becomes(line, &[expected]);
+    }
+    let text = shown("listen l 127.0.0.1:81,127.0.0.2:81\n dispatch 10.0.0.7:80\n");
+    for line in [
+        "\"127.0.0.1:81\"",
+        "\"127.0.0.2:81\"",
+        "name = \"dispatch\", address = \"10.0.0.7:80\"",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+}
+
+#[test]
+fn a_section_that_is_disabled_serves_nobody() {
+    let text = shown(
+        "frontend f\n bind :80\n default_backend b\nfrontend g\n bind :81\n disabled\n default_backend b\n\
+         backend b\n disabled\n server s 10.0.0.1:80\n",
+    );
+    assert!(!text.contains("[frontend.g]"), "{text}");
+    let backend = &text[text.find("[backend.b]").expect("b")..];
+    assert!(backend.contains("deny = 503"), "{text}");
+}
+
+#[test]
+fn captures_have_the_places_of_their_lines() {
+    let text = shown(
+        "frontend f\n bind :80\n capture request header Host len 10\n declare capture request len 20\n\
+         http-request capture path len 30\n http-request capture req.hdr(x-a) id 1\n\
+         capture response header Server len 5\n capture cookie SID= len 12\n log 127.0.0.1 local0\n option httplog\n\
+         default_backend b\nbackend b\n server s 10.0.0.1:80\n",
+    );
+    for line in [
+        "capture = { value = \"req.fhdr(host,-1)\", len = 10, id = 0 }",
+        "len = 20, id = 1 }",
+        "capture = { value = \"path\", len = 30, id = 2 }",
+        "capture = { value = \"req.hdr(x-a)\", len = 20, id = 1 }",
+        "{ on = \"response\", capture = { value = \"res.fhdr(server,-1)\", len = 5, id = 0 } }",
+        "req.cook(SID),regsub(^,SID=),bytes(0,12)",
+        "%[var(txn.captured_cookie)] %[var(txn.captured_set_cookie)]",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+}
+
+#[test]
+fn users_of_a_list_are_verified_before_the_condition_that_asks() {
+    let lists = "userlist ops\n group admin users joe\n user joe insecure-password secret\n user ann insecure-password x groups admin,all\n";
+    let text = shown(&format!(
+        "{lists}listen l\n bind :80\n http-request auth realm Ops unless {{ http_auth(ops) }}\n\
+         http-request deny unless {{ http_auth_group(ops) admin }}\n server s 10.0.0.1:80\n"
+    ));
+    let auth = "auth = { realm = \"restricted\", required = false, users = { ann = \"{PLAIN}x\", joe = \"{PLAIN}secret\" }, \
+                groups = { admin = [\"ann\", \"joe\"], all = [\"ann\"] } }";
+    for line in [
+        auth,
+        "when = \"not http_auth\", deny = { status = 401, headers = { www-authenticate = \"Basic realm=\\\"Ops\\\"\" } }",
+        "when = \"not http_auth_group == \\\"admin\\\"\", deny = 403",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+    assert_eq!(text.matches("required = false").count(), 1, "{text}");
+    let two = said(&format!(
+        "{lists}userlist b\n user c insecure-password d\nlisten l\n bind :80\n\
+         http-request deny unless {{ http_auth(ops) }}\n http-request deny unless {{ http_auth(b) }}\n server s 10.0.0.1:80\n"
+    ));
+    assert!(two.contains("a second `userlist` in conditions"), "{two}");
+}
+
+#[test]
+fn rules_of_connections_come_before_those_of_sessions() {
+    becomes(
+        "stick-table type ip size 1k store conn_rate(3s)\n tcp-request session accept if { src 10.0.0.2 }\n \
+         tcp-request connection expect-proxy layer4\n tcp-request connection track-sc0 src\n \
+         tcp-request connection silent-drop if { src_port 1 }\n tcp-request connection reject if { sc_conn_rate(0) gt 3 }",
+        &[
+            "connection_rule = [\n    { expect_proxy = true },\n    { track = { table = \"l\", key = \"src\", counter = 0 } },\n",
+            "{ when = \"src_port == 1\", silent_drop = true }",
+            "{ when = \"sc_conn_rate(0) > 3\", reject = true },\n    { when = \"src == \\\"10.0.0.2\\\"\", accept = true }",
+        ],
+    );
+    becomes(
+        "http-request allow if { path /a }\n http-request deny if { src 10.0.0.2 }\n http-request silent-drop",
+        &[
+            "when = \"path == \\\"/a\\\"\", set_var = { \"txn.allowed_request_l\" = \"bool(true)\" }",
+            "when = \"not var(txn.allowed_request_l) and src == \\\"10.0.0.2\\\"\", deny = 403",
+            "when = \"not var(txn.allowed_request_l)\", silent_drop = true",
+        ],
     );
 }

@@ -13,6 +13,10 @@ pub(in crate::config) static AUTH: Keys<Auth> = Keys {
         key("realm")
             .means("What the browser shows when it asks for the password.")
             .compiled(Shape::Text, |auth| Some(string(&auth.realm))),
+        key("required")
+            .means("Whether a request without a right password is answered 401; else it passes, and `http_auth` is false.")
+            .also("mandatory")
+            .switch(|auth| &mut auth.required),
         key("users")
             .means("Names, each with a hash, or with \"{PLAIN}\" and the password.")
             .also("user credentials")

@@ -539,6 +539,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.jwt", "leeway", "'0s'"),
     ("frontend.NAME.rule.jwt", "claims", "{ x-b = 'b' }"),
     ("frontend.NAME.rule.auth", "realm", "'other'"),
+    ("frontend.NAME.rule.auth", "required", "false"),
     (
         "frontend.NAME.rule.auth",
         "users",

@@ -14,6 +14,8 @@ use crate::base::Position;
 pub struct Auth {
     /// What the browser shows when it asks for the password.
     pub realm: String,
+    /// Whether a request without a right password is answered 401; else it passes, without a user.
+    pub required: bool,
     /// By name.
     pub users: Vec<Arc<User>>,
     /// The file with more users, as it is written.

@@ -179,10 +179,11 @@ impl Action {
 
     /// Whether it keeps requests from the server: none may get past it by another spelling of the path.
     pub fn refuses(&self) -> bool {
-        matches!(
-            self,
-            Self::Deny(_) | Self::Tarpit(_) | Self::Close(_) | Self::Auth(_) | Self::Jwt(_)
-        )
+        match self {
+            Self::Deny(_) | Self::Tarpit(_) | Self::Close(_) | Self::Jwt(_) => true,
+            Self::Auth(auth) => auth.required,
+            _ => false,
+        }
     }
 
     /// Hands each of its expressions to `see`, also those of its templates.

@@ -202,8 +202,9 @@ impl ActiveRequest {
             }
             Waiting::Answer(question) => {
                 let answer = self.exchange.deadlines.within(question.answer()).await?;
-                let user = answer.map_err(Stop::Answer)?;
-                self.exchange.variables.set_user(user);
+                if let Some(user) = answer.map_err(Stop::Answer)? {
+                    self.exchange.variables.set_user(user);
+                }
             }
         }
         self.caught(|| self.prepared(*admitted))

@@ -91,8 +91,8 @@ pub enum Flow {
 /// Who sends the request: an answer that takes a while, or is computed outside of the worker.
 pub struct Question(Pin<Box<dyn Future<Output = Known>>>);
 
-/// The user; or the answer to a request that may not continue.
-type Known = Result<Arc<User>, Box<LocalAnswer>>;
+/// The user, if it is known; or the answer to a request that may not continue.
+type Known = Result<Option<Arc<User>>, Box<LocalAnswer>>;
 
 /// The host that the client asked for, if a rule has replaced it: an extension of the request.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ mod logs;
 mod same_file;
 mod tables;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -292,9 +292,12 @@ fn answer_to(bytes: &[u8], mut stream: impl Read + Write) -> Vec<u8> {
         {
             return answer;
         }
-        match stream.read(&mut part).expect("it answers") {
-            0 => return answer,
-            count => answer.extend_from_slice(&part[..count]),
+        match stream.read(&mut part) {
+            Ok(0) => return answer,
+            Ok(count) => answer.extend_from_slice(&part[..count]),
+            // A rule may reject the connection.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return answer,
+            Err(error) => unreachable!("it answers: {error}"),
         }
     }
 }

@@ -15,6 +15,9 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(rules_run_in_haproxys_order, HAPROXY),
         case!(errors_have_haproxys_bodies, HAPROXY),
         case!(error_files_are_read_as_by_haproxy, HAPROXY),
+        case!(passwords_are_asked_for_as_by_haproxy, HAPROXY),
+        case!(allow_ends_the_rules_as_in_haproxy, HAPROXY),
+        case!(connections_are_refused_as_by_haproxy, HAPROXY),
     ]
 }
 
@@ -437,4 +440,93 @@ fn error_files_are_read_as_by_haproxy() {
             "/default", "/whole", "/tarpit", "/empty", "/full", "/ok",
         ],
     );
+}
+
+fn passwords_are_asked_for_as_by_haproxy() {
+    // The hash of "secret".
+    const HASH: &str = "$5$salt$kpa26zwgX83BPSR8d7w93OIXbFt/d3UOTZaAu5vsTM6";
+    let sections = format!(
+        "userlist ops\n group admin users joe\n group all\n user joe insecure-password open\n \
+         user ann insecure-password sesame groups all\n user kim password {HASH}\n"
+    );
+    let lines = "
+        acl ok http_auth(ops)
+        acl admin http_auth_group(ops) admin
+        http-request auth realm Ops if { path /a } !ok
+        http-request auth if { path /own } !ok
+        http-request deny if { path /b } !admin
+        http-request set-header x-known 1 if ok
+        http-request set-header x-admin 1 if admin
+    ";
+    let pair = Pair::with_sections(&sections, lines);
+    let credentials = [
+        "",
+        "\r\nauthorization: Basic am9lOm9wZW4=",
+        "\r\nauthorization: Basic am9lOndyb25n",
+        "\r\nauthorization: Basic YW5uOnNlc2FtZQ==",
+        "\r\nauthorization: Basic bm9uZTpub25l",
+        "\r\nauthorization: Basic a2ltOnNlY3JldA==",
+        "\r\nauthorization: Basic a2ltOndyb25n",
+        "\r\nauthorization: Bearer abc",
+        "\r\nauthorization: Basic !!",
+    ];
+    for target in ["/a", "/own", "/b", "/c"] {
+        for line in credentials {
+            let request = format!("GET {target} HTTP/1.1\r\nhost: a{line}");
+            let [theirs, ours] = pair.ask(IPV4, &request);
+            assert_eq!(seen(&ours), seen(&theirs), "{request}");
+            let (theirs, ours) = (theirs.client, ours.client);
+            assert_eq!(ours.text(), theirs.text(), "{request}");
+            let challenge = "www-authenticate";
+            assert_eq!(
+                ours.values(challenge),
+                theirs.values(challenge),
+                "{request}"
+            );
+        }
+    }
+}
+
+fn allow_ends_the_rules_as_in_haproxy() {
+    let lines = "
+        http-request set-header x-first 1
+        http-request allow if { path_beg /a }
+        http-request set-header x-second 1
+        http-request deny if { hdr(x-deny) 1 }
+        http-request allow if { path_beg /b }
+        http-request set-header x-third 1
+        http-response allow if { status 203 }
+        http-response set-header x-answer 1
+    ";
+    let pair = Pair::with_one_file(lines);
+    for target in ["/a", "/b", "/c"] {
+        for deny in ["", "\r\nx-deny: 1"] {
+            same(
+                &pair,
+                &[(IPV4, &format!("GET {target} HTTP/1.1\r\nhost: a{deny}"))],
+            );
+        }
+    }
+}
+
+fn connections_are_refused_as_by_haproxy() {
+    let lines = "
+        stick-table type ip size 100 expire 1m store gpc0,conn_cnt
+        tcp-request session accept if { src 192.0.2.7 }
+        tcp-request session reject if { src 2001:db8::7 }
+        http-request reject if { path /reject }
+        http-request deny deny_status 429 if { path /deny }
+    ";
+    let pair = Pair::with_one_file(lines);
+    for (client, target) in [(IPV4, "/"), (IPV4, "/deny"), (IPV4, "/reject"), (IPV6, "/")] {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: a");
+        let closed = |seen: &Seen| (seen.origin.is_some(), seen.client.start.clone());
+        let [theirs, ours] = pair.ask(client, &request);
+        assert_eq!(closed(&ours).0, closed(&theirs).0, "{request}");
+        assert_eq!(
+            ours.client.start.is_empty(),
+            theirs.client.start.is_empty(),
+            "{request}"
+        );
+    }
 }

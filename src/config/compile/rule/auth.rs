@@ -19,6 +19,10 @@ pub(super) fn auth(rule: &Section<'_>, report: &mut Report<'_>) -> Option<Auth> 
         Some(setting) => realm(setting, report),
         None => Some(USUAL_REALM.to_owned()),
     };
+    let required = match section.setting("required") {
+        Some(setting) => setting.boolean(report),
+        None => Some(true),
+    };
     let mut users = Vec::new();
     let (own, file) = (section.setting("users"), section.setting("file"));
     if section.lacks("users") && section.lacks("file") {
@@ -43,6 +47,7 @@ pub(super) fn auth(rule: &Section<'_>, report: &mut Report<'_>) -> Option<Auth> 
     users.sort_by(|one, other| one.name.cmp(&other.name));
     Some(Auth {
         realm: realm?,
+        required: required?,
         users: users.into_iter().map(Arc::new).collect(),
         file,
         at: report.position(section.span),

@@ -163,7 +163,7 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             .action(
                 REQUEST,
                 &[(
-                    "auth = { realm, users, file, groups }",
+                    "auth = { realm, required, users, file, groups }",
                     "Lets only requests with the password of a user pass, and asks for it with 401: see below. Reason `rule.unauthorized`.",
                 )],
             )

@@ -21,6 +21,7 @@ pub(in crate::proxy::rules) struct Auth {
     /// password.
     decoy: Option<Arc<User>>,
     challenge: HeaderValue,
+    is_required: bool,
 }
 
 impl Auth {
@@ -37,6 +38,7 @@ impl Auth {
             // The configuration has checked the realm.
             challenge: HeaderValue::try_from(challenge)
                 .unwrap_or_else(|_| HeaderValue::from_static("Basic")),
+            is_required: auth.required,
         }
     }
 
@@ -44,6 +46,14 @@ impl Auth {
         let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, self.challenge.clone())]);
         let refusal = LocalAnswer::refusal(Reason::RuleUnauthorized, None);
         Box::new(refusal.with_headers(headers))
+    }
+
+    /// What comes of a request without a right password.
+    fn unknown(&self) -> Flow {
+        match self.is_required {
+            true => Flow::Answer(self.refusal()),
+            false => Flow::Continue,
+        }
     }
 
     /// Computes a hash; `user` is the one with the name in the request.
@@ -59,10 +69,14 @@ impl Auth {
             let busy = LocalAnswer::refusal(Reason::RuleAuthBusy, None).with_headers(second);
             return Flow::Answer(Box::new(busy));
         };
-        let (verifier, refusal) = (Arc::clone(verifier), self.refusal());
+        let refusal = self.is_required.then(|| self.refusal());
+        let verifier = Arc::clone(verifier);
         let answer = async move {
             let is_right = verifier.verify(place, asked, given).await;
-            user.filter(|_| is_right).ok_or(refusal)
+            match (user.filter(|_| is_right), refusal) {
+                (None, Some(refusal)) => Err(refusal),
+                (user, _) => Ok(user),
+            }
         };
         Flow::Ask(0, Question(Box::pin(answer)))
     }
@@ -78,13 +92,13 @@ impl Act for Auth {
             _ => None,
         };
         let Some(colon) = colon else {
-            return Ok(Flow::Answer(self.refusal()));
+            return Ok(self.unknown());
         };
         let given = bytes.split_off(colon + 1);
         let name = str::from_utf8(&bytes[..colon]).ok();
         let user = name.and_then(|name| self.users.get(name));
         let Some(asked) = user.or(self.decoy.as_ref()) else {
-            return Ok(Flow::Answer(self.refusal()));
+            return Ok(self.unknown());
         };
         let known = scope.verifier.knows(&asked.password, &given);
         Ok(match (known, user) {
@@ -92,7 +106,7 @@ impl Act for Auth {
                 scope.variables.set_user(Arc::clone(user));
                 Flow::Continue
             }
-            (Some(_), _) => Flow::Answer(self.refusal()),
+            (Some(_), _) => self.unknown(),
             (None, user) => self.ask(scope.verifier, Arc::clone(asked), user.cloned(), given),
         })
     }
