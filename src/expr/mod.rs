@@ -15,6 +15,7 @@ mod condition;
 mod convert;
 mod facts;
 mod fetch;
+mod figures;
 mod head_fetch;
 mod lookup;
 mod process_fetch;
@@ -33,6 +34,7 @@ mod variables;
 
 pub use condition::Condition;
 pub use facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts};
+pub use figures::{BackendFigures, Figures, FrontendFigures, ServerFigures, Statuses};
 pub use lookup::Lookup;
 pub use program::Program;
 pub use scratch::{Scratch, Value};

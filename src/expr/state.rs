@@ -5,6 +5,8 @@ use std::fmt;
 
 use crate::plan::expr::{BackendReading, FrontendReading, ServerReading};
 
+use super::figures::Figures;
+
 /// The present state of frontends, backends and servers.
 pub trait State: fmt::Debug {
     /// A figure of the backend with this name; `None`: there is none.
@@ -12,6 +14,9 @@ pub trait State: fmt::Debug {
 
     /// A figure of a server; `None`: the backend has none with this name.
     fn of_server(&self, backend: &str, server: &str, reading: ServerReading) -> Option<i64>;
+
+    /// The figures of all of them.
+    fn figures(&self) -> Figures;
 
     /// A figure of the frontend with this name; `None`: there is none.
     fn of_frontend(&self, frontend: &str, reading: FrontendReading) -> Option<i64>;

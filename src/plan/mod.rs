@@ -34,8 +34,8 @@ pub use action::{
     LAST_CAPTURE, LAST_COUNTER, MOST_CAPTURED_BYTES, MOST_JWT_KEYS, MOST_METHOD_BYTES,
     MOST_PASSWORD_BYTES, Monitor, NamePart, NoKeys, Normalizer, NotAPassword, OnExceed, Origin,
     Origins, Password, RateLimit, Redirect, RedirectCookie, RedirectTo, ReferrerPolicy, Replace,
-    ReplaceField, Reply, ReplyBody, SameSite, Scheme, SecurityHeaders, SetTag, SetTimeouts,
-    TargetPart, Tarpit, Track, USUAL_CAPTURED_BYTES, User,
+    ReplaceField, Reply, ReplyBody, SameSite, Scheme, SecurityHeaders, SetTag, SetTimeouts, Stats,
+    StatsFormat, TargetPart, Tarpit, Track, USUAL_CAPTURED_BYTES, User,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

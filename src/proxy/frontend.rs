@@ -174,6 +174,11 @@ impl Gate {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// How many may be in; more are let in after a change of the limit.
+    pub fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     /// Changes the limit, and returns the previous one; connections that have entered stay.
     pub fn set_limit(&self, limit: u64) -> u64 {
         let before = self.limit.swap(limit, Ordering::SeqCst);

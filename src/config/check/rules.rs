@@ -69,6 +69,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             }
             Action::Close(_)
             | Action::Monitor(_)
+            | Action::Stats(_)
             | Action::SetLogLevel(_)
             | Action::Redirect(_)
             | Action::SetTarget(..)

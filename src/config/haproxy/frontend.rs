@@ -17,7 +17,7 @@ use super::rule;
 use super::template::template;
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
-use super::{bind, capture, connection, errors, old, userlist};
+use super::{bind, capture, connection, errors, old, stats, userlist};
 
 /// `[frontend.NAME]` of a proxy.
 pub(super) fn frontend(
@@ -303,6 +303,12 @@ pub(super) fn of_proxy(
         );
     }
     of_old(Stage::Request, &mut rules, verdicts);
+    rules.extend(stats::rules(
+        &proxy.stats,
+        &proxy.name.text,
+        &proxy.acls,
+        verdicts,
+    ));
     for line in &proxy.redirects {
         // The keyword is the action.
         rules.extend(

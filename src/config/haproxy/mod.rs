@@ -34,6 +34,7 @@ mod reference;
 mod rule;
 mod section;
 mod server;
+mod stats;
 mod table;
 mod template;
 #[cfg(test)]

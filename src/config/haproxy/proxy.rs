@@ -56,6 +56,7 @@ pub(super) struct Proxy<'l> {
     /// Those of [`old::KEYWORDS`].
     pub(super) old: Vec<&'l Line>,
     pub(super) places: Places<'l>,
+    pub(super) stats: Vec<&'l Line>,
     pub(super) monitor_net: Vec<&'l Word>,
     pub(super) dispatch: Option<&'l Word>,
     /// `server-template` lines.
@@ -115,6 +116,7 @@ pub(super) const READ: &[&str] = &[
     "server",
     "server-template",
     "srvtimeout",
+    "stats",
     "stick-table",
     "tcp-check",
     "timeout",
@@ -193,10 +195,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("log-steps", "leave it out"),
     ("persist", "stickiness does not exist yet"),
     ("source", "leave it out"),
-    (
-        "stats",
-        "the state of servers is at the admin listener: `/status` and `/metrics`",
-    ),
     ("stick", "stickiness does not exist yet"),
     (
         "tcp-request",
@@ -241,6 +239,7 @@ impl<'l> Proxy<'l> {
             connections: Vec::new(),
             old: Vec::new(),
             places: Places::default(),
+            stats: Vec::new(),
             monitor_net: Vec::new(),
             dispatch: None,
             templates: Vec::new(),
@@ -303,6 +302,7 @@ impl<'l> Proxy<'l> {
                     self.connections.push(line);
                 }
             }
+            "stats" => self.stats.push(line),
             "monitor-net" => self.monitor_net.extend(args.need("network", verdicts)),
             "dispatch" => {
                 if only(is_backend, "backend", verdicts) {

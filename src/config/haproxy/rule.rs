@@ -51,6 +51,7 @@ pub(super) const ACTIONS: &[&str] = &[
     "track-sc1",
     "track-sc2",
     "unset-var",
+    "use-service",
 ];
 
 /// Those that Evenkeel does not read yet.
@@ -388,22 +389,20 @@ fn write_action(
             verdicts.refused(span, name, "write `deny`: an answer cannot be dropped here");
             return None;
         }
+        "use-service" if args.takes("prometheus-exporter") => {
+            let mut inner = Keys::default();
+            // The condition of the rule says which path.
+            inner.set("path", write::text(span, "/"));
+            inner.set("format", write::text(span, "prometheus"));
+            keys.set("stats", inner.at(span));
+        }
         _ if REFUSED.contains(&name) => {
             verdicts.refused(span, name, "leave the line out, or keep HAProxy for this");
             return None;
         }
         _ => {
             if name.starts_with("lua.") || name == "use-service" {
-                verdicts.refused(
-                    span,
-                    name,
-                    match args.peek() {
-                        Some("prometheus-exporter") => {
-                            "metrics are at `/metrics` of the admin listener"
-                        }
-                        _ => "Evenkeel runs no code of its users",
-                    },
-                );
+                verdicts.refused(span, name, "Evenkeel runs no code of its users");
             } else {
                 verdicts.unknown("action", word, ACTIONS.iter().copied());
             }

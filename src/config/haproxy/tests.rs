@@ -317,7 +317,12 @@ fn no_word_is_dropped_in_silence() {
             "server-template a 3 app.test:80",
             "`server-template with a name` does not",
         ),
-        ("stats enable", "`stats` does not exist here yet"),
+        ("stats refesh 5s", "did you mean `refresh`?"),
+        (
+            "stats admin if TRUE",
+            "the page shows the state, and changes nothing",
+        ),
+        ("stats http-request auth", "has no `stats auth`"),
         ("backlog 100", "without effect here"),
         (
             "option tcpka",
@@ -560,5 +565,30 @@ fn rules_of_connections_come_before_those_of_sessions() {
             "when = \"not var(txn.allowed_request_l) and src == \\\"10.0.0.2\\\"\", deny = 403",
             "when = \"not var(txn.allowed_request_l)\", silent_drop = true",
         ],
+    );
+}
+
+#[test]
+fn statistics_become_a_rule_behind_those_of_requests() {
+    let lines = "stats enable\n stats uri /st?a\n stats auth ops:se%cret\n stats realm Ops\n stats refresh 5\n stats hide-version\n \
+                 stats show-node edge\n stats scope .\n stats scope b\n redirect location /x if { path /y }\n http-request deny if { src 10.0.0.9 }";
+    becomes(
+        lines,
+        &[
+            "deny = 403 },\n    { on = \"request\", when = \"pathq starts_with \\\"/st?a\\\"\", auth = { realm = \"Ops\", required = true, users = { ops = \"{PLAIN}se%cret\" } } },\n",
+            "stats = { path = \"/st?a\", format = \"page\", refresh = \"5s\", hide_version = true, title = \"edge\", scope = [\"l\", \"b\"] } },\n    { on = \"request\", when = \"path == \\\"/y\\\"\", redirect",
+        ],
+    );
+    becomes(
+        "stats auth a:b\n stats http-request allow if { src 10.0.0.1 }\n stats http-request deny if { src 10.0.0.2 }\n stats http-request auth",
+        &[
+            "not src == \\\"10.0.0.1\\\" and src == \\\"10.0.0.2\\\"\", deny = 403",
+            "pathq starts_with \\\"/haproxy?stats\\\" and not src == \\\"10.0.0.1\\\"\", auth = { realm = \"HAProxy Statistics\"",
+            "stats = { path = \"/haproxy?stats\"",
+        ],
+    );
+    becomes(
+        "http-request use-service prometheus-exporter if { path /metrics }",
+        &["when = \"path == \\\"/metrics\\\"\", stats = { path = \"/\", format = \"prometheus\""],
     );
 }

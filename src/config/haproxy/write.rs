@@ -32,6 +32,15 @@ impl Keys {
         });
     }
 
+    /// The value of `key`, if it is a text.
+    pub(super) fn text_of(&self, key: &str) -> Option<String> {
+        let entry = self.0.iter().find(|entry| entry.key == key)?;
+        match &entry.value.kind {
+            Kind::String(text) => Some(text.value.clone()),
+            _ => None,
+        }
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.0.iter().any(|entry| entry.key == key)
     }

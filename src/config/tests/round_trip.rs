@@ -303,6 +303,8 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ redirect = { location = '%[path]', ignore_empty = true } }",
         "{ monitor = '/healthz' }",
         "{ monitor = { path = '/healthz', fail = 'ssl_fc or src == \"::1\"' } }",
+        "{ stats = { path = '/s?a', refresh = '5s', title = 'b', scope = ['web', 'x'] } }",
+        "{ stats = { path = '/', format = 'prometheus', hide_version = true } }",
         "{ set_log_level = 'silent' }",
         "{ on = 'after', set_log_level = 'crit' }",
         "{ max_body = '10KiB' }",

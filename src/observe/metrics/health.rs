@@ -149,8 +149,14 @@ impl HealthMetrics {
         history.state == ServerState::Down || was_down || history.to_up + history.to_down > 0
     }
 
-    pub(super) fn checks(&self, result: CheckResult) -> u64 {
+    pub(crate) fn checks(&self, result: CheckResult) -> u64 {
         self.checks[result as usize].load(Ordering::Relaxed)
+    }
+
+    /// The time that it was down up to `now`, and how often it went down.
+    pub(crate) fn downtime(&self, now: Instant) -> (Duration, u64) {
+        let sum = self.sum(now);
+        (sum.spent[ServerState::Down as usize], sum.to_down)
     }
 
     pub(super) fn sum(&self, now: Instant) -> HealthSum {

@@ -13,6 +13,7 @@ mod redirect;
 mod replace;
 mod security_headers;
 mod set_timeout;
+mod stats;
 mod target;
 mod track;
 
@@ -38,6 +39,7 @@ pub use redirect::{Redirect, RedirectCookie, RedirectTo};
 pub use replace::{Replace, ReplaceField};
 pub use security_headers::{FrameOptions, ReferrerPolicy, SecurityHeaders};
 pub use set_timeout::SetTimeouts;
+pub use stats::{Stats, StatsFormat};
 pub use target::{Normalizer, TargetPart};
 pub use track::{Element, LAST_COUNTER, SetTag, Track};
 
@@ -57,6 +59,8 @@ pub enum Action {
     Return(Box<Reply>),
     /// Answers whether we serve.
     Monitor(Box<Monitor>),
+    /// `stats = { … }`
+    Stats(Box<Stats>),
     /// Gives messages about the exchange a severity, or leaves it out of the access log.
     SetLogLevel(LogAs),
     /// Redirects the client.
@@ -129,6 +133,7 @@ impl Action {
             Self::Close(Closing::Silent) => "silent_drop",
             Self::Return(_) => "return",
             Self::Monitor(_) => "monitor",
+            Self::Stats(_) => "stats",
             Self::SetLogLevel(_) => "set_log_level",
             Self::Redirect(_) => "redirect",
             Self::SetHeader(_) => "set_header",
@@ -220,6 +225,7 @@ impl Action {
             Self::ScSetGpt(tag) => see(&tag.value),
             Self::RateLimit(limit) => see(&limit.key),
             Self::SetLogLevel(_)
+            | Self::Stats(_)
             | Self::Close(_)
             | Self::ScIncGpc(_)
             | Self::DelHeader(_)

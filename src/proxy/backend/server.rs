@@ -315,6 +315,12 @@ impl Server {
         self.is_balanced.load(Ordering::Relaxed)
     }
 
+    /// How many exchanges may hold a slot; `None`: any number.
+    pub fn limit(&self) -> Option<u32> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        (limit < u32::MAX).then_some(limit)
+    }
+
     /// How many more exchanges may hold a slot; `None`: any number.
     pub fn free_slots(&self) -> Option<u32> {
         let limit = self.limit.load(Ordering::Relaxed);

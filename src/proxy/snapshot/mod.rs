@@ -4,6 +4,7 @@
 //! it when the generation changed: an exchange reads one number that is hardly ever written, and
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
+mod figures;
 mod state;
 mod target;
 mod view;

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::base::FoldMap;
-use crate::expr::State;
+use crate::expr::{Figures, State};
 use crate::plan::expr::{BackendReading, FrontendReading, ServerReading};
 use crate::proxy::backend::{Backend, Server};
 
+use super::figures::figures;
 use super::{Frontend, Snapshot};
 
 /// The indices of a snapshot's frontends and backends by their names. Made when an expression asks
@@ -45,6 +46,10 @@ impl Snapshot {
 }
 
 impl State for Snapshot {
+    fn figures(&self) -> Figures {
+        figures(self)
+    }
+
     fn of_backend(&self, backend: &str, reading: BackendReading) -> Option<i64> {
         let backend = self.backend_named(backend)?;
         Some(match reading {

@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(passwords_are_asked_for_as_by_haproxy, HAPROXY),
         case!(allow_ends_the_rules_as_in_haproxy, HAPROXY),
         case!(connections_are_refused_as_by_haproxy, HAPROXY),
+        case!(statistics_have_haproxys_columns, HAPROXY),
     ]
 }
 
@@ -529,4 +530,95 @@ fn connections_are_refused_as_by_haproxy() {
             "{request}"
         );
     }
+}
+
+fn statistics_have_haproxys_columns() {
+    let lines = "
+        stats enable
+        stats uri /st
+        stats auth ops:open
+        stats scope .
+        http-request use-service prometheus-exporter if { path /metrics }
+        http-request deny if { path /deny }
+    ";
+    let pair = Pair::with_one_file(lines);
+    same(
+        &pair,
+        &[
+            (IPV4, "GET /ok HTTP/1.1\r\nhost: a"),
+            (IPV4, "GET /deny HTTP/1.1\r\nhost: a"),
+        ],
+    );
+    let ask = |target: &str| {
+        let request =
+            format!("GET {target} HTTP/1.0\r\nhost: a\r\nauthorization: Basic b3BzOm9wZW4=");
+        pair.ask(IPV4, &request).map(|seen| {
+            assert_eq!(seen.client.status(), 200, "{target}");
+            seen.client
+        })
+    };
+    let [theirs, ours] = ask("/st;csv").map(|answer| answer.text().replace("\r\n", "\n"));
+    let columns = |text: &str| -> Vec<String> {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("# pxname"))
+            .expect("a head");
+        let columns = line.trim_start_matches("# ").split(',');
+        columns
+            .take_while(|name| *name != "-" && !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(columns(&ours), columns(&theirs));
+    // What both count alike, by the name of the row.
+    let value = |text: &str, row: &str, column: &str| {
+        let index = columns(text)
+            .iter()
+            .position(|name| name == column)
+            .expect("the column");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("l,{row},")));
+        let line = line.unwrap_or_else(|| unreachable!("no {row} in\n{text}"));
+        line.split(',').nth(index).map(str::to_owned)
+    };
+    for (row, column) in [
+        ("FRONTEND", "status"),
+        ("FRONTEND", "hrsp_2xx"),
+        ("FRONTEND", "hrsp_4xx"),
+        ("FRONTEND", "dreq"),
+        ("FRONTEND", "mode"),
+        ("FRONTEND", "type"),
+        ("s", "status"),
+        ("s", "hrsp_2xx"),
+        ("s", "stot"),
+        ("s", "weight"),
+        ("s", "act"),
+        ("s", "type"),
+        ("BACKEND", "status"),
+        ("BACKEND", "act"),
+        ("BACKEND", "type"),
+    ] {
+        let (ours, theirs) = (value(&ours, row, column), value(&theirs, row, column));
+        assert_eq!(ours, theirs, "{column} of {row}");
+    }
+    // The names and labels of metrics that both have.
+    let [theirs, ours] = ask("/metrics").map(|answer| answer.text().to_owned());
+    let series = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("haproxy_"));
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(series, _)| series.to_owned())
+            .collect()
+    };
+    let theirs = series(&theirs);
+    for ours in series(&ours) {
+        assert!(theirs.contains(&ours), "HAProxy has no {ours}");
+    }
+    // The page is for people; who has no password does not see it.
+    let [theirs, ours] = pair.ask(IPV4, "GET /st HTTP/1.1\r\nhost: a");
+    assert_eq!(ours.client.status(), theirs.client.status());
+    assert_eq!(ours.client.text(), theirs.client.text());
+    let [_, ours] = ask("/st");
+    assert!(ours.text().contains("<h2>l</h2>"), "{}", ours.text());
 }

@@ -8,6 +8,7 @@ mod cors;
 mod jwt;
 mod rate_limit;
 mod replace;
+mod stats;
 mod track;
 mod values;
 
@@ -146,6 +147,9 @@ fn action(
         "monitor" => monitor(section, setting, known, report)
             .map(Box::new)
             .map(Action::Monitor),
+        "stats" => stats::stats(section, report)
+            .map(Box::new)
+            .map(Action::Stats),
         "set_log_level" => LogAs::of(setting, report).map(Action::SetLogLevel),
         "return" => returned(section, known, report)
             .map(Box::new)

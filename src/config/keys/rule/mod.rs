@@ -6,6 +6,7 @@ mod capture;
 mod changing;
 #[cfg(test)]
 mod reference;
+mod stats;
 mod steering;
 mod tables;
 
@@ -21,6 +22,7 @@ use super::{Keys, key};
 
 pub(in crate::config) use bodies::MAX_BODY_SIZES;
 pub(in crate::config) use capture::CAPTURE_TABLE;
+pub(in crate::config) use stats::STATS_TABLE;
 pub(in crate::config) use steering::{SET_TIMEOUT_TABLE, USE_BACKEND_TABLE};
 pub(in crate::config) use tables::{
     COOKIE_ATTRIBUTES, MONITOR, NAME_PART, RATE_LIMIT, REDIRECT, REPLACE, REPLACE_FIELD, REPLY,
@@ -54,6 +56,7 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
         answering::SILENT_DROP,
         answering::RETURN,
         answering::MONITOR,
+        stats::STATS,
         answering::REDIRECT,
         changing::SET_HEADER,
         changing::ADD_HEADER,

@@ -38,6 +38,7 @@ mod set_status;
 mod set_target;
 mod set_timeout;
 mod set_var;
+mod stats;
 mod tarpit;
 mod track;
 mod unset_var;
@@ -85,6 +86,7 @@ use set_status::SetStatus;
 use set_target::SetTarget;
 use set_timeout::SetTimeout;
 use set_var::SetVar;
+use stats::Stats;
 use tarpit::Tarpit;
 use track::Track;
 use unset_var::UnsetVar;
@@ -102,6 +104,7 @@ pub(super) enum Action {
     Tarpit(Box<Tarpit>),
     Close(Close),
     Monitor(Box<Monitor>),
+    Stats(Box<Stats>),
     SetLogLevel(SetLogLevel),
     RequireCertificate(RequireCertificate),
     Return(Box<Return>),
@@ -145,6 +148,7 @@ macro_rules! of_each {
             Action::Tarpit($action) => $call,
             Action::Close($action) => $call,
             Action::Monitor($action) => $call,
+            Action::Stats($action) => $call,
             Action::SetLogLevel($action) => $call,
             Action::RequireCertificate($action) => $call,
             Action::Return($action) => $call,
@@ -206,6 +210,7 @@ impl Action {
             plan::Action::Tarpit(tarpit) => Self::Tarpit(Box::new(Tarpit::compile(tarpit))),
             plan::Action::Close(closing) => Self::Close(Close(*closing)),
             plan::Action::Monitor(monitor) => Self::Monitor(Box::new(Monitor::compile(monitor))),
+            plan::Action::Stats(stats) => Self::Stats(Box::new(Stats((**stats).clone()))),
             plan::Action::SetLogLevel(level) => Self::SetLogLevel(SetLogLevel(*level)),
             plan::Action::Return(answer) => Self::Return(Box::new(Return::compile(answer))),
             plan::Action::Redirect(redirect) => {
