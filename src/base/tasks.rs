@@ -9,6 +9,7 @@
 
 use std::future::Future;
 use std::io;
+use std::process::{Child, Command};
 use std::thread;
 
 pub use tokio::runtime::Runtime;
@@ -40,6 +41,15 @@ where
     T: Send + 'static,
 {
     tokio::task::spawn_blocking(work)
+}
+
+/// Starts another process.
+///
+/// # Errors
+///
+/// The system's error.
+pub fn start_process(command: &mut Command) -> io::Result<Child> {
+    command.spawn()
 }
 
 /// Starts a thread of the process, named for `top -H` and for panics.

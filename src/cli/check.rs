@@ -36,7 +36,7 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
 }
 
 /// The configuration, if its files have valid content.
-fn load_and_verify(path: &Path, options: &Options) -> Result<Loaded, Diagnostics> {
+pub(super) fn load_and_verify(path: &Path, options: &Options) -> Result<Loaded, Diagnostics> {
     let mut loaded = config::load_with(path, options)?;
     let verified = verify(&loaded.plan, &loaded.warnings)?;
     for warning in &verified.warnings {
@@ -65,7 +65,7 @@ pub(super) fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-fn color() -> Color {
+pub(super) fn color() -> Color {
     if io::stderr().is_terminal() {
         Color::Always
     } else {

@@ -3,10 +3,12 @@
 mod check;
 mod convert;
 mod demo;
+mod haproxy;
 mod health;
 mod run;
 mod schema;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::Address;
 use crate::base::clock::Duration;
-use crate::config::Options;
+use crate::config::{Options, Syntax};
 use health::{parse_address, parse_timeout};
 
 /// The configuration cannot be used.
@@ -63,6 +65,13 @@ enum Command {
     Schema,
     /// Ask a running proxy whether it is ready: for health checks of containers
     Health(HealthArguments),
+    /// Take the command line of HAProxy, as under the name `haproxy`: -f FILE, -c, -cc, -D, -W, -Ws, -p, -sf, -st, -v …
+    #[command(disable_help_flag = true)]
+    Haproxy {
+        /// What HAProxy would be given
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// Run the proxy in front of three small app servers of its own, without a file
     Demo(DemoArguments),
 }
@@ -71,8 +80,14 @@ enum Command {
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// The configuration file
-    #[arg(value_name = "FILE", required_unless_present = "config")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["config", "files"])]
     file: Option<PathBuf>,
+    /// A file or a directory of files of HAProxy; they are read in this order, as one
+    #[arg(short = 'f', value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What the file is, whatever it looks like
+    #[arg(long = "as", value_enum, value_name = "LANGUAGE")]
+    language: Option<Language>,
     /// The configuration file, too
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     config: Option<PathBuf>,
@@ -89,12 +104,22 @@ impl ConfigFile {
         Options {
             admin: self.admin.clone(),
             accept_loss: self.accept_loss,
+            syntax: self.language.map(|language| match language {
+                Language::Toml => Syntax::Toml,
+                Language::Haproxy => Syntax::Haproxy,
+            }),
+            files: self.paths().skip(1).cloned().collect(),
+            ..Options::default()
         }
     }
 
     fn path(&self) -> &Path {
-        let path = self.file.as_deref().or(self.config.as_deref());
-        path.expect("clap wants one of the two")
+        self.paths().next().expect("clap wants one of them")
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        let first = self.file.as_ref().or(self.config.as_ref());
+        first.into_iter().chain(&self.files)
     }
 }
 
@@ -149,6 +174,14 @@ struct DemoArguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// Evenkeel's own
+    Toml,
+    /// An haproxy.cfg
+    Haproxy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people: the line, the mistake, and what to write instead
     Human,
@@ -158,6 +191,11 @@ enum Format {
 
 /// Runs the command line. `allocator`: the name of the allocator in the binary, for `--version`.
 pub fn main(allocator: &str) -> ExitCode {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    if Path::new(&name).file_name() == Some("haproxy".as_ref()) {
+        return haproxy::haproxy(words.collect());
+    }
     let arguments = Arguments::parse();
     if arguments.version {
         println!("{}", version(allocator));
@@ -169,6 +207,7 @@ pub fn main(allocator: &str) -> ExitCode {
         Some(Command::Convert(arguments)) => convert::convert(&arguments),
         Some(Command::Schema) => schema::schema(),
         Some(Command::Health(arguments)) => health::health(arguments),
+        Some(Command::Haproxy { words }) => haproxy::haproxy(words),
         Some(Command::Demo(arguments)) => demo::demo(&arguments),
         None => help(),
     }

@@ -8,7 +8,7 @@ use crate::config::{self, Loaded, Options};
 use crate::control::{CannotStart, Source};
 use crate::net::Network;
 use crate::observe::logging;
-use crate::process::{Ending, Proxy, Signals, Start, enough_files};
+use crate::process::{Convention, Ending, Proxy, Signals, Start, enough_files};
 
 use super::check::{complain, warn};
 use super::{CANNOT_START, DIED, INVALID};
@@ -42,7 +42,7 @@ fn start(path: &Path, options: &Options, loaded: Loaded) -> ExitCode {
 fn until_signal(start: Start) -> Result<Ending, CannotStart> {
     // First: catching signals needs descriptors, too.
     enough_files(&start.loaded.plan)?;
-    let signals = Signals::catch()
+    let signals = Signals::catch(Convention::Ours)
         .map_err(|error| CannotStart(format!("cannot wait for signals: {}", InWords(&error))))?;
     let proxy = Proxy::start(start)?;
     Ok(signals.run(proxy, std::future::pending()))
@@ -51,7 +51,7 @@ fn until_signal(start: Start) -> Result<Ending, CannotStart> {
 /// The exit code for the end of a proxy; prints why it did not start.
 pub(super) fn ended(outcome: Result<Ending, CannotStart>) -> ExitCode {
     match outcome {
-        Ok(Ending::Told) => ExitCode::SUCCESS,
+        Ok(Ending::Told | Ending::Signal(_)) => ExitCode::SUCCESS,
         Ok(Ending::WorkerDied) => ExitCode::from(DIED),
         Err(why) => {
             let why = why.to_string();

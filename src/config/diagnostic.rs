@@ -273,6 +273,11 @@ impl Diagnostics {
             .collect()
     }
 
+    /// The position of one of them.
+    pub fn position_of(&self, diagnostic: &Diagnostic) -> Position {
+        self.position(&diagnostic.spot)
+    }
+
     fn position(&self, spot: &Spot) -> Position {
         match spot {
             Spot::Span(span) => self.sources.position(*span),

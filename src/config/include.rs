@@ -15,7 +15,7 @@ use crate::config::merge::merge;
 use crate::config::raw::{self, Entry, Kind, Table, Value};
 use crate::config::source::{self, Sources, Span};
 use crate::config::variables::Variables;
-use crate::config::{Options, Watch};
+use crate::config::{Options, Syntax, Watch};
 
 /// The most files of one configuration.
 const MOST_FILES: usize = 10_000;
@@ -69,65 +69,108 @@ impl<'a> Gatherer<'a> {
         self
     }
 
-    /// Reads the main file and all that it includes.
+    /// Reads the main file, the further ones of the command line, and all that they include.
     pub(super) fn main_file(mut self, path: &Path) -> Gathered {
-        match source::read_file(path) {
-            Ok(text) => self.file(path, text),
-            Err(error) => {
-                self.gathered.watch.files.push(path.to_owned());
-                let span = self.gathered.sources.add(path, String::new());
-                self.give_up(Diagnostic::error(
-                    span,
-                    format!("cannot read the configuration: {error}"),
-                ));
+        let mut paths = vec![path.to_owned()];
+        paths.append(&mut self.options.files);
+        let paths: Vec<PathBuf> = paths
+            .into_iter()
+            .flat_map(|path| self.files_at(path))
+            .collect();
+        let mut texts = Vec::new();
+        for path in paths {
+            match source::read_file(&path) {
+                Ok(text) => texts.push((path, text)),
+                Err(error) => self.cannot_read(&path, &error.to_string()),
             }
         }
-        self.set_admin();
+        let looks_like_haproxy = || {
+            let mut texts = texts.iter();
+            texts.any(|(_, text)| haproxy::is_haproxy_cfg(text))
+        };
+        let is_haproxy = match self.options.syntax {
+            Some(syntax) => syntax == Syntax::Haproxy,
+            None => looks_like_haproxy(),
+        };
+        if is_haproxy {
+            let wholes = texts.into_iter().map(|(path, text)| {
+                let whole = self.gathered.sources.add(&path, text);
+                self.gathered.watch.files.push(path);
+                whole
+            });
+            let wholes: Vec<Span> = wholes.collect();
+            self.take_in_haproxy(&wholes);
+        } else {
+            for (path, text) in texts {
+                self.file(&path, text);
+            }
+        }
+        self.set_options();
         self.gathered
     }
 
-    /// Sets the admin listener that the command line names.
-    fn set_admin(&mut self) {
-        let Some(listen) = self.options.admin.take() else {
-            return;
-        };
-        let span = self
-            .gathered
-            .sources
-            .add(Path::new("--admin"), listen.clone());
-        let listen = Value {
-            kind: Kind::String(raw::Text::plain(listen)),
-            span,
-        };
-        let entry = |key: &str, value| Entry {
+    /// The file at `path`, or those of the directory.
+    fn files_at(&mut self, path: PathBuf) -> Vec<PathBuf> {
+        if !path.is_dir() {
+            return vec![path];
+        }
+        let pattern = Path::new(&glob::Pattern::escape(&path.to_string_lossy())).join("*.cfg");
+        let pattern = pattern.to_string_lossy().into_owned();
+        let found = glob::glob_with(&pattern, MATCHING).into_iter().flatten();
+        let files: Vec<PathBuf> = found.flatten().filter(|path| !path.is_dir()).collect();
+        if files.is_empty() {
+            self.cannot_read(&path, "no file of this directory ends in `.cfg`");
+        }
+        self.gathered.watch.globs.push(pattern);
+        files
+    }
+
+    fn cannot_read(&mut self, path: &Path, why: &str) {
+        self.gathered.watch.files.push(path.to_owned());
+        let span = self.gathered.sources.add(path, String::new());
+        let message = format!("cannot read the configuration: {why}");
+        self.give_up(Diagnostic::error(span, message));
+    }
+
+    /// Sets what the command line says in place of the files.
+    fn set_options(&mut self) {
+        if let Some(listen) = self.options.admin.take() {
+            let kind = Kind::String(raw::Text::plain(listen.clone()));
+            self.set("--admin", listen, ["admin", "listen"], kind);
+        }
+        if let Some(most) = self.options.max_connections {
+            let kind = Kind::Integer(most.into());
+            self.set("-n", most.to_string(), ["process", "max_connections"], kind);
+        }
+    }
+
+    /// Sets a key of a table to the value that `option` of the command line has.
+    fn set(&mut self, option: &str, written: String, key: [&str; 2], kind: Kind) {
+        let span = self.gathered.sources.add(Path::new(option), written);
+        let entry = |key: &str, kind| Entry {
             key: key.to_owned(),
             key_span: span,
-            value,
+            value: Value { kind, span },
         };
         let top = &mut self.gathered.table;
-        let mut admin = match top.remove("admin") {
-            Some(Entry {
-                value:
-                    Value {
-                        kind: Kind::Table(table),
-                        ..
-                    },
-                ..
-            }) => table,
+        let table = top.remove(key[0]).map(|entry| entry.value.kind);
+        let mut table = match table {
+            Some(Kind::Table(table)) => table,
             _ => Table::default(),
         };
-        admin.remove("listen");
-        admin.entries.push(entry("listen", listen));
-        let admin = Value {
-            kind: Kind::Table(admin),
-            span,
-        };
-        top.entries.push(entry("admin", admin));
+        table.remove(key[1]);
+        table.entries.push(entry(key[1], kind));
+        top.entries.push(entry(key[0], Kind::Table(table)));
     }
 
     /// Reads a text that is in no file.
     pub(super) fn text(mut self, name: &str, text: &str) -> Gathered {
-        self.take_in(Path::new(name), text.to_owned(), None);
+        if haproxy::is_haproxy_cfg(text) {
+            let whole = self.gathered.sources.add(Path::new(name), text.to_owned());
+            self.take_in_haproxy(&[whole]);
+        } else {
+            self.take_in(Path::new(name), text.to_owned(), None);
+        }
         self.gathered
     }
 
@@ -147,9 +190,6 @@ impl<'a> Gatherer<'a> {
             environment: self.environment,
             directory,
         };
-        if self.chain.len() <= 1 && haproxy::is_haproxy_cfg(text) {
-            return self.take_in_haproxy(whole);
-        }
         let mut parsed = raw::parse(text, whole, &variables);
         if !parsed.syntax.is_empty() {
             self.gathered.reading = Reading::Partial;
@@ -171,10 +211,24 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// The same for a file of HAProxy.
-    fn take_in_haproxy(&mut self, whole: Span) {
-        let text = self.gathered.sources.text(whole);
-        let mut read = haproxy::read(text, whole, self.environment, self.options.accept_loss);
+    /// The same for files of HAProxy, which are one configuration.
+    fn take_in_haproxy(&mut self, wholes: &[Span]) {
+        let sources = &self.gathered.sources;
+        let files: Vec<(&str, Span)> = wholes
+            .iter()
+            .map(|&whole| (sources.text(whole), whole))
+            .collect();
+        let Options {
+            variables,
+            accept_loss,
+            ..
+        } = &self.options;
+        let variable = |name: &str| {
+            let own = variables.iter().find(|(own, _)| own == name);
+            let own = own.map(|(_, value)| OsString::from(value));
+            own.or_else(|| (self.environment)(name))
+        };
+        let mut read = haproxy::read(&files, &variable, *accept_loss);
         if read.found.iter().any(Diagnostic::is_error) {
             self.gathered.reading = Reading::Partial;
         }

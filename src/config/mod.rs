@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 pub use convert::{Converted, convert};
 pub use diagnostic::{Color, Diagnostic, Diagnostics, Severity};
+pub use haproxy::{FEATURES as HAPROXY_FEATURES, VERSION as HAPROXY_VERSION};
 pub use schema::schema;
 pub use show::show;
 
@@ -80,10 +81,27 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
 /// What the command line says about a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
+    /// Further files, read behind the first. A directory stands for its files that end in `.cfg`, by name.
+    pub files: Vec<PathBuf>,
+    /// What the files are; `None`: what they look like.
+    pub syntax: Option<Syntax>,
+    /// Variables of an `haproxy.cfg`, before those of the environment.
+    pub variables: Vec<(String, String)>,
+    /// The most connections of the process, in place of that of the file.
+    pub max_connections: Option<u32>,
     /// The admin listener, in place of that of the file.
     pub admin: Option<String>,
     /// Lines of an `haproxy.cfg` that do not exist here are left out, with a warning, and are no mistakes.
     pub accept_loss: bool,
+}
+
+/// The language of a configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// Ours.
+    Toml,
+    /// An `haproxy.cfg`.
+    Haproxy,
 }
 
 /// The same as [`load`], with what the command line says.
@@ -113,6 +131,15 @@ pub fn admin_listen(path: &Path) -> Option<Admin> {
     made_out(Gatherer::new(&environment).main_file(path))
         .0
         .admin
+}
+
+/// Whether a condition of `.if` holds: for `-cc`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn haproxy_condition(text: &str) -> Result<bool, String> {
+    haproxy::holds(text, &environment)
 }
 
 fn environment(name: &str) -> Option<OsString> {

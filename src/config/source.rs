@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::base::{InWords, Position, regular_file};
 
 /// A range of one file, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Span {
     file: u32,
     start: u32,

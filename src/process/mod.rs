@@ -10,7 +10,7 @@ mod signals;
 mod threads;
 
 pub use assembled::Assembled;
-pub use signals::Signals;
+pub use signals::{Convention, Signals};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct Proxy {
 pub enum Ending {
     /// By a command.
     Told,
+    /// At once, by the signal of this number: HAProxy's convention.
+    Signal(u8),
     /// A worker died.
     WorkerDied,
 }

@@ -10,13 +10,13 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::{env, fs, process, thread};
+use std::{env, fs, thread};
 
 use evenkeel::config::{self, Options};
 
 use crate::case::{Case, case};
 use crate::need::HAPROXY;
-use crate::program::{EVENKEEL, TIMEOUT, shell};
+use crate::program::{EVENKEEL, TIMEOUT, own_address, shell};
 use crate::rig::{Authority, Folder, Pair, Speech, until};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -453,7 +453,7 @@ fn each_file_does_what_it_does_in_haproxy() {
             ("haproxy", HAPROXY.command()),
             ("evenkeel", Command::new(EVENKEEL)),
         ] {
-            let address = address(2 * index + usize::from(who == "evenkeel"));
+            let address = own_address(2 * index + usize::from(who == "evenkeel"));
             let mut stubs = stubs.clone();
             let text = stubs.moved(&text_of(name, &etc), address);
             let file = etc.write(&format!("{name}-{who}.cfg"), &text);
@@ -472,17 +472,6 @@ fn each_file_does_what_it_does_in_haproxy() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// An address of loopback that no other test has.
-fn address(index: usize) -> Ipv4Addr {
-    let process = process::id() as usize;
-    Ipv4Addr::new(
-        127,
-        (100 + process % 100) as u8,
-        (process / 100 % 250) as u8,
-        index as u8 + 1,
-    )
 }
 
 /// A port of a file as the test has it: nobody may need to be root.

@@ -12,6 +12,7 @@
 mod browser;
 mod case;
 mod clients;
+mod command_line;
 mod demo;
 mod differential;
 mod examples;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let rooms = [
         browser::cases(),
         clients::cases(),
+        command_line::cases(),
         demo::cases(),
         differential::cases(),
         examples::cases(),

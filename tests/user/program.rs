@@ -1,7 +1,7 @@
 //! The real program as a child of a test: started, read from, ended.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -137,6 +137,17 @@ pub(crate) fn shell_with(line: &str, prepare: impl FnOnce(&mut Command)) -> (Str
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));
     (said, output.status)
+}
+
+/// An address of loopback that no other process has, and no other test if the `number`, below 250, is its own.
+pub(crate) fn own_address(number: usize) -> Ipv4Addr {
+    let process = std::process::id() as usize;
+    Ipv4Addr::new(
+        127,
+        (100 + process % 100) as u8,
+        (process / 100 % 250) as u8,
+        number as u8 + 1,
+    )
 }
 
 /// The first address of loopback in `line`.

@@ -20,7 +20,7 @@ use crate::control::{CannotStart, Source};
 use crate::net::Network;
 use crate::observe::logging::{self, LoggingHandle};
 use crate::plan::{LogFormat, LogLevel};
-use crate::process::{Ending, Proxy, Signals, Start};
+use crate::process::{Convention, Ending, Proxy, Signals, Start};
 
 use super::DemoArguments;
 use super::run::ended;
@@ -52,7 +52,7 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
     };
     // Only warnings until the guide is printed, which says the rest.
     let logging = logging::start(LogLevel::Warn, LogFormat::Human).ok();
-    let signals = Signals::catch().map_err(no_system)?;
+    let signals = Signals::catch(Convention::Ours).map_err(no_system)?;
     let proxy = start(words::configuration(&addresses))?;
     runtime.block_on(async {
         // Port 0 has become another.

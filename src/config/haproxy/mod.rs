@@ -52,6 +52,8 @@ use crate::config::source::Span;
 pub(super) use comments::{Commented, commented};
 use global::Global;
 use lexer::{Environment, Line, Word};
+pub(super) use predicate::holds;
+pub use predicate::{FEATURES, VERSION};
 use proxy::{Proxy, Side};
 use section::Section;
 use verdict::Verdicts;
@@ -83,15 +85,18 @@ pub(super) fn is_haproxy_cfg(text: &str) -> bool {
         && !lines.any(|line| line.starts_with('['))
 }
 
-/// Reads `text`, which is all of `whole`. `accepts_loss`: what is refused is left out, with a warning.
+/// Reads files, each a text and all of its range, as one. `accepts_loss`: what is refused is left out, with a warning.
 pub(super) fn read(
-    text: &str,
-    whole: Span,
+    files: &[(&str, Span)],
     environment: Environment<'_>,
     accepts_loss: bool,
 ) -> Read {
     let mut verdicts = Verdicts::new(accepts_loss);
-    let sections = section::sections(text, whole, environment, &mut verdicts.found);
+    let mut variables = section::Variables::of(environment);
+    let sections = files.iter().flat_map(|(text, whole)| {
+        section::sections(text, *whole, &mut variables, &mut verdicts.found)
+    });
+    let sections: Vec<Section> = sections.collect();
     let mut top: BTreeMap<&'static str, Keys> = BTreeMap::new();
     let mut global = Global::default();
     for section in sections
@@ -103,7 +108,9 @@ pub(super) fn read(
     global.http_errors = named_sections(&sections, "http-errors");
     global.userlists = named_sections(&sections, "userlist");
     let proxies = proxies(&sections, &mut verdicts);
-    let start = whole.part(0, 0);
+    let start = files
+        .first()
+        .map_or(Span::default(), |(_, whole)| whole.part(0, 0));
     let (mut frontends, mut backends, mut tables) =
         (Keys::default(), Keys::default(), Keys::default());
     let http_frontends = || {

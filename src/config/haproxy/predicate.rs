@@ -13,10 +13,10 @@ pub(super) const KNOWN: &str = "known are `defined(NAME)`, `streq(a,b)`, `strneq
      `version_atleast(3.0)`, `version_before(3.0)`, `enabled(OPTION)`, `!`, `&&`, `||` and parentheses";
 
 /// The version of HAProxy that files may ask for: its newest that is known here.
-pub(super) const VERSION: (u32, u32) = (3, 5);
+pub const VERSION: (u32, u32) = (3, 5);
 
 /// What `feature()` answers with true: what a file that asks for it then uses exists here.
-const FEATURES: &[&str] = &[
+pub const FEATURES: &[&str] = &[
     "OPENSSL",
     "PCRE",
     "PCRE2",
@@ -35,7 +35,7 @@ const FEATURES: &[&str] = &[
 /// # Errors
 ///
 /// What is wrong with it.
-pub(super) fn holds(text: &str, environment: Environment<'_>) -> Result<bool, String> {
+pub(in crate::config) fn holds(text: &str, environment: Environment<'_>) -> Result<bool, String> {
     let mut parser = Parser {
         rest: text,
         environment,

@@ -3,6 +3,7 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Span;
 use crate::config::suggest;
+use std::ffi::OsString;
 
 use super::lexer::{self, Environment, Line};
 use super::predicate;
@@ -48,23 +49,40 @@ struct Block {
     has_counted: bool,
 }
 
+/// The variables of a configuration: those that lines set or unset, then those of the environment.
+pub(super) struct Variables<'e> {
+    environment: Environment<'e>,
+    own: Vec<(String, Option<String>)>,
+}
+
+impl<'e> Variables<'e> {
+    pub(super) fn of(environment: Environment<'e>) -> Self {
+        Self {
+            environment,
+            own: Vec::new(),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<OsString> {
+        match self.own.iter().rev().find(|(own, _)| own == name) {
+            Some((_, value)) => value.clone().map(Into::into),
+            None => (self.environment)(name),
+        }
+    }
+}
+
 /// Divides `text`, which is all of `whole`, into sections.
 pub(super) fn sections(
     text: &str,
     whole: Span,
-    environment: Environment<'_>,
+    variables: &mut Variables<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     let mut blocks: Vec<Block> = Vec::new();
-    let mut own = Vec::<(String, Option<String>)>::new();
     for (begin, line) in lexer::lines(text) {
         let counts = blocks.iter().all(|block| block.counts);
-        let own_first = |name: &str| match own.iter().rev().find(|(own, _)| own == name) {
-            Some((_, value)) => value.clone().map(Into::into),
-            None => environment(name),
-        };
-        let line = match lexer::words(line, begin, whole, &own_first) {
+        let line = match lexer::words(line, begin, whole, &|name| variables.get(name)) {
             Ok(Some(line)) => line,
             Ok(None) => continue,
             Err(mistake) => {
@@ -75,17 +93,21 @@ pub(super) fn sections(
             }
         };
         match line.keyword() {
-            word if word.starts_with('.') => directive(&line, &mut blocks, &own_first, found),
+            word if word.starts_with('.') => {
+                directive(&line, &mut blocks, &|name| variables.get(name), found);
+            }
             _ if !counts => {}
             "setenv" | "presetenv" if line.words.len() == 3 => {
                 let name = line.words[1].text.clone();
-                if line.keyword() == "setenv" || own_first(&name).is_none() {
-                    own.push((name, Some(line.words[2].text.clone())));
+                if line.keyword() == "setenv" || variables.get(&name).is_none() {
+                    variables.own.push((name, Some(line.words[2].text.clone())));
                 }
             }
             "unsetenv" => {
                 let names = line.words[1..].iter();
-                own.extend(names.map(|word| (word.text.clone(), None)));
+                variables
+                    .own
+                    .extend(names.map(|word| (word.text.clone(), None)));
             }
             word if SECTIONS.contains(&word) => sections.push(Section {
                 header: line,
