@@ -156,6 +156,7 @@ fn tcp_routes(criterion: &mut Criterion) {
             let hello = ClientHello {
                 server_name: Some(name),
                 alpn: vec![b"h2".to_vec()],
+                version: 0x0303,
             };
             assert_eq!(tcp_routes.find(Some(&hello), |_| true), expected);
             group.bench_function(BenchmarkId::new(case, count), |bencher| {

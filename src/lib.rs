@@ -95,7 +95,7 @@
 //! proxy/worker    -> proxy/listen proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/rules proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/http      -> proxy/tls proxy/rules proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
-//! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/rules proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/tunnel    -> proxy/backend proxy/context proxy/connections proxy/frontend
 //! proxy/context   -> proxy/connections proxy/snapshot proxy/frontend
 //! proxy/connections -> proxy/frontend

@@ -140,6 +140,7 @@ fn frontend(
             }
         },
         connection_rules: ConnectionRules::compile(&plan.connection_rules),
+        content_rules: ConnectionRules::of_content(plan, &index_of),
         rules: match known {
             Some((frontend, before)) if before.rules == plan.rules => frontend.rules.clone(),
             _ => Pipeline::compile(&plan.rules),

@@ -6,6 +6,7 @@ use regex::bytes::Regex;
 use crate::plan::expr::{self, Comparison, Fetch, Literal, Matching, Operand, Type, Values};
 
 use super::case::Case;
+use super::content::Content;
 use super::convert;
 use super::facts::Facts;
 use super::lookup::Lookup;
@@ -82,6 +83,15 @@ impl Condition {
         scratch.clear();
         self.0.holds(facts, scratch)
     }
+
+    /// Whether the condition holds for a connection whose bytes still arrive; `None`: more of them decide.
+    ///
+    /// As in HAProxy: a test that does not hold and whose value may change is neither true nor false, and
+    /// "and", "or" and "not" are those of Kleene's logic.
+    pub fn decide<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Option<bool> {
+        scratch.clear();
+        self.0.decide(facts, scratch)
+    }
 }
 
 impl Node {
@@ -139,6 +149,29 @@ impl Node {
     ) -> Self {
         let test = Test::comparison(left.compares_as(), comparison, right, case);
         Self::Test(Program::compile_for(left, case), test)
+    }
+
+    fn decide<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Option<bool> {
+        let (parts, decisive) = match self {
+            Self::Any(parts) => (parts, true),
+            Self::All(parts) => (parts, false),
+            Self::Not(inner) => return inner.decide(facts, scratch).map(|holds| !holds),
+            Self::Test(..) => {
+                let holds = self.holds(facts, scratch);
+                let content = facts.connection.content;
+                let is_open = content.is_some_and(Content::awaits_more) && !holds;
+                return (!is_open).then_some(holds);
+            }
+        };
+        let mut outcome = Some(!decisive);
+        for part in parts {
+            match part.decide(facts, scratch) {
+                Some(holds) if holds == decisive => return Some(decisive),
+                Some(_) => {}
+                None => outcome = None,
+            }
+        }
+        outcome
     }
 
     fn holds<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> bool {

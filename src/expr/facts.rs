@@ -8,6 +8,7 @@ use crate::base::Peer;
 use crate::exchange::{ClientTls, ProxyFields, Reason, RequestId};
 use crate::plan::expr::{Scope, Variable};
 
+use super::content::Content;
 use super::scratch::{Scratch, Value};
 use super::state::State;
 use super::tables::{Tables, Tracked};
@@ -51,6 +52,8 @@ pub struct ConnectionFacts<'a> {
     pub state: Option<&'a dyn State>,
     /// The fields of its PROXY header; `None`: it has none.
     pub proxy_fields: Option<&'a ProxyFields>,
+    /// Its first bytes; `None`: they are a request, or nothing was read.
+    pub content: Option<&'a Content<'a>>,
     /// Whether an address is one of this machine.
     pub is_local: fn(IpAddr) -> bool,
 }

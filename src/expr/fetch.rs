@@ -107,7 +107,21 @@ pub(super) fn one<'a>(
         Fetch::ReqHdrs | Fetch::ResHdrs => head_fetch::fields(side(fetch), facts, scratch),
         Fetch::ReqVer => of_request(head_fetch::version),
         Fetch::FcHttpMajor => of_request(head_fetch::major_version),
-        Fetch::ReqProtoHttp => of_request(|_| Value::Bool(true)),
+        Fetch::ReqProtoHttp if facts.request.is_some() => Value::Bool(true),
+        Fetch::ReqProtoHttp
+        | Fetch::ReqLen
+        | Fetch::ReqPayload
+        | Fetch::ReqPayloadLv
+        | Fetch::ReqSslSni
+        | Fetch::ReqSslAlpn
+        | Fetch::ReqSslVer
+        | Fetch::ReqSslHelloType
+        | Fetch::RdpCookie
+        | Fetch::RdpCookieCnt
+        | Fetch::WaitEnd => match connection.content {
+            Some(content) => content.value(fetch, arguments),
+            None => Value::Absent,
+        },
         Fetch::Base | Fetch::Baseq => head_fetch::base(fetch, facts, scratch),
         Fetch::Base32 | Fetch::Url32 => head_fetch::base_hash(fetch, facts, scratch),
         Fetch::HttpAuthType => head_fetch::auth_type(facts),

@@ -12,6 +12,7 @@ mod capture_fetch;
 mod case;
 mod certificate_fetch;
 mod condition;
+mod content;
 mod convert;
 mod facts;
 mod fetch;
@@ -33,6 +34,7 @@ mod tls_fetch;
 mod variables;
 
 pub use condition::Condition;
+pub use content::{Content, Hello, Seen};
 pub use facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts};
 pub use figures::{BackendFigures, Figures, FrontendFigures, ServerFigures, Statuses};
 pub use lookup::Lookup;

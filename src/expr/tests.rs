@@ -13,7 +13,7 @@ use crate::exchange::{ClientCertificate, ClientTls, ProxyFields, RequestId};
 use crate::plan::expr::{Converter, Fetch, Kind, Parameter, Type};
 
 /// A request from 192.0.2.7 to 10.0.0.1:8443.
-struct Asked {
+pub(super) struct Asked {
     method: Method,
     target: Uri,
     headers: HeaderMap,
@@ -26,7 +26,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn get(target: &str) -> Self {
+    pub(super) fn get(target: &str) -> Self {
         Self {
             method: Method::GET,
             target: target.parse().expect("a target"),
@@ -45,7 +45,7 @@ impl Asked {
         self
     }
 
-    fn facts(&self) -> Facts<'_> {
+    pub(super) fn facts(&self) -> Facts<'_> {
         Facts {
             id: &self.id,
             connection: ConnectionFacts {
@@ -57,6 +57,7 @@ impl Asked {
                 tables: None,
                 state: None,
                 proxy_fields: self.proxy_fields.as_ref(),
+                content: None,
                 is_local: |ip| ip.is_loopback(),
             },
             request: Some(RequestFacts {

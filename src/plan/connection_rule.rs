@@ -1,11 +1,12 @@
-//! A rule for connections: an action before TLS and before the first request, and its condition.
+//! A rule for connections, or for the first bytes of them: an action before the first request, and its
+//! condition.
 
 use crate::base::Position;
-use crate::plan::Track;
-use crate::plan::expr::{Condition, Expr};
+use crate::plan::expr::{Condition, Expr, Variable};
+use crate::plan::{BackendReference, Capture, Track};
 
-/// `[[frontend.NAME.connection_rule]]`. These rules run in the order of the file, once for each
-/// connection.
+/// `[[frontend.NAME.connection_rule]]` and `[[frontend.NAME.content_rule]]`. These rules run in the order of the file, once for
+/// each connection: the former before TLS, the latter on the first bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConnectionRule {
     /// Its condition; `None`: it always runs.
@@ -33,6 +34,14 @@ pub enum ConnectionAction {
     SetSrc(Expr),
     /// Tracks an entry of a table until the connection is closed.
     Track(Box<Track>),
+    /// Gives variables the values of expressions.
+    SetVar(Vec<(Variable, Expr)>),
+    /// Removes variables.
+    UnsetVar(Vec<Variable>),
+    /// Keeps a value for the log, in TCP mode.
+    Capture(Box<Capture>),
+    /// Serves the connection by this backend, in TCP mode; no later rule runs.
+    UseBackend(BackendReference),
 }
 
 impl ConnectionRule {
@@ -52,12 +61,19 @@ impl ConnectionAction {
             Self::ExpectProxy => "expect_proxy",
             Self::SetSrc(_) => "set_src",
             Self::Track(_) => "track",
+            Self::SetVar(_) => "set_var",
+            Self::UnsetVar(_) => "unset_var",
+            Self::Capture(_) => "capture",
+            Self::UseBackend(_) => "use_backend",
         }
     }
 
     /// Whether no later rule runs after it.
     pub fn ends(&self) -> bool {
-        matches!(self, Self::Accept | Self::Reject | Self::SilentDrop)
+        matches!(
+            self,
+            Self::Accept | Self::Reject | Self::SilentDrop | Self::UseBackend(_)
+        )
     }
 
     /// Hands each of its expressions to `see`.
@@ -65,7 +81,23 @@ impl ConnectionAction {
         match self {
             Self::SetSrc(value) => see(value),
             Self::Track(track) => see(&track.key),
-            Self::Accept | Self::Reject | Self::SilentDrop | Self::ExpectProxy => {}
+            Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
+            Self::Capture(capture) => see(&capture.value),
+            Self::Accept
+            | Self::Reject
+            | Self::SilentDrop
+            | Self::ExpectProxy
+            | Self::UnsetVar(_)
+            | Self::UseBackend(_) => {}
         }
+    }
+
+    /// The variables that it sets.
+    pub fn sets(&self) -> impl Iterator<Item = &Variable> {
+        let variables: &[_] = match self {
+            Self::SetVar(variables) => variables,
+            _ => &[],
+        };
+        variables.iter().map(|(variable, _)| variable)
     }
 }

@@ -27,6 +27,10 @@ pub struct Frontend {
     pub tls: Vec<Tls>,
     /// Rules for each connection.
     pub connection_rules: Vec<ConnectionRule>,
+    /// Rules for the first bytes of each connection.
+    pub content_rules: Vec<ConnectionRule>,
+    /// How long those bytes are waited for at most.
+    pub inspect_delay: Duration,
     /// Rules for each exchange.
     pub rules: Vec<Rule>,
     /// Routes of requests; the first match wins.
@@ -69,6 +73,9 @@ pub struct Frontend {
 }
 
 impl Frontend {
+    /// The default of `inspect_delay`: time for a client to say hello over a bad line.
+    pub const USUAL_INSPECT_DELAY: Duration = Duration::from_secs(5);
+
     /// The index of the bind at `address`; `None`: the frontend does not listen there.
     pub fn bind_at(&self, address: &ListenAddress) -> Option<usize> {
         self.binds.iter().position(|bind| bind.addr == *address)
@@ -89,6 +96,8 @@ impl Frontend {
             mode: Mode::default(),
             tls: Vec::new(),
             connection_rules: Vec::new(),
+            content_rules: Vec::new(),
+            inspect_delay: Self::USUAL_INSPECT_DELAY,
             rules: Vec::new(),
             routes: Vec::new(),
             tcp_routes: Vec::new(),

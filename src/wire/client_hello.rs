@@ -58,6 +58,8 @@ pub struct ClientHello {
     pub server_name: Option<String>,
     /// The protocols that it offers, the preferred one first.
     pub alpn: Vec<Vec<u8>>,
+    /// `legacy_version`: 0x0303 for TLS 1.2 and 1.3.
+    pub version: u16,
 }
 
 /// Looks like TLS and is not.
@@ -182,13 +184,16 @@ fn next_record<'a>(rest: &mut &'a [u8]) -> Result<Option<(&'a [u8], bool)>, Malf
 
 fn parse(message: &[u8]) -> Result<ClientHello, MalformedHello> {
     let mut fields = Fields(message);
-    // legacy_version, random
-    fields.take(2 + 32)?;
+    let mut hello = ClientHello {
+        version: fields.take_u16()?,
+        ..ClientHello::default()
+    };
+    // random
+    fields.take(32)?;
     // legacy_session_id, cipher_suites, legacy_compression_methods
     fields.take_vector_u8()?;
     fields.take_vector_u16()?;
     fields.take_vector_u8()?;
-    let mut hello = ClientHello::default();
     if fields.0.is_empty() {
         // TLS 1.2 without extensions (RFC 5246 §7.4.1.2).
         return Ok(hello);
@@ -351,26 +356,25 @@ mod tests {
         let expected = ClientHello {
             server_name: Some("www.example.com".to_owned()),
             alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            version: 0x0303,
         };
         assert_eq!(read(&extensions), Ok(expected));
     }
 
     #[test]
     fn a_client_may_say_neither() {
-        assert_eq!(read(&[]), Ok(ClientHello::default()));
-        assert_eq!(
-            read(&[server_name(b"192.0.2.1")]),
-            Ok(ClientHello::default())
-        );
-        assert_eq!(
-            read(&[server_name(b"2001:db8::1")]),
-            Ok(ClientHello::default())
-        );
+        let silent = ClientHello {
+            version: 0x0303,
+            ..ClientHello::default()
+        };
+        assert_eq!(read(&[]), Ok(silent.clone()));
+        assert_eq!(read(&[server_name(b"192.0.2.1")]), Ok(silent.clone()));
+        assert_eq!(read(&[server_name(b"2001:db8::1")]), Ok(silent.clone()));
         let mut without_extensions = vec![3, 3];
         without_extensions.extend_from_slice(&[7; 32]);
         without_extensions.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0]);
         let bytes = record(&message(&without_extensions));
-        assert_eq!(peek(&bytes), Ok(Some(First::Tls(ClientHello::default()))));
+        assert_eq!(peek(&bytes), Ok(Some(First::Tls(silent))));
     }
 
     #[test]
@@ -502,6 +506,7 @@ mod tests {
             let expected = ClientHello {
                 server_name: Some(name),
                 alpn: vec![b"h2".to_vec()],
+                version: 0x0303,
             };
             prop_assert_eq!(peek(&in_records(&message, size)), Ok(Some(First::Tls(expected))));
         }

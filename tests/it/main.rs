@@ -19,6 +19,7 @@ mod compression;
 mod conditions;
 mod connection_rules;
 mod connections;
+mod content_rules;
 mod cors;
 mod deadlines;
 mod descriptors;

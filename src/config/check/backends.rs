@@ -5,7 +5,9 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
 use crate::plan::expr::Argument;
-use crate::plan::{Action, Among, BackendReference, Frontend, Mode, Plan, Target};
+use crate::plan::{
+    Action, Among, BackendReference, ConnectionAction, Frontend, Mode, Plan, Target,
+};
 
 use super::expressions::each_expr;
 
@@ -86,7 +88,9 @@ fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> FoldSet<&Name> {
         let passed_on = frontend
             .tcp_routes
             .iter()
-            .map(|route| (&route.backend, Mode::Tcp));
+            .map(|route| &route.backend)
+            .chain(uses_of_content(frontend))
+            .map(|backend| (backend, Mode::Tcp));
         let uses = uses_of_routes(frontend).map(|reference| (reference, frontend.mode));
         uses.chain(passed_on)
     });
@@ -112,5 +116,15 @@ fn uses_of_routes(frontend: &Frontend) -> impl Iterator<Item = &BackendReference
 
 fn uses_of(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
     let passed_on = frontend.tcp_routes.iter().map(|route| &route.backend);
+    let passed_on = passed_on.chain(uses_of_content(frontend));
     uses_of_routes(frontend).chain(passed_on)
+}
+
+/// The backends of rules for content.
+fn uses_of_content(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
+    let rules = frontend.content_rules.iter();
+    rules.filter_map(|rule| match &rule.action {
+        ConnectionAction::UseBackend(backend) => Some(backend),
+        _ => None,
+    })
 }

@@ -71,7 +71,9 @@ fn warn_of_impossible(impossible: Impossible, at: &Position, report: &mut Report
 /// Warns of variables that no rule sets: they are always absent.
 pub(super) fn warn_of_unset_variables(plan: &Plan, report: &mut Report<'_>) {
     let rules = rules::all(plan).flatten();
-    let set: FoldSet<&Variable> = rules.flat_map(|rule| rule.action.sets()).collect();
+    let of_rules = rules.flat_map(|rule| rule.action.sets());
+    let of_connections = rules::of_connections(plan).flat_map(|rule| rule.action.sets());
+    let set: FoldSet<&Variable> = of_rules.chain(of_connections).collect();
     let mut names: Vec<String> = set.iter().map(|variable| variable.to_string()).collect();
     names.sort();
     let mut unset = Vec::new();
@@ -100,7 +102,8 @@ fn conditions(plan: &Plan) -> impl Iterator<Item = &Condition> {
     let of_frontends = plan.frontends.iter().flat_map(|frontend| {
         let of_routes = frontend.routes.iter().flat_map(|route| &route.when);
         let tcp_routes = frontend.tcp_routes.iter();
-        let connection_rules = frontend.connection_rules.iter();
+        let content_rules = &frontend.content_rules;
+        let connection_rules = frontend.connection_rules.iter().chain(content_rules);
         of_routes
             .chain(tcp_routes.flat_map(|tcp_route| &tcp_route.when))
             .chain(connection_rules.flat_map(|rule| &rule.when))

@@ -186,8 +186,9 @@ pub(super) fn warn_of_idle(plan: &Plan, report: &mut Report<'_>) {
             report.add_related(diagnostic, &rules[answers].at, related);
         }
     }
-    for frontend in &plan.frontends {
-        let rules = &frontend.connection_rules;
+    let lists = plan.frontends.iter();
+    let lists = lists.flat_map(|one| [&one.connection_rules, &one.content_rules]);
+    for rules in lists {
         let ends = rules.iter().position(ConnectionRule::ends_all);
         if let Some((ends, idle)) = ends.and_then(|ends| Some((ends, rules.get(ends + 1)?))) {
             let help = "rules run in the order of the file: put it before, or leave it out";
@@ -220,10 +221,10 @@ pub(super) fn all(plan: &Plan) -> impl Iterator<Item = &Vec<Rule>> {
     of_frontends.chain(of_backends)
 }
 
-/// The rules for connections of each frontend.
+/// The rules for connections and for content of each frontend.
 pub(super) fn of_connections(plan: &Plan) -> impl Iterator<Item = &ConnectionRule> {
     let frontends = plan.frontends.iter();
-    frontends.flat_map(|frontend| &frontend.connection_rules)
+    frontends.flat_map(|one| one.connection_rules.iter().chain(&one.content_rules))
 }
 
 /// The rules of each route of `frontend`, and its own.

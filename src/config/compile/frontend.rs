@@ -110,16 +110,20 @@ fn of_section(
         .setting("backend")
         .and_then(|backend| backend_name(backend, report));
     frontend.connection_rules = connection_rule::rules(section, report);
+    frontend.content_rules = connection_rule::content_rules(section, mode, report);
     frontend.rules = rule::rules(section, Known::Request, report);
     frontend.error_pages = error_page::error_pages(section, report);
     match mode {
         Mode::Http => {
             frontend.routes = route::routes(section, &entry.key, report);
             let key = "passthrough";
-            frontend.tcp_routes = tcp_route::tcp_routes(section, key, &entry.key, report);
+            frontend.tcp_routes =
+                tcp_route::tcp_routes(section, key, &entry.key, Known::Connection, report);
         }
         Mode::Tcp => {
-            frontend.tcp_routes = tcp_route::tcp_routes(section, "route", &entry.key, report);
+            let known = Known::Content;
+            frontend.tcp_routes =
+                tcp_route::tcp_routes(section, "route", &entry.key, known, report);
         }
     }
     let bind::Compiled { binds, tls } = bind::with_tls(section, items, &frontend.http2, report);

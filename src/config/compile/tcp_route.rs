@@ -13,11 +13,12 @@ use crate::plan::expr::Known;
 /// The most bytes of an ALPN protocol name (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
 
-/// Compiles the routes under `key` of one frontend, in file order.
+/// Compiles the routes under `key` of one frontend, in file order. `known` is known of a connection.
 pub(super) fn tcp_routes(
     frontend: &Section<'_>,
     key: &'static str,
     frontend_name: &str,
+    known: Known,
     report: &mut Report<'_>,
 ) -> Vec<TcpRoute> {
     let Some(setting) = frontend.setting(key) else {
@@ -29,18 +30,23 @@ pub(super) fn tcp_routes(
         let Some(section) = Section::open(&keys::TCP_ROUTE, title, item, report) else {
             continue;
         };
-        tcp_routes.extend(tcp_route(&section, index + 1, report));
+        tcp_routes.extend(tcp_route(&section, index + 1, known, report));
     }
     tcp_routes
 }
 
-fn tcp_route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Option<TcpRoute> {
+fn tcp_route(
+    section: &Section<'_>,
+    number: usize,
+    known: Known,
+    report: &mut Report<'_>,
+) -> Option<TcpRoute> {
     let name = route_name(section, number, report);
     let sni = patterns(section, "sni", host_pattern, report);
     let alpn = patterns(section, "alpn", protocol, report);
     let when = section
         .setting("when")
-        .and_then(|setting| expression::condition(setting, Known::Connection, report));
+        .and_then(|setting| expression::condition(setting, known, report));
     let backend = match section.setting("backend") {
         Some(setting) => backend_name(setting, report),
         None if !section.lacks("backend") => None,

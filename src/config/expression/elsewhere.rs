@@ -31,8 +31,6 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
     ("cook_beg", "req.cook(name) starts_with \"a\""),
     ("cook_reg", "req.cook(name) matches \"^a\""),
     ("cook_sub", "req.cook(name) contains \"a\""),
-    ("req.ssl_sni", "ssl_fc_sni"),
-    ("req_ssl_sni", "ssl_fc_sni"),
     ("req.path", "path"),
     ("req.method", "method"),
     ("meth", "method == \"GET\""),

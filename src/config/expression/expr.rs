@@ -31,14 +31,17 @@ pub(super) fn expression(
         return Err(match known {
             Known::Connection if is_of_requests => not_in_tcp(name, part, cursor),
             Known::Accept if is_of_requests => not_accepted(name, part),
+            Known::Content if is_of_requests => not_in_content(name, part, cursor),
+            Known::Decrypted if is_of_requests => not_in_content(name, part, cursor),
             _ => unknown_fetch(name, part),
         });
     };
     let row = head.fetch().row();
-    if !known.has(row.since) {
+    if !known.has_fetch(head.fetch()) {
         return Err(match known {
             Known::Connection => not_in_tcp(name, part, cursor),
             Known::Accept => not_accepted(name, part),
+            Known::Content | Known::Decrypted => not_in_content(name, part, cursor),
             _ => not_known(name, row.since, part),
         });
     }
@@ -83,6 +86,19 @@ fn not_accepted(name: &str, part: Range<usize>) -> Mistake {
     Mistake::new(part, message, help)
 }
 
+/// The mistake of `name`, which looks at requests or at TLS, where the first bytes of a connection are known;
+/// `cursor` is after it.
+fn not_in_content(name: &str, part: Range<usize>, cursor: &Cursor<'_>) -> Mistake {
+    let help = elsewhere::key_of_route(name, cursor.clone()).unwrap_or_else(|| {
+        "look at `req.ssl_sni`, `req.ssl_alpn`, `req.payload(0,4)`, `req.proto_http`, `src`, `dst_port` and tables"
+            .to_owned()
+    });
+    let message = format!(
+        "`{name}` is not known here: there is no request, only the first bytes of a connection"
+    );
+    Mistake::new(part, message, help)
+}
+
 fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
     let (when, help) = match since {
         Phase::Connection | Phase::Handshake | Phase::Request => (
@@ -92,6 +108,11 @@ fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
         ),
         Phase::Backend => ("yet", "the backend is chosen later"),
         Phase::Response => ("yet", "there is no response yet"),
+        Phase::Content => (
+            "any more",
+            "rules for content look at the first bytes: keep what you need of them with `set_var` in a \
+             `[[frontend.NAME.content_rule]]`, and read it as `var(sess.NAME)`",
+        ),
     };
     Mistake::new(part, format!("`{name}` is not known here {when}"), help)
 }
@@ -146,6 +167,14 @@ pub(super) fn check_scope(scope: Scope, known: Known, part: Range<usize>) -> Res
             "a variable of `req` is gone when there is a response"
         }
         (Scope::Response, Known::Request | Known::Backend) => "there is no response yet",
+        (
+            Scope::Request | Scope::Response,
+            Known::Connection | Known::Accept | Known::Content | Known::Decrypted,
+        )
+        | (Scope::Transaction, Known::Accept | Known::Decrypted) => {
+            let help = "variables of `sess` live as long as the connection";
+            return Err(Mistake::new(part, "there is no request yet", help));
+        }
         _ => return Ok(()),
     };
     let help = "variables of `txn` live as long as the exchange";

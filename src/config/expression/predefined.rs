@@ -1,7 +1,6 @@
 //! Conditions that have a name: HAProxy's predefined ACLs (configuration manual, section 7.4).
 //!
-//! A name stands for its condition as if that were written in its place. `WAIT_END`, `REQ_CONTENT` and
-//! `RDP_COOKIE` are about bytes of connections, which conditions do not wait for.
+//! A name stands for its condition as if that were written in its place.
 
 /// Names, each with its condition.
 pub(super) const PREDEFINED: &[(&str, &str)] = &[
@@ -24,6 +23,9 @@ pub(super) const PREDEFINED: &[(&str, &str)] = &[
     ("METH_POST", "method == \"POST\""),
     ("METH_PUT", "method == \"PUT\""),
     ("METH_TRACE", "method == \"TRACE\""),
+    ("RDP_COOKIE", "req.rdp_cookie_cnt > 0"),
+    ("REQ_CONTENT", "req.len > 0"),
+    ("WAIT_END", "wait_end"),
 ];
 
 /// The condition that `name` stands for.

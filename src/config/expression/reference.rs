@@ -86,6 +86,7 @@ fn page() -> String {
                 Phase::Request => "with the request",
                 Phase::Backend => "with the backend",
                 Phase::Response => "with the response",
+                Phase::Content => "with the first bytes",
             },
             row.meaning
         )
@@ -93,7 +94,8 @@ fn page() -> String {
     }
     page.push_str(
         "\nA condition of a route can use what is known with the request; of a route of connections (`mode = \"tcp\"`,\n\
-         `passthrough`), only what is known always.\n\n\
+         `passthrough`), only what is known always,\n\
+         and in TCP mode the first bytes. Rules for content ([content-rules.md](content-rules.md)) know those too.\n\n\
          ## Converters\n\n| converter | takes | yields | what |\n|---|---|---|---|\n",
     );
     for converter in Converter::ALL {

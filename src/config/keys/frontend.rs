@@ -12,7 +12,7 @@ use crate::plan::{ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds}
 
 use super::bind::{self, BIND, TLS_PASSES, socket_mode};
 use super::compression::COMPRESSION;
-use super::connection_rule::{self, CONNECTION_RULE};
+use super::connection_rule::{self, CONNECTION_RULE, CONTENT_RULE};
 use super::error_page::{self, ERROR_PAGE_SHAPE};
 use super::forwarding::{FORWARDING, request_id};
 use super::http2::FRONTEND_HTTP2;
@@ -126,7 +126,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .not_in_defaults(OF_EACH)
             .compiled(
                 Shape::List(&Shape::Table(&CONNECTION_RULE)),
-                |frontend| connection_rule::shown(&frontend.connection_rules),
+                |frontend| connection_rule::shown(&CONNECTION_RULE, &frontend.connection_rules),
             ),
         key("rule")
             .means("What is done to its exchanges, in the order of the file.")
@@ -135,6 +135,18 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .compiled(Shape::List(&Shape::Table(&RULE)), |frontend| {
                 rule::shown(&frontend.rules)
             }),
+        key("content_rule")
+            .means("What is done to connections by their first bytes, in the order of the file.")
+            .also("tcp_request_content content_rules")
+            .not_in_defaults(OF_EACH)
+            .compiled(
+                Shape::List(&Shape::Table(&CONTENT_RULE)),
+                |frontend| connection_rule::shown(&CONTENT_RULE, &frontend.content_rules),
+            ),
+        key("inspect_delay")
+            .means("How long rules for content wait for bytes; \"0s\": they look at what is there.")
+            .also("tcp_request_inspect_delay")
+            .duration_from_0(|frontend| &mut frontend.inspect_delay),
         key("timeout")
             .means("Deadlines towards clients.")
             .table(&Inner(&FRONTEND_TIMEOUT, |frontend| &mut frontend.timeout)),

@@ -62,7 +62,7 @@ mod words;
 pub(super) use auth::AUTH;
 pub(super) use backend::BACKEND;
 pub(super) use bind::BIND;
-pub(super) use connection_rule::{CONNECTION_RULE, connection_actions};
+pub(super) use connection_rule::{CONNECTION_RULE, CONTENT_RULE, connection_actions};
 pub(super) use cors::{CORS, SECURITY_HEADERS};
 pub(super) use error_page::ERROR_PAGE;
 pub(super) use forwarding::is_of_the_protocol;

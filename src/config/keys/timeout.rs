@@ -34,7 +34,7 @@ pub(in crate::config) static FRONTEND_TIMEOUT: Keys<FrontendTimeouts> = Keys {
             .duration_or_off(|timeout| &mut timeout.exchange),
         key("handshake")
             .means("For a TLS handshake; in TCP mode, for the client's first TLS message.")
-            .also("tls ssl inspect_delay")
+            .also("tls ssl")
             .duration(|timeout| &mut timeout.handshake),
         key("tunnel")
             .means("For a tunnel, or a connection in TCP mode, in which no byte passes.")
@@ -49,10 +49,12 @@ pub(in crate::config) static FRONTEND_TIMEOUT: Keys<FrontendTimeouts> = Keys {
         read: write `head` (a request head) and `body` (between two pieces of a request body)
         write: write `body`: it also ends a client that takes nothing of an answer
         check: write `timeout` in the backend's `health`
+        inspect_delay: write it in the frontend, not in `timeout`
     ",
     tcp_hints: "
         client server: write `tunnel`: for both directions together
         idle: write `tunnel`
+        inspect_delay: write it in the frontend, not in `timeout`
         connect: deadlines towards servers are `timeout` of a `[backend.NAME]`
     ",
     default: Some(FrontendTimeouts::default),

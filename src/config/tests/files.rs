@@ -50,6 +50,7 @@ connection_rule = [
     { when = 'src == "192.0.2.66"', reject = true },
     { track = { table = 'clients', key = 'src', counter = 1 } },
 ]
+content_rule = [{ when = 'req.payload(0,4) == "SSH-"', reject = true }]
 rule = [
     { when = 'path starts_with "/internal/"', deny = 403 },
     { when = 'path == "/robots.txt"', return = { headers = { cache-control = 'max-age=3600', content-type = 'text/plain' }, body = "User-agent: *\nDisallow: /\n" } },

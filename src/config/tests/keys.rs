@@ -287,6 +287,31 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
         "set_src",
         "'ipv4(10.0.0.1)'",
     ),
+    (
+        "frontend.NAME.connection_rule",
+        "set_var",
+        "{ \"sess.a\" = 'src' }",
+    ),
+    ("frontend.NAME.connection_rule", "unset_var", "'sess.b'"),
+    ("frontend.NAME", "inspect_delay", "'7s'"),
+    ("frontend.TCP", "inspect_delay", "'7s'"),
+    ("defaults.frontend", "inspect_delay", "'7s'"),
+    ("frontend.NAME.content_rule", "when", "'req.proto_http'"),
+    ("frontend.NAME.content_rule", "accept", "true"),
+    ("frontend.NAME.content_rule", "reject", "true"),
+    ("frontend.NAME.content_rule", "silent_drop", "true"),
+    ("frontend.NAME.content_rule", "set_src", "'ipv4(10.0.0.1)'"),
+    (
+        "frontend.NAME.content_rule",
+        "set_var",
+        "{ \"sess.a\" = 'req.len' }",
+    ),
+    ("frontend.NAME.content_rule", "unset_var", "'sess.b'"),
+    (
+        "frontend.NAME.content_rule",
+        "track",
+        "{ table = 't', key = 'dst_port' }",
+    ),
     ("frontend.NAME.rule", "on", "'response'"),
     ("frontend.NAME.rule", "when", "'ssl_fc'"),
     ("frontend.NAME.rule", "deny", "404"),
@@ -449,6 +474,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.connection_rule.track", "table", "'u'"),
     ("frontend.NAME.connection_rule.track", "key", "'dst'"),
     ("frontend.NAME.connection_rule.track", "counter", "7"),
+    ("frontend.NAME.content_rule.track", "table", "'u'"),
+    ("frontend.NAME.content_rule.track", "key", "'dst'"),
+    ("frontend.NAME.content_rule.track", "counter", "7"),
     ("frontend.NAME.rule.track", "table", "'u'"),
     ("frontend.NAME.rule.track", "key", "'dst'"),
     ("frontend.NAME.rule.track", "counter", "7"),
@@ -584,6 +612,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("frontend.NAME", "mode"),
     // In `defaults.rs`: the frontends here have keys of requests.
     ("defaults.frontend", "mode"),
+    // In TCP mode alone: `content_rules.rs`.
+    ("frontend.NAME.content_rule", "capture"),
+    ("frontend.NAME.content_rule", "use_backend"),
     // In rules of a backend alone: `messages.rs`.
     ("frontend.NAME.rule", "use_server"),
     ("frontend.NAME.route.rule", "use_server"),
@@ -740,6 +771,17 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "[frontend.web.connection_rule.track]",
             "table = 't'\nkey = 'src'",
         ),
+        (
+            "frontend.NAME.content_rule",
+            "[[frontend.web.content_rule]]",
+            "set_src = 'src'",
+        ),
+        ("", "[[frontend.web.content_rule]]", ""),
+        (
+            "frontend.NAME.content_rule.track",
+            "[frontend.web.content_rule.track]",
+            "table = 't'\nkey = 'src'",
+        ),
         ("", "[[frontend.web.rule]]", "on = 'after'"),
         (
             "frontend.NAME.rule.cookie_attributes",
@@ -848,7 +890,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         let is_exclusive = match path.rsplit('.').next() {
             Some("route") => matches!(key, "split" | "among"),
             Some("rule") => !matches!(key, "" | "on" | "when"),
-            Some("connection_rule") => !matches!(key, "" | "when"),
+            Some("connection_rule" | "content_rule") => !matches!(key, "" | "when"),
             Some("return") => matches!(key, "file" | "errorfile"),
             Some("error_page") => matches!(
                 key,
@@ -936,7 +978,7 @@ fn the_list_above_has_every_key() {
         for about in table.about() {
             let key = (path.as_str(), about.name);
             let inner = Page::inner(path, about.name);
-            let is_rule = matches!(about.name, "rule" | "connection_rule");
+            let is_rule = matches!(about.name, "rule" | "connection_rule" | "content_rule");
             let is_table = is_rule || tables.iter().any(|(path, _)| *path == inner);
             let is_names = tables
                 .iter()

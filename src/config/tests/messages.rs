@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | colour = true
           | ^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `max_connections_per_ip`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `connection_rule`, `rule`, `timeout`, `limits`, `http2` and 5 more
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `max_connections_per_ip`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `connection_rule`, `rule`, `content_rule`, `inspect_delay`, `timeout` and 7 more
     "##);
 }
 
@@ -1768,21 +1768,16 @@ fn what_tcp_mode_cannot_do_is_answered_with_what_it_can() {
     };
     for (route, help) in [
         (
-            "when = 'req.ssl_sni == \"a.b\"'\nbackend = 'app'",
-            "write `sni = \"a.b\"` in the route",
-        ),
-        (
             "when = 'ssl_fc_sni ends_with \".a.b\"'\nbackend = 'app'",
             "write `sni = \"*.a.b\"` in the route",
         ),
         (
-            "when = 'req.ssl_alpn == \"h2\"'\nbackend = 'app'",
+            "when = 'ssl_fc_alpn == \"h2\"'\nbackend = 'app'",
             "write `alpn = \"h2\"` in the route",
         ),
         (
             "when = 'path_beg /a'\nbackend = 'app'",
-            "write `sni` or `alpn` for what the client's first TLS message says, or look at `src`, `src_port`, \
-             `dst` and `dst_port`",
+            "look at `req.ssl_sni`, `req.ssl_alpn`, `req.payload(0,4)`, `req.proto_http`, `src`, `dst_port` and tables",
         ),
         (
             "sni = 'a.b'\nsplit = { app = 1 }",

@@ -2,6 +2,7 @@
 
 mod binds;
 mod connection_rules;
+mod content_rules;
 mod convert;
 mod defaults;
 mod error_pages;

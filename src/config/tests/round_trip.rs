@@ -387,6 +387,7 @@ fn connection_rules() -> impl Strategy<Value = Vec<ConnectionRule>> {
         "{ silent_drop = true }",
         "{ expect_proxy = true }",
         "{ set_src = 'src,ipmask(24)' }",
+        "{ set_var = { \"sess.a\" = 'src' } }",
     ];
     let rules = |texts: Vec<&'static str>| {
         let text = format!(
@@ -394,6 +395,26 @@ fn connection_rules() -> impl Strategy<Value = Vec<ConnectionRule>> {
             texts.join(",")
         );
         plan(&text).frontends[0].connection_rules.clone()
+    };
+    vec(select(texts.to_vec()), 0..4).prop_map(rules)
+}
+
+/// Rules for content of every shape, in both modes.
+fn content_rules() -> impl Strategy<Value = Vec<ConnectionRule>> {
+    let texts = [
+        "{ when = 'not req.proto_http or req.len > 10', accept = true }",
+        "{ reject = true, when = 'req.payload(0,4) == \"SSH-\"' }",
+        "{ silent_drop = true }",
+        "{ set_src = 'src,ipmask(24)' }",
+        "{ set_var = { \"sess.sni\" = 'req.ssl_sni,lower' } }",
+        "{ unset_var = \"sess.sni\" }",
+    ];
+    let rules = |texts: Vec<&'static str>| {
+        let text = format!(
+            "[frontend.a]\nlisten = ':1'\nbackend = 'b'\ncontent_rule = [{}]\n[backend.b]\nservers = '10.0.0.1:1'",
+            texts.join(",")
+        );
+        plan(&text).frontends[0].content_rules.clone()
     };
     vec(select(texts.to_vec()), 0..4).prop_map(rules)
 }
@@ -619,7 +640,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             vec(tls(), 3),
             (
                 upgrades,
-                (rules(), connection_rules()),
+                (rules(), connection_rules(), content_rules(), duration()),
                 compression(),
                 error_pages(),
                 target(used),
@@ -632,7 +653,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, (header_case, field_names), any_tls, rest) = writing;
             let (upgrades, rules, compression, error_pages, used) = rest;
-            let (mut rules, connection_rules) = rules;
+            let (mut rules, connection_rules, content_rules, inspect_delay) = rules;
             let mut routes = routes;
             // Each entry of `tls` belongs to an address; the entries are in the order of the
             // addresses.
@@ -699,6 +720,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 compression,
                 error_pages,
                 connection_rules,
+                content_rules,
+                inspect_delay,
                 rules,
             }
         })
@@ -771,6 +794,8 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                 max_connections: http.max_connections,
                 max_connections_per_ip: http.max_connections_per_ip,
                 connection_rules: http.connection_rules,
+                content_rules: http.content_rules,
+                inspect_delay: http.inspect_delay,
                 timeout: FrontendTimeouts {
                     handshake,
                     tunnel: http.timeout.tunnel,

@@ -126,6 +126,7 @@ impl<'a> Entry<'a> {
                 tables: left.tables,
                 state: None,
                 proxy_fields: None,
+                content: None,
                 is_local: net::is_local,
             },
             request: None,

@@ -169,7 +169,7 @@ fetches! {
     ReqVer = "req.ver" | "req_ver", (), Text, Request;
     /// The major version of HTTP that the client speaks.
     FcHttpMajor = "fc_http_major", (), Int, Request;
-    /// Always true: what is no HTTP has no request.
+    /// Always true: what is no HTTP has no request. In rules for content: whether the client has sent the head of a request, or the preface of HTTP/2.
     ReqProtoHttp = "req.proto_http" | "req_proto_http", (), Bool, Request;
     /// The host and the path, without the query: `a.example/b`. Without a host the path alone.
     Base = "base", (), Text, Request;
@@ -201,6 +201,26 @@ fetches! {
     ReqHdrCnt = "req.hdr_cnt" | "hdr_cnt", (? "name" Field), Int, Request;
     /// The value of a cookie that the client sent. Without a name: of the first cookie. In a condition: each one with that name, else the last.
     ReqCook = "req.cook" | "cook", (? "name" Text), Text, Request, Each;
+    /// The number of bytes that the client has sent; it grows until a rule decides.
+    ReqLen = "req.len" | "req_len", (), Int, Content;
+    /// `length` of the bytes that the client has sent, from `offset` on; with 0 all that have come. Absent if there are fewer.
+    ReqPayload = "req.payload" | "payload", (! "offset" IntIn(0, 1 << 20), ! "length" IntIn(0, 1 << 20)), Bytes, Content;
+    /// The bytes of a text with its length before it: a number of `size` bytes at `offset`. They follow it, or begin at `start`; with a sign this counts from the end of the number.
+    ReqPayloadLv = "req.payload_lv" | "payload_lv", (! "offset" IntIn(0, 1 << 20), ! "size" IntIn(1, 4), ? "start" Text), Bytes, Content;
+    /// The name that the client asks for in its first TLS message (SNI), in lower case. Absent without TLS or without a name.
+    ReqSslSni = "req.ssl_sni" | "req_ssl_sni", (), Text, Content;
+    /// The protocol that the client prefers in its first TLS message (ALPN).
+    ReqSslAlpn = "req.ssl_alpn", (), Text, Content;
+    /// The version in the client's first TLS message, as 65536 times its first number and its second: 196611 is 3.3. TLS 1.3 says 3.3 there, too.
+    ReqSslVer = "req.ssl_ver" | "req_ssl_ver", (), Int, Content;
+    /// 1: the client's first TLS message has come, and is a ClientHello.
+    ReqSslHelloType = "req.ssl_hello_type" | "req_ssl_hello_type", (), Int, Content;
+    /// The value of a cookie (`mstshash`) in the request of a client of the Remote Desktop Protocol; without a name, of any.
+    RdpCookie = "req.rdp_cookie" | "rdp_cookie", (? "name" Text), Text, Content;
+    /// The number of such cookies: 0 or 1.
+    RdpCookieCnt = "req.rdp_cookie_cnt" | "rdp_cookie_cnt", (? "name" Text), Int, Content;
+    /// Whether no more bytes are waited for: `inspect_delay` is over, the client has sent all, or as much as is kept.
+    WaitEnd = "wait_end", (), Bool, Content;
     /// The name of the backend.
     BeName = "be_name", (), Text, Backend;
     /// The status of the response: `200`.
@@ -232,7 +252,7 @@ fetches! {
     /// The name of the server that answered.
     SrvName = "srv_name", (), Text, Response;
     /// What the last `set_var` of a rule gave this variable: `var(txn.tenant)`. Its scope says how long it lives: `sess` as long as the client's connection, `txn` as long as the exchange, `req` until the request was sent, `res` from the response on. `default` where it was not set; without one it is absent then.
-    Var = "var", (! "name" Variable, ? "default" Text), Any, Handshake;
+    Var = "var", (! "name" Variable, ? "default" Text), Any, Connection;
     /// What a rule has captured of the request at the place `index` (`capture`). Absent if there was nothing.
     CaptureReqHdr = "capture.req.hdr", (! "index" Int), Text, Handshake;
     /// The same, of the response.
@@ -431,6 +451,11 @@ impl Fetch {
                 | Self::Base
                 | Self::Baseq
         )
+    }
+
+    /// Whether it looks at the first bytes of a connection.
+    pub fn reads_content(self) -> bool {
+        self.row().since == Phase::Content
     }
 
     /// Whether it looks at the fields of the response.

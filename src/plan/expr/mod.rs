@@ -83,6 +83,8 @@ pub enum Phase {
     Backend,
     /// The server's response head was read.
     Response,
+    /// Not a part of an exchange: the first bytes of a connection, which rules for content look at.
+    Content,
 }
 
 /// The facts that are known where an expression is evaluated.
@@ -92,6 +94,11 @@ pub enum Known {
     Connection,
     /// The same, before anything is read of the client: in rules for connections.
     Accept,
+    /// The connection and its first bytes, which are passed on as they are: in rules for content and
+    /// routes in TCP mode.
+    Content,
+    /// The connection, its TLS, and its first bytes: in rules for content in HTTP mode.
+    Decrypted,
     /// The request, in the rules and routes of a frontend.
     Request,
     /// The request and the backend that it goes to.
@@ -110,12 +117,20 @@ impl Known {
     pub fn has(self, since: Phase) -> bool {
         match self {
             Self::Connection | Self::Accept => since == Phase::Connection,
+            Self::Content => matches!(since, Phase::Connection | Phase::Content),
+            Self::Decrypted => since <= Phase::Handshake || since == Phase::Content,
             Self::Request => since <= Phase::Request,
             Self::Backend => since <= Phase::Backend,
-            Self::Response | Self::Log => since != Phase::Request,
+            Self::Response | Self::Log => !matches!(since, Phase::Request | Phase::Content),
             #[cfg(test)]
             Self::Everything => true,
         }
+    }
+
+    /// Whether `fetch` has a value here.
+    pub fn has_fetch(self, fetch: Fetch) -> bool {
+        let is_of_content = matches!(self, Self::Content | Self::Decrypted);
+        self.has(fetch.row().since) || (is_of_content && fetch == Fetch::ReqProtoHttp)
     }
 }
 

@@ -41,6 +41,8 @@ pub struct ConnectionInfo {
     pub tls: Option<TlsClient>,
     /// The entries of tables that it tracks.
     pub tracked: Tracked,
+    /// The variables that rules for connections and for content have set.
+    pub variables: Variables,
 }
 
 /// The other end of a socket whose client is not that end.
@@ -109,6 +111,7 @@ impl Client {
             address,
             tls,
             tracked,
+            variables,
         } = info;
         let (tls, admission) = tls.map(|one| (one.tls, one.admission)).unzip();
         let timeouts = match context.views.with(&live) {
@@ -126,7 +129,7 @@ impl Client {
             is_leaving: Cell::new(false),
             timeouts: RefCell::new(timeouts),
             frontend_index: Cell::new((u64::MAX, 0)),
-            variables: Variables::default(),
+            variables,
             forwarded_for: OnceCell::new(),
             admission,
             address,

@@ -86,6 +86,7 @@ impl Client {
                     tables: Some(&*view.snapshot.tables),
                     state: Some(&*view.snapshot),
                     proxy_fields: self.proxy_fields.as_deref(),
+                    content: None,
                     is_local: net::is_local,
                 },
                 request: None,

@@ -312,6 +312,7 @@ impl ActiveRequest {
             tables: Some(&*self.view.snapshot.tables),
             state: Some(&*self.view.snapshot),
             proxy_fields: self.client.proxy_fields.as_deref(),
+            content: None,
             is_local: net::is_local,
         }
     }

@@ -24,7 +24,7 @@ use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::run::Run;
 use crate::proxy::{http, tcp};
 
-use super::enter::{Entered, enter};
+use super::enter::{Entered, enter, refusal, refuse};
 use super::handshake::secure;
 
 /// How long accepting pauses when there is no descriptor left. Long enough for some exchanges to
@@ -282,6 +282,16 @@ async fn begin(
             (stream, Some(tls))
         }
     };
+    let (stream, ends) = inspected(
+        stream,
+        ends,
+        tls.as_ref(),
+        &earlier,
+        &frontend,
+        &context,
+        &registration,
+    )
+    .await?;
     let info = http::ConnectionInfo {
         ends,
         proxy_fields: earlier.proxy_fields,
@@ -289,8 +299,46 @@ async fn begin(
         address,
         tls,
         tracked: earlier.tracked,
+        variables: earlier.variables,
     };
     Some(http::serve(stream, info, frontend, context, registration))
+}
+
+/// Runs the rules for content, if there are any. `None`: the connection ended, and was counted.
+async fn inspected(
+    mut stream: Stream,
+    mut ends: Ends,
+    tls: Option<&http::TlsClient>,
+    earlier: &tcp::Earlier,
+    frontend: &Arc<Frontend>,
+    context: &Rc<Context>,
+    registration: &Registration,
+) -> Option<(Stream, Ends)> {
+    let Some((view, index)) = context.views.with(frontend) else {
+        return Some((stream, ends));
+    };
+    if view.snapshot.frontends[index].content_rules.is_none() {
+        return Some((stream, ends));
+    }
+    // Boxed: connections without such rules do not carry its state.
+    let looking = Box::pin(tcp::inspect(
+        &mut stream,
+        &mut ends,
+        tls.map(|client| &*client.tls),
+        earlier,
+        (&view.snapshot, index),
+        context,
+        registration,
+    ));
+    let inspected = looking.await;
+    match inspected.stop.map(refusal) {
+        Some(None) => Some((stream.rewound(inspected.bytes), ends)),
+        Some(Some(why)) => {
+            refuse(stream, ends, why, frontend);
+            None
+        }
+        None => None,
+    }
 }
 
 /// The present mode of `frontend`.

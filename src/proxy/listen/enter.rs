@@ -10,6 +10,7 @@ use crate::base::ListenAddress;
 use crate::base::address::Ends;
 use crate::base::clock::Duration;
 use crate::exchange::RequestId;
+use crate::expr::Variables;
 use crate::net::Stream;
 use crate::observe::{ConnectionRefusal, event};
 use crate::proxy::connections::Registration;
@@ -110,6 +111,7 @@ async fn pass(
 ) -> Option<Entered> {
     let peer = ends.client;
     let tracked = Tracked::default();
+    let variables = Variables::default();
     let mut has_header = terms.wants_header;
     let mut proxy_fields = None;
     if has_header {
@@ -130,11 +132,15 @@ async fn pass(
             tables: &snapshot.tables,
             state: &**snapshot,
             scratch: &context.scratch,
+            variables: &variables,
+            tls: None,
         };
         let mut from = 0;
         let stop = loop {
-            match rules.run(from, &mut ends, proxy_fields.as_deref(), &scope) {
+            match rules.run(from, &mut ends, proxy_fields.as_deref(), None, &scope) {
                 ConnectionFlow::Stop(stop) => break stop,
+                // Only rules for content wait.
+                ConnectionFlow::Await(_) => break Stop::Reject,
                 ConnectionFlow::ExpectProxy(next) => from = next,
             }
             if !has_header {
@@ -172,12 +178,13 @@ async fn pass(
         earlier: Earlier {
             proxy_fields,
             tracked,
+            variables,
         },
     })
 }
 
 /// Closes the connection of a client that is not served, and counts it.
-fn refuse(stream: Stream, ends: Ends, why: ConnectionRefusal, frontend: &Frontend) {
+pub(super) fn refuse(stream: Stream, ends: Ends, why: ConnectionRefusal, frontend: &Frontend) {
     frontend.metrics.connection_refused(why);
     event::connection_refused(&frontend.name, ends.client, why);
     match why {
@@ -186,9 +193,10 @@ fn refuse(stream: Stream, ends: Ends, why: ConnectionRefusal, frontend: &Fronten
     }
 }
 
-fn refusal(stop: Stop) -> Option<ConnectionRefusal> {
+/// Why a connection is closed; `None`: it is served.
+pub(super) fn refusal(stop: Stop) -> Option<ConnectionRefusal> {
     match stop {
-        Stop::Accept => None,
+        Stop::Accept | Stop::UseBackend(_) => None,
         Stop::Reject => Some(ConnectionRefusal::Rejected),
         Stop::SilentDrop => Some(ConnectionRefusal::Dropped),
     }

@@ -393,6 +393,7 @@ mod tests {
             tables: None,
             state: None,
             proxy_fields: None,
+            content: None,
             is_local: |_| false,
         };
         Router::compile(routes).find(&Request {

@@ -117,6 +117,7 @@ mod tests {
         ClientHello {
             server_name: name.map(str::to_owned),
             alpn: alpn.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            version: 0x0303,
         }
     }
 

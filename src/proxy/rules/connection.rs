@@ -1,7 +1,8 @@
-//! Rules for connections: before TLS and before the first request, in both modes.
+//! Rules for connections: before TLS and before the first request, in both modes; and those for the first
+//! bytes of connections.
 //!
-//! `control::assemble` compiles them, and `listen` runs them on each connection that it accepts. They
-//! see the connection alone: its ends, and tables.
+//! `control::assemble` compiles them, and `listen` and `tcp` run them. They see the connection alone: its
+//! ends, tables, and the first bytes if they are rules for content.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -9,10 +10,12 @@ use std::sync::Arc;
 
 use crate::base::address::Ends;
 use crate::base::{Name, Peer};
-use crate::exchange::{ProxyFields, RequestId};
-use crate::expr::{Condition, ConnectionFacts, Facts, Program, Scratch, State, Value};
+use crate::exchange::{ClientTls, ProxyFields, RequestId};
+use crate::expr::{
+    Captured, Condition, ConnectionFacts, Content, Facts, Program, Scratch, State, Value, Variables,
+};
 use crate::net;
-use crate::plan::expr::Type;
+use crate::plan::expr::{Type, Variable};
 use crate::plan::{self, ConnectionAction};
 use crate::tables::{Since, Tables, Tracked};
 
@@ -36,6 +39,11 @@ enum Action {
         key: Program,
         counter: u8,
     },
+    SetVar(Box<[(Variable, Program)]>),
+    UnsetVar(Box<[Variable]>),
+    Capture(Box<plan::Capture>, Program),
+    /// Waits until the condition is decided. If it holds, the connection is served.
+    Await,
 }
 
 /// What the rules decide about a connection.
@@ -43,6 +51,8 @@ enum Action {
 pub(crate) enum Stop {
     /// It is served.
     Accept,
+    /// It is served by the backend with this index.
+    UseBackend(u32),
     /// It is reset.
     Reject,
     /// It is closed so that the client does not notice.
@@ -56,6 +66,8 @@ pub(crate) enum ConnectionFlow {
     Stop(Stop),
     /// A PROXY header is read if none was; then comes the rule at this index.
     ExpectProxy(usize),
+    /// When more bytes have come, the rule at this index comes.
+    Await(usize),
 }
 
 /// What rules for connections see besides the ends of the connection.
@@ -73,40 +85,97 @@ pub(crate) struct ConnectionScope<'a> {
     pub state: &'a dyn State,
     /// The scratch of the worker.
     pub scratch: &'a RefCell<Scratch>,
+    /// The variables of the connection.
+    pub variables: &'a Variables,
+    /// The result of the TLS handshake; `None`: there was none yet.
+    pub tls: Option<&'a ClientTls>,
 }
 
 impl ConnectionRules {
-    /// The compiled form of `rules`; `None` when there are none.
+    /// The compiled form of `rules`, which run before anything is read; `None` when there are none.
     pub fn compile(rules: &[plan::ConnectionRule]) -> Option<Arc<Self>> {
-        let compiled = rules.iter().map(ConnectionRule::compile);
+        // Those choose no backend.
+        let compiled = rules
+            .iter()
+            .map(|rule| ConnectionRule::compile(rule, &|_| None));
         (!rules.is_empty()).then(|| Arc::new(Self(compiled.collect())))
     }
 
-    /// Runs the rules on a connection between `ends`, whose PROXY header has `proxy_fields`, beginning with
-    /// the one at index `from`.
+    /// The compiled form of the rules for content of `frontend`; `None` when it has none. In TCP mode the
+    /// conditions of its routes are rules too, which wait for the bytes that they look at. `index_of` finds
+    /// backends.
+    pub fn of_content(
+        frontend: &plan::Frontend,
+        index_of: &dyn Fn(&Name) -> Option<u32>,
+    ) -> Option<Arc<Self>> {
+        let rules = frontend.content_rules.iter();
+        let rules = rules.map(|rule| ConnectionRule::compile(rule, index_of));
+        let conditions = frontend.tcp_routes.iter().flat_map(|route| &route.when);
+        let conditions = conditions.filter(|when| when.reads(plan::expr::Fetch::reads_content));
+        let routes = conditions.map(|when| ConnectionRule {
+            when: Some(Condition::compile(when)),
+            action: Action::Await,
+        });
+        let all: Box<[ConnectionRule]> = rules.chain(routes).collect();
+        (!all.is_empty()).then(|| Arc::new(Self(all)))
+    }
+
+    /// Runs the rules on a connection between `ends`, whose PROXY header has `proxy_fields`, and whose first
+    /// bytes are `content`, beginning with the one at index `from`.
     pub(crate) fn run(
         &self,
         from: usize,
         ends: &mut Ends,
         proxy_fields: Option<&ProxyFields>,
+        content: Option<&Content<'_>>,
         scope: &ConnectionScope<'_>,
     ) -> ConnectionFlow {
         for (index, rule) in self.0.iter().enumerate().skip(from) {
-            let facts = scope.facts(ends, proxy_fields);
+            let facts = scope.facts(ends, proxy_fields, content);
             let scratch = &mut *scope.scratch.borrow_mut();
-            if !rule
-                .when
-                .as_ref()
-                .is_none_or(|when| when.holds(&facts, scratch))
-            {
-                continue;
+            match rule.when.as_ref().map(|when| when.decide(&facts, scratch)) {
+                None | Some(Some(true)) => {}
+                Some(Some(false)) => continue,
+                Some(None) => return ConnectionFlow::Await(index),
             }
             scratch.clear();
+            // A value is waited for, as in HAProxy.
+            let awaits_more = || content.is_some_and(Content::awaits_more);
             match &rule.action {
                 Action::Stop(stop) => return ConnectionFlow::Stop(*stop),
                 Action::ExpectProxy => return ConnectionFlow::ExpectProxy(index + 1),
+                Action::Await => return ConnectionFlow::Stop(Stop::Accept),
+                Action::SetVar(variables) => {
+                    for (variable, program) in variables {
+                        scratch.clear();
+                        let value = program.value(&facts, scratch);
+                        if awaits_more() {
+                            return ConnectionFlow::Await(index);
+                        }
+                        scope.variables.set(variable, value, scratch);
+                    }
+                }
+                Action::UnsetVar(variables) => {
+                    for variable in variables {
+                        scope.variables.set(variable, Value::Absent, scratch);
+                    }
+                }
+                Action::Capture(capture, program) => {
+                    let value = program.value(&facts, scratch);
+                    if awaits_more() {
+                        return ConnectionFlow::Await(index);
+                    }
+                    let value = scratch.cast(value, capture.value.yields(), Type::Text);
+                    let text = scratch.text(value);
+                    let text = text.map(|text| &text[..text.len().min(capture.len as usize)]);
+                    let (id, places) = (capture.id, capture.places);
+                    scope.variables.capture(Captured::Request, id, places, text);
+                }
                 Action::SetSrc(value) => {
                     let value = value.value(&facts, scratch);
+                    if awaits_more() {
+                        return ConnectionFlow::Await(index);
+                    }
                     // As in HAProxy: a value that is no address changes nothing.
                     if let Value::Ip(ip) = scratch.cast(value, Type::Any, Type::Ip) {
                         let port = ends.client.port().unwrap_or(0);
@@ -121,6 +190,9 @@ impl ConnectionRules {
                     // As in HAProxy: the first entry that is tracked as this counter stays.
                     if !scope.tracked.has(*counter) {
                         let key = key.value(&facts, scratch);
+                        if awaits_more() {
+                            return ConnectionFlow::Await(index);
+                        }
                         let table = (scope.tables, table);
                         let tracked = scope.tracked;
                         tracked.track(*counter, table, key, scratch, Since::Connection);
@@ -133,7 +205,7 @@ impl ConnectionRules {
 }
 
 impl ConnectionRule {
-    fn compile(rule: &plan::ConnectionRule) -> Self {
+    fn compile(rule: &plan::ConnectionRule, index_of: &dyn Fn(&Name) -> Option<u32>) -> Self {
         Self {
             when: rule.when.as_ref().map(Condition::compile),
             action: match &rule.action {
@@ -147,13 +219,34 @@ impl ConnectionRule {
                     key: Program::compile(&track.key),
                     counter: track.counter,
                 },
+                ConnectionAction::SetVar(variables) => {
+                    let variables = variables.iter();
+                    let compiled =
+                        variables.map(|(name, value)| (name.clone(), Program::compile(value)));
+                    Action::SetVar(compiled.collect())
+                }
+                ConnectionAction::UnsetVar(variables) => {
+                    Action::UnsetVar(variables.as_slice().into())
+                }
+                ConnectionAction::Capture(capture) => {
+                    Action::Capture(capture.clone(), Program::compile(&capture.value))
+                }
+                // Cannot happen: in a plan from `config`, every name of a backend exists.
+                ConnectionAction::UseBackend(backend) => {
+                    Action::Stop(index_of(&backend.name).map_or(Stop::Reject, Stop::UseBackend))
+                }
             },
         }
     }
 }
 
 impl<'a> ConnectionScope<'a> {
-    fn facts<'f>(&self, ends: &Ends, proxy_fields: Option<&'f ProxyFields>) -> Facts<'f>
+    fn facts<'f>(
+        &self,
+        ends: &Ends,
+        proxy_fields: Option<&'f ProxyFields>,
+        content: Option<&'f Content<'f>>,
+    ) -> Facts<'f>
     where
         'a: 'f,
     {
@@ -162,18 +255,19 @@ impl<'a> ConnectionScope<'a> {
             connection: ConnectionFacts {
                 client: ends.client,
                 local: ends.local,
-                tls: None,
+                tls: self.tls,
                 frontend: self.frontend,
-                variables: None,
+                variables: Some(self.variables),
                 tables: Some(&**self.tables),
                 state: Some(self.state),
                 proxy_fields,
+                content,
                 is_local: net::is_local,
             },
             request: None,
             backend: None,
             response: None,
-            variables: None,
+            variables: Some(self.variables),
             tracked: Some(self.tracked),
         }
     }

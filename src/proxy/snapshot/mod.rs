@@ -69,6 +69,8 @@ pub struct Frontend {
     pub bind_at: Arc<HashMap<ListenAddress, usize>>,
     /// Its rules for connections.
     pub connection_rules: Option<Arc<ConnectionRules>>,
+    /// Its rules for the first bytes of connections.
+    pub content_rules: Option<Arc<ConnectionRules>>,
     /// Its rules.
     pub rules: Option<Arc<Pipeline>>,
     /// Its error pages.

@@ -5,10 +5,16 @@
 //! server may send first. Then a server is chosen and connected to as for a request (`forward`),
 //! and bytes flow (`tunnel`). One connection is one exchange: one line in the log, one slot.
 //!
+//! Rules for content look at the first bytes before that (`inspect`), also before requests.
+//!
 //! A frontend that terminates TLS may pass some names on in the same way: `pass_through`, before
 //! the handshake.
 
+mod earlier;
 mod first;
+mod inspect;
 mod serve;
 
-pub(crate) use serve::{Earlier, pass_through, serve};
+pub(crate) use earlier::Earlier;
+pub(crate) use inspect::inspect;
+pub(crate) use serve::{pass_through, serve};

@@ -11,23 +11,26 @@ use http::Version;
 
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
-use crate::exchange::{Fault, FirstBytes, Opening, ProxyFields, Reason, RequestId};
+use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
 use crate::expr::{ConnectionFacts, Facts};
 use crate::net::{self, Stream};
 use crate::observe::event;
-use crate::plan;
+use crate::plan::{self, Closing};
 use crate::proxy::backend::{Lease, Local};
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::forward::connect;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{End, Exchange, Relay, Spoken, Timer};
+use crate::proxy::rules::Stop;
 use crate::proxy::snapshot::{self, View};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::tables::Tracked;
 use crate::wire::client_hello::{ClientHello, First};
 
+use super::earlier::Earlier;
 use super::first::{Unknown, first};
+use super::inspect::{Known, inspect};
 
 /// The longest wait for a client that gets an alert.
 const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -41,15 +44,8 @@ struct TcpConnection {
     /// The index of the frontend in the view.
     frontend_index: usize,
     earlier: Earlier,
-}
-
-/// What a connection has from before it is served, besides its ends.
-#[derive(Default)]
-pub(crate) struct Earlier {
-    /// The fields of its PROXY header.
-    pub(crate) proxy_fields: Option<Box<ProxyFields>>,
-    /// The entries of tables that it tracks.
-    pub(crate) tracked: Tracked,
+    /// The first bytes, if rules for content looked at them.
+    inspected: Option<Bytes>,
 }
 
 /// An open exchange; settled when dropped, however it ends.
@@ -87,6 +83,7 @@ pub(crate) async fn serve(
         view,
         frontend_index,
         earlier,
+        inspected: None,
     };
     let mut timer = Timer::new();
     // Boxed, and dropped with its snapshot: a connection, once bytes flow, keeps neither.
@@ -124,6 +121,7 @@ pub(crate) async fn pass_through(
         view,
         frontend_index,
         earlier: std::mem::take(earlier),
+        inspected: None,
     };
     let mut timer = Timer::new();
     let looking = Box::pin(connection.first(&mut stream, began, registration, &mut timer));
@@ -175,18 +173,39 @@ impl TcpConnection {
         timer: &mut Timer,
     ) -> Option<TcpTunnel> {
         let began = clock::now();
+        let stop = match self.frontend().content_rules {
+            Some(_) => self.inspect(&mut stream, registration).await?,
+            None => Stop::Accept,
+        };
+        if let Some(bytes) = &self.inspected {
+            stream = stream.rewound(bytes.clone());
+        }
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
-        if self.frontend().tcp_routes.ask_client_hello() {
+        if stop == Stop::Accept && self.frontend().tcp_routes.ask_client_hello() {
             (known, read_already) = self.first(&mut stream, began, registration, timer).await;
         }
         let hello = hello_of(&known);
         let id = self.new_id();
         let found = self.find(hello, &id);
         let open = self.open(began, hello, id);
-        let chosen = match &known {
-            Err(unknown) => Err(reason_of(*unknown)),
-            Ok(_) => self.choose(found, &open.exchange),
+        let closing = match stop {
+            Stop::Reject => Some((Closing::Reset, Reason::RuleRejected)),
+            Stop::SilentDrop => Some((Closing::Silent, Reason::RuleDropped)),
+            Stop::Accept | Stop::UseBackend(_) => None,
+        };
+        if let Some((closing, reason)) = closing {
+            open.exchange.cut(reason);
+            match closing {
+                Closing::Reset => stream.reset(),
+                Closing::Silent => stream.vanish(),
+            }
+            return None;
+        }
+        let chosen = match (&known, stop) {
+            (Err(unknown), _) => Err(reason_of(*unknown)),
+            (_, Stop::UseBackend(index)) => Ok(self.take(index, &open.exchange)),
+            (Ok(_), _) => self.choose(found, &open.exchange),
         };
         match chosen {
             Ok(backend) => {
@@ -201,6 +220,17 @@ impl TcpConnection {
                 None
             }
         }
+    }
+
+    /// Runs the rules for content, and keeps the bytes that they looked at; `None`: the connection has
+    /// ended.
+    async fn inspect(&mut self, stream: &mut Stream, registration: &Registration) -> Option<Stop> {
+        let at = (&self.view.snapshot, self.frontend_index);
+        let (ends, earlier) = (&mut self.ends, &self.earlier);
+        let looking = inspect(stream, ends, None, earlier, at, &self.context, registration);
+        let inspected = Box::pin(looking).await;
+        self.inspected = Some(inspected.bytes);
+        inspected.stop
     }
 
     /// The beginning of the connection, which was accepted at `began`.
@@ -241,6 +271,10 @@ impl TcpConnection {
 
     /// The index of the first route that matches the connection, which began with `hello` and has the id `id`.
     fn find(&self, hello: Option<&ClientHello>, id: &RequestId) -> Option<usize> {
+        let bytes = self.inspected.as_deref();
+        let known = bytes.map(Known::of);
+        let content = bytes.zip(known.as_ref());
+        let content = content.map(|(bytes, known)| known.content(bytes, true));
         let facts = Facts {
             id,
             connection: ConnectionFacts {
@@ -248,16 +282,17 @@ impl TcpConnection {
                 local: self.ends.local,
                 tls: None,
                 frontend: &self.view.frontends[self.frontend_index].name,
-                variables: None,
+                variables: Some(&self.earlier.variables),
                 tables: Some(&*self.view.snapshot.tables),
                 state: Some(&*self.view.snapshot),
                 proxy_fields: self.earlier.proxy_fields.as_deref(),
+                content: content.as_ref(),
                 is_local: net::is_local,
             },
             request: None,
             backend: None,
             response: None,
-            variables: None,
+            variables: Some(&self.earlier.variables),
             tracked: Some(&self.earlier.tracked),
         };
         let scratch = &self.context.scratch;
@@ -290,7 +325,8 @@ impl TcpConnection {
             id,
         };
         let tracked = std::mem::take(&mut self.earlier.tracked);
-        let exchange = Exchange::begin(opening);
+        let mut exchange = Exchange::begin(opening);
+        exchange.variables = std::mem::take(&mut self.earlier.variables);
         exchange.tracked.join(&tracked);
         Open {
             exchange: Rc::new(exchange),
@@ -312,10 +348,16 @@ impl TcpConnection {
             .map(|index| frontend.tcp_route_backends[index])
             .or(frontend.default_backend)
             .ok_or(Reason::RouteNone)?;
+        Ok(self.take(index, exchange))
+    }
+
+    /// The backend with this index, noted in the record.
+    fn take(&self, index: u32, exchange: &Exchange) -> &Rc<Local> {
         let backend = &self.view.backends[index as usize];
-        let _ = record.backend.set(Rc::clone(&backend.name));
+        // Chosen once for each exchange.
+        let _ = exchange.record.backend.set(Rc::clone(&backend.name));
         backend.shared.rate().count();
-        Ok(backend)
+        backend
     }
 
     fn tunnel(
@@ -346,7 +388,9 @@ impl TcpConnection {
 impl Drop for Open {
     fn drop(&mut self) {
         self.exchange.cut(Reason::of_drop());
-        self.context.settle(&self.exchange, &self.live, None);
+        // The connection is its one exchange.
+        let variables = Some(&self.exchange.variables);
+        self.context.settle(&self.exchange, &self.live, variables);
     }
 }
 

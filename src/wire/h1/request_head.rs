@@ -3,6 +3,8 @@
 //! `conf/reference/refusals.md` lists the refusals and their reasons; the tests here check that
 //! table.
 
+use std::mem::MaybeUninit;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Uri, Version};
@@ -13,7 +15,7 @@ use super::fields::{FieldList, HeadLimits, offset, with_room};
 use super::framing::BodyFraming;
 use super::names::KeepNames;
 use crate::wire::content_length::{self, Lists};
-use crate::wire::target;
+use crate::wire::{preface, target};
 
 /// How many bytes of empty lines may precede a request: RFC 9112 §2.2 asks for one line, and old
 /// clients send a few after a body.
@@ -217,6 +219,24 @@ pub fn blank_bytes(bytes: &[u8]) -> usize {
             [b'\r', b'\n', ..] => blank += 2,
             _ => return blank,
         }
+    }
+}
+
+/// Whether `bytes` begin with the head of a request, or the preface of HTTP/2; `None`: more bytes decide.
+pub fn begins_request(bytes: &[u8]) -> Option<bool> {
+    if preface::version(bytes)? == preface::Version::H2 {
+        return Some(true);
+    }
+    /// More do not matter here: the head begins like one of a request.
+    const MOST_PARSED_FIELDS: usize = 100;
+    let mut request = httparse::Request::new(&mut []);
+    let mut fields = [const { MaybeUninit::uninit() }; MOST_PARSED_FIELDS];
+    let parsed =
+        ParserConfig::default().parse_request_with_uninit_headers(&mut request, bytes, &mut fields);
+    match parsed {
+        Ok(Status::Complete(_)) | Err(httparse::Error::TooManyHeaders) => Some(true),
+        Ok(Status::Partial) => None,
+        Err(_) => Some(false),
     }
 }
 

@@ -109,6 +109,7 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
             tables: None,
             state: None,
             proxy_fields: None,
+            content: None,
             is_local: |_| false,
         },
         request: Some(RequestFacts {

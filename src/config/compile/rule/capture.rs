@@ -9,7 +9,7 @@ use crate::plan::{Action, Capture, LAST_CAPTURE, On, Rule, USUAL_CAPTURED_BYTES}
 
 /// Compiles `capture` of `rule`, which is the rule number `position` with it in its list and its part,
 /// counted from 0.
-pub(super) fn capture(
+pub(in crate::config::compile) fn capture(
     rule: &Section<'_>,
     position: usize,
     known: Known,

@@ -29,15 +29,16 @@ use crate::plan::log::LogAs;
 use crate::plan::{Action, Closing, Normalizer, On, Rule, SetTimeouts, Target, TargetPart};
 
 use answer::{closing, denied, monitor, redirect, returned, tarpit};
-use capture::{capture, count_places};
+use capture::count_places;
 use cookie::cookie_attributes;
 use rate_limit::rate_limit;
 use replace::{replace, replace_field};
 use track::{incremented, tagged};
-use values::{removed, variable_names, variables};
+use values::removed;
 
+pub(super) use capture::capture;
 pub(super) use track::track;
-pub(super) use values::{fields, sort_by_name};
+pub(super) use values::{fields, sort_by_name, variable_names, variables};
 
 /// Compiles the rules of `section`, where `known` is known of a request.
 pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Vec<Rule> {

@@ -122,7 +122,7 @@ pub(super) fn removed(setting: Setting<'_>, report: &mut Report<'_>) -> Option<D
 }
 
 /// A list of names of variables.
-pub(super) fn variable_names(
+pub(in crate::config::compile) fn variable_names(
     setting: Setting<'_>,
     known: Known,
     report: &mut Report<'_>,
@@ -142,7 +142,7 @@ pub(super) fn variable_names(
     read.into_iter().collect()
 }
 
-pub(super) fn variables(
+pub(in crate::config::compile) fn variables(
     setting: Setting<'_>,
     known: Known,
     report: &mut Report<'_>,

@@ -63,6 +63,7 @@ impl Exchange {
                 tables: None,
                 state: None,
                 proxy_fields: None,
+                content: None,
                 is_local: |_| false,
             },
             backend: None,
