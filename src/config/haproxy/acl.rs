@@ -23,6 +23,7 @@ enum Match {
     /// As the value's type matches.
     ByType,
     Str,
+    Bin,
     Beg,
     End,
     Sub,
@@ -38,6 +39,7 @@ enum Match {
 
 const MATCHES: &[(&str, Match)] = &[
     ("str", Match::Str),
+    ("bin", Match::Bin),
     ("beg", Match::Beg),
     ("end", Match::End),
     ("sub", Match::Sub),
@@ -51,7 +53,7 @@ const MATCHES: &[(&str, Match)] = &[
     ("found", Match::Found),
 ];
 
-/// The predefined ACLs (manual §7.4) that a proxy for HTTP has a use for.
+/// The predefined ACLs (manual §7.4).
 const PREDEFINED: &[(&str, &str)] = &[
     ("TRUE", "always_true"),
     ("FALSE", "always_false"),
@@ -72,6 +74,9 @@ const PREDEFINED: &[(&str, &str)] = &[
     ("METH_POST", "method == \"POST\""),
     ("METH_PUT", "method == \"PUT\""),
     ("METH_TRACE", "method == \"TRACE\""),
+    ("RDP_COOKIE", "req.rdp_cookie_cnt > 0"),
+    ("REQ_CONTENT", "req.len > 0"),
+    ("WAIT_END", "wait_end"),
 ];
 
 impl Acls {
@@ -360,6 +365,12 @@ fn compared(
             expression,
             patterns.iter().map(|word| quoted(&folded(word))),
         ),
+        // The digits as the converter writes them.
+        Match::Bin => {
+            let digits = patterns.iter().map(|word| word.text.to_ascii_uppercase());
+            let digits: Vec<String> = digits.map(|digits| quoted(&digits)).collect();
+            equal(&format!("{expression},hex"), digits.into_iter())
+        }
         Match::Ip => equal(expression, patterns.iter().map(|word| quoted(&word.text))),
         Match::Beg => each("starts_with", &folded),
         Match::End => each("ends_with", &folded),
@@ -409,6 +420,7 @@ fn delimited(text: &str, delimiters: &str) -> String {
 
 /// Numbers, ranges and operators: `gt 3`, `200:299 304`.
 fn integers(expression: &str, patterns: &[Word], verdicts: &mut Verdicts) -> Option<String> {
+    let is_version = matches!(expression, "req.ssl_ver" | "req_ssl_ver");
     let mut operator = "==";
     let mut conditions = Vec::new();
     let mut set = Vec::new();
@@ -425,10 +437,12 @@ fn integers(expression: &str, patterns: &[Word], verdicts: &mut Verdicts) -> Opt
             operator = found;
             continue;
         }
-        let (low, high) = word
-            .text
-            .split_once(':')
-            .unwrap_or((&word.text, &word.text));
+        // Versions of TLS have a dot: 3.1 is 65536 times 3 and 1.
+        let numbers = match is_version {
+            true => undotted(&word.text),
+            false => word.text.clone(),
+        };
+        let (low, high) = numbers.split_once(':').unwrap_or((&numbers, &numbers));
         let number = |text: &str| text.is_empty() || text.parse::<i64>().is_ok();
         if !number(low) || !number(high) || word.text == ":" {
             verdicts.wrong(
@@ -462,6 +476,20 @@ fn integers(expression: &str, patterns: &[Word], verdicts: &mut Verdicts) -> Opt
         return None;
     }
     Some(any(conditions))
+}
+
+/// The versions of a range as numbers.
+fn undotted(range: &str) -> String {
+    let numbers = range.split(':').map(|version| {
+        let (major, minor) = version.split_once('.')?;
+        let (major, minor) = (major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?);
+        Some((u32::from(major) << 16) + u32::from(minor)).map(|number| number.to_string())
+    });
+    let written = range.split(':').zip(numbers);
+    let all: Vec<String> = written
+        .map(|(written, number)| number.unwrap_or_else(|| written.to_owned()))
+        .collect();
+    all.join(":")
 }
 
 /// The expression without a way to match in its name (`hdr_beg(host)`), and that way.

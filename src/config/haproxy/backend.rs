@@ -4,6 +4,7 @@ use crate::config::raw::Value;
 use crate::config::source::Span;
 
 use super::args::Args;
+use super::content;
 use super::frontend::{compression, forwardfor, of_proxy};
 use super::global::Global;
 use super::lexer::{Environment, Line, Word};
@@ -23,6 +24,9 @@ pub(super) fn backend(
     verdicts: &mut Verdicts,
 ) -> Value {
     let span = proxy.name.span;
+    if proxy.side == Side::Backend {
+        content::in_backend(proxy, verdicts);
+    }
     let mut keys = Keys::default();
     balance(proxy, &mut keys, verdicts);
     let mut timeout = Keys::default();

@@ -7,6 +7,7 @@ use crate::config::source::Span;
 
 use super::acl::quoted;
 use super::args::Args;
+use super::content;
 use super::context::{Context, On};
 use super::global::Global;
 use super::lexer::{Environment, Word};
@@ -88,6 +89,7 @@ fn tcp(proxy: &Proxy<'_>, global: &Global<'_>, keys: &mut Keys, verdicts: &mut V
     {
         verdicts.without_effect(line.span, "it needs `mode http`, as in HAProxy");
     }
+    content::in_tcp(proxy, &context(proxy, global), keys, verdicts);
     let routes = routes(proxy, global, verdicts);
     if !routes.is_empty() {
         keys.set("route", write::list(proxy.name.span, routes));
@@ -204,10 +206,10 @@ fn request_id(proxy: &Proxy<'_>, keys: &mut Keys, verdicts: &mut Verdicts) {
     }
 }
 
-/// The rules of a frontend in HAProxy's order: monitor, `http-request`, `redirect`, and what `option forwardfor` adds;
+/// The rules of a frontend in HAProxy's order: `tcp-request content`, monitor, `http-request`, `redirect`, and what `option forwardfor` adds;
 /// then those for answers.
 fn rules(proxy: &Proxy<'_>, global: &Global<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
-    let mut rules = Vec::new();
+    let mut rules = content::in_http(proxy, &context(proxy, global), verdicts);
     if let Some(uri) = proxy.monitor_uri {
         let mut monitor = Keys::default();
         monitor.set("path", write::text(uri.span, uri.text.clone()));
@@ -253,13 +255,8 @@ fn verified_for_routes(
     })
 }
 
-/// The rules of a proxy: of a frontend or of a backend.
-pub(super) fn of_proxy(
-    proxy: &Proxy<'_>,
-    global: &Global<'_>,
-    verdicts: &mut Verdicts,
-) -> Vec<Value> {
-    let context = Context {
+fn context<'a>(proxy: &'a Proxy<'_>, global: &'a Global<'a>) -> Context<'a> {
+    Context {
         acls: &proxy.acls,
         tarpit: proxy
             .first_timeout(&["tarpit", "connect"])
@@ -269,7 +266,16 @@ pub(super) fn of_proxy(
         places: &proxy.places,
         allowed: Cell::new(None),
         has_verified: Cell::new(false),
-    };
+    }
+}
+
+/// The rules of a proxy: of a frontend or of a backend.
+pub(super) fn of_proxy(
+    proxy: &Proxy<'_>,
+    global: &Global<'_>,
+    verdicts: &mut Verdicts,
+) -> Vec<Value> {
+    let context = context(proxy, global);
     let mut rules = Vec::new();
     if proxy.is_disabled {
         // Who asks for a backend that is disabled finds none.

@@ -15,6 +15,7 @@ mod bind;
 mod capture;
 mod comments;
 mod connection;
+mod content;
 mod context;
 mod error_files;
 mod errors;

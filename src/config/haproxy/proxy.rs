@@ -39,6 +39,8 @@ pub(super) struct Proxy<'l> {
     pub(super) default_servers: Vec<&'l Line>,
     pub(super) requests: Vec<&'l Line>,
     pub(super) responses: Vec<&'l Line>,
+    /// Of `tcp-request content` and `inspect-delay`.
+    pub(super) contents: Vec<&'l Line>,
     pub(super) afters: Vec<&'l Line>,
     pub(super) redirects: Vec<&'l Line>,
     pub(super) use_backends: Vec<&'l Line>,
@@ -205,6 +207,12 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("use-fcgi-app", "FastCGI does not exist"),
 ];
 
+/// Whether `line`, which is `tcp-request`, is one of those that are read.
+fn is_of_content(line: &Line) -> bool {
+    let what = line.words.get(1).map(|word| &*word.text);
+    matches!(what, Some("content" | "inspect-delay"))
+}
+
 impl<'l> Proxy<'l> {
     /// The proxy of `header`, with the lines of its defaults and then its own.
     pub(super) fn read(
@@ -224,6 +232,7 @@ impl<'l> Proxy<'l> {
             default_servers: Vec::new(),
             requests: Vec::new(),
             responses: Vec::new(),
+            contents: Vec::new(),
             afters: Vec::new(),
             redirects: Vec::new(),
             use_backends: Vec::new(),
@@ -303,6 +312,7 @@ impl<'l> Proxy<'l> {
                 }
             }
             "stats" => self.stats.push(line),
+            "tcp-request" if is_of_content(line) => self.contents.push(line),
             "monitor-net" => self.monitor_net.extend(args.need("network", verdicts)),
             "dispatch" => {
                 if only(is_backend, "backend", verdicts) {

@@ -166,7 +166,7 @@ pub(super) fn track(
 }
 
 /// Sets the key of the action `word`, whose arguments are next in `args`. `None`: there is none, which is said.
-fn write_action(
+pub(super) fn write_action(
     on: On,
     word: &Word,
     mut args: Args<'_>,

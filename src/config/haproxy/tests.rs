@@ -592,3 +592,45 @@ fn statistics_become_a_rule_behind_those_of_requests() {
         &["when = \"path == \\\"/metrics\\\"\", stats = { path = \"/\", format = \"prometheus\""],
     );
 }
+
+#[test]
+fn rules_for_content_wait_in_tcp_mode_and_come_first_in_http_mode() {
+    let text = shown(
+        "frontend f
+ mode tcp
+ bind :443
+ tcp-request inspect-delay 5s
+ tcp-request content accept if { req.ssl_hello_type 1 }
+ tcp-request content reject unless { req.payload(0,2) -m bin 5353 } or WAIT_END
+ tcp-request content set-var(sess.sni) req.ssl_sni
+ tcp-request content capture req.ssl_sni len 20
+ tcp-request content silent-drop if { req.ssl_ver 3.0:3.1 }
+ use_backend b if { req.ssl_sni -i B.test }
+ default_backend a
+backend a
+ mode tcp
+ server s 10.0.0.1:1
+backend b
+ mode tcp
+ server s 10.0.0.2:1
+",
+    );
+    for line in [
+        "inspect_delay = \"5s\"",
+        "{ when = \"req.ssl_hello_type == 1\", accept = true }",
+        "when = \"not (req.payload(0,2),hex == \\\"5353\\\" or wait_end)\", reject = true",
+        "set_var = { \"sess.sni\" = \"req.ssl_sni\" }",
+        "capture = { value = \"req.ssl_sni\", len = 20, id = 0 }",
+        "when = \"req.ssl_ver in [196608:196609]\", silent_drop = true",
+        "when = \"req.ssl_sni,lower == \\\"b.test\\\"\"",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+    becomes(
+        "tcp-request inspect-delay 5s\n tcp-request content accept if { path /a }\n \
+         tcp-request content reject if { src 10.0.0.1 }\n http-request deny if { path /b }",
+        &["when = \"src == \\\"10.0.0.1\\\" and not path == \\\"/a\\\"\", reject = true"],
+    );
+    let said = said("backend b\n tcp-request content reject\n server s 10.0.0.1:1\n");
+    assert!(said.contains("write it in the frontend"), "{said}");
+}

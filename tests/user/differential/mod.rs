@@ -8,6 +8,7 @@
 //! of backends.
 
 mod actions;
+mod content;
 mod error_pages;
 mod expressions;
 mod logs;
@@ -28,6 +29,7 @@ use crate::rig::{Folder, Message, Origin, Proxy, Setup, until};
 pub(crate) fn cases() -> Vec<Case> {
     [
         actions::cases(),
+        content::cases(),
         error_pages::cases(),
         expressions::cases(),
         logs::cases(),
