@@ -74,6 +74,17 @@ pub struct RequestFacts<'a> {
     pub also: &'a [&'a str],
     /// As received.
     pub headers: &'a HeaderMap,
+    /// What was read of its body; `None`: no rule has waited for it.
+    pub body: Option<BodyFacts<'a>>,
+}
+
+/// What was read of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyFacts<'a> {
+    /// Its beginning.
+    pub bytes: &'a [u8],
+    /// The length that the client has announced, or else that of what has come.
+    pub size: u64,
 }
 
 /// The facts of a response's head.

@@ -10,7 +10,7 @@ use crate::exchange::{ProxyFields, Reason};
 use crate::plan::User;
 use crate::plan::expr::{Argument, Fetch, Type};
 
-use super::facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts, Side};
+use super::facts::{BodyFacts, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value, address, leading_number};
 use super::target_fetch::{path, path_and_query, url};
 use super::variables::{Captured, Variables};
@@ -107,6 +107,13 @@ pub(super) fn one<'a>(
         Fetch::ReqHdrs | Fetch::ResHdrs => head_fetch::fields(side(fetch), facts, scratch),
         Fetch::ReqVer => of_request(head_fetch::version),
         Fetch::FcHttpMajor => of_request(head_fetch::major_version),
+        Fetch::ReqBody => body(facts).map_or(Value::Absent, |body| Value::Text(body.bytes)),
+        Fetch::ReqBodyLen => {
+            body(facts).map_or(Value::Absent, |body| Value::Int(body.bytes.len() as i64))
+        }
+        Fetch::ReqBodySize => body(facts).map_or(Value::Absent, |body| {
+            Value::Int(i64::try_from(body.size).unwrap_or(i64::MAX))
+        }),
         Fetch::ReqProtoHttp if facts.request.is_some() => Value::Bool(true),
         Fetch::ReqProtoHttp
         | Fetch::ReqLen
@@ -140,7 +147,7 @@ pub(super) fn one<'a>(
             });
             Value::Int(count)
         }
-        Fetch::UrlParam | Fetch::UrlParamVal => {
+        Fetch::UrlParam | Fetch::UrlParamVal | Fetch::ReqBodyParam => {
             let mut found = Value::Absent;
             let _ = each(fetch, arguments, facts, |value| {
                 found = value;
@@ -314,16 +321,19 @@ pub(super) fn each<'a>(
             let Some(request) = &facts.request else {
                 return ControlFlow::Continue(());
             };
-            let ignores_case =
-                matches!(arguments.get(2), Some(Argument::Text(flags)) if flags == "i");
-            let name = named(arguments);
+            let is_wanted = wanted(named(arguments), arguments.get(2));
             for (key, value) in parameters(request, arguments.get(1)) {
-                let is_it = name.is_none_or(|name| match ignores_case {
-                    true => name.eq_ignore_ascii_case(key),
-                    false => name == key,
-                });
-                if is_it {
+                if is_wanted(key) {
                     see(seen_as(fetch, value))?;
+                }
+            }
+        }
+        Fetch::ReqBodyParam => {
+            let is_wanted = wanted(named(arguments), arguments.get(1));
+            let bytes = body(facts).map_or(&[][..], |body| body.bytes);
+            for (key, value) in pairs(bytes, None) {
+                if is_wanted(key) {
+                    see(Value::Text(value))?;
                 }
             }
         }
@@ -356,6 +366,25 @@ fn variable<'a>(arguments: &'a [Argument], facts: &Facts<'a>, scratch: &mut Scra
     match (value, arguments.get(1)) {
         (Value::Absent, Some(Argument::Text(default))) => Value::Text(default.as_bytes()),
         (value, _) => value,
+    }
+}
+
+/// What a rule has read of the body.
+fn body<'a>(facts: &Facts<'a>) -> Option<BodyFacts<'a>> {
+    facts.request.and_then(|request| request.body)
+}
+
+/// Whether a parameter has the wanted name, if there is one.
+fn wanted<'a>(
+    name: Option<&'a [u8]>,
+    flags: Option<&Argument>,
+) -> impl Fn(&[u8]) -> bool + use<'a> {
+    let ignores_case = matches!(flags, Some(Argument::Text(flags)) if flags == "i");
+    move |key| {
+        name.is_none_or(|name| match ignores_case {
+            true => name.eq_ignore_ascii_case(key),
+            false => name == key,
+        })
     }
 }
 
@@ -505,9 +534,12 @@ fn parameters<'a>(
         }
     };
     let separator = delimiter.filter(|&byte| byte != b'?');
-    behind
-        .unwrap_or_default()
-        .split(move |&byte| byte == b'&' || byte == b';' || Some(byte) == separator)
+    pairs(behind.unwrap_or_default(), separator)
+}
+
+/// Names and values of parameters, separated by `&`, `;` and `separator`.
+fn pairs(text: &[u8], separator: Option<u8>) -> impl Iterator<Item = (&[u8], &[u8])> {
+    text.split(move |&byte| byte == b'&' || byte == b';' || Some(byte) == separator)
         .filter(|parameter| !parameter.is_empty())
         .map(
             |parameter| match parameter.iter().position(|&byte| byte == b'=') {

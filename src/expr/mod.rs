@@ -35,7 +35,7 @@ mod variables;
 
 pub use condition::Condition;
 pub use content::{Content, Hello, Seen};
-pub use facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts};
+pub use facts::{BodyFacts, ConnectionFacts, Facts, RequestFacts, ResponseFacts};
 pub use figures::{BackendFigures, Figures, FrontendFigures, ServerFigures, Statuses};
 pub use lookup::Lookup;
 pub use program::Program;

@@ -67,6 +67,7 @@ impl Asked {
                 path: self.target.path(),
                 also: &[],
                 headers: &self.headers,
+                body: None,
             }),
             backend: Some("app"),
             response: None,

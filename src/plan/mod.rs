@@ -35,7 +35,7 @@ pub use action::{
     MOST_PASSWORD_BYTES, Monitor, NamePart, NoKeys, Normalizer, NotAPassword, OnExceed, Origin,
     Origins, Password, RateLimit, Redirect, RedirectCookie, RedirectTo, ReferrerPolicy, Replace,
     ReplaceField, Reply, ReplyBody, SameSite, Scheme, SecurityHeaders, SetTag, SetTimeouts, Stats,
-    StatsFormat, TargetPart, Tarpit, Track, USUAL_CAPTURED_BYTES, User,
+    StatsFormat, TargetPart, Tarpit, Track, USUAL_CAPTURED_BYTES, User, WaitForBody,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

@@ -60,3 +60,4 @@ mod tunnels;
 mod tunnels_h2;
 mod use_backend;
 mod use_server;
+mod wait_for_body;

@@ -6,7 +6,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::suggest;
 use crate::plan::expr::{Condition, Expr, Fetch, Variable};
-use crate::plan::{Plan, Target};
+use crate::plan::{Action, Plan, Target};
 
 use super::condition::{Impossible, impossible};
 use super::wildcards::{Wildcard, wildcard};
@@ -66,6 +66,21 @@ fn warn_of_impossible(impossible: Impossible, at: &Position, report: &mut Report
         ),
     };
     report.add(Diagnostic::warning_at(at, message, help));
+}
+
+/// Warns of fetches of bodies where no rule waits for one: they are always absent.
+pub(super) fn warn_of_unread_bodies(plan: &Plan, report: &mut Report<'_>) {
+    let mut rules = rules::all(plan).flatten();
+    if rules.any(|rule| matches!(rule.action, Action::WaitForBody(_))) {
+        return;
+    }
+    each_expr(plan, &mut |expr| {
+        if expr.fetch.reads_body() {
+            let message = format!("no rule waits for a body, so `{expr}` is always absent");
+            let help = "write a rule before it: `wait_for_body = { time = \"10s\" }`";
+            report.add(Diagnostic::warning_at(&expr.at, message, help));
+        }
+    });
 }
 
 /// Warns of variables that no rule sets: they are always absent.

@@ -88,6 +88,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
         backends::warn_of_unused(plan, report);
         servers::warn_of_none_that_serves(plan, report);
         report.warn_of_keys_of_requests(&backends::in_tcp_mode_alone(plan));
+        expressions::warn_of_unread_bodies(plan, report);
         expressions::warn_of_unset_variables(plan, report);
         tables::warn_of_untracked(plan, report);
         tables::warn_of_unused(plan, report);

@@ -81,6 +81,7 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::SetVar(_)
             | Action::UnsetVar(_)
             | Action::Pause(_)
+            | Action::WaitForBody(_)
             | Action::Capture(_)
             | Action::SetTimeout(_)
             | Action::MaxBody(_)

@@ -5,7 +5,7 @@ use crate::config::source::Span;
 
 use super::args::Args;
 use super::content;
-use super::frontend::{compression, forwardfor, of_proxy};
+use super::frontend::{buffer_request, compression, forwardfor, of_proxy};
 use super::global::Global;
 use super::lexer::{Environment, Line, Word};
 use super::proxy::{Proxy, Side};
@@ -71,7 +71,10 @@ pub(super) fn backend(
         // Those of a `listen` section are in its frontend.
         let mut rules = match proxy.side {
             Side::Both => Vec::new(),
-            _ => of_proxy(proxy, global, verdicts),
+            _ => {
+                let first = buffer_request(proxy).into_iter();
+                first.chain(of_proxy(proxy, global, verdicts)).collect()
+            }
         };
         rules.extend(use_servers(proxy, verdicts));
         if adds_client {

@@ -236,6 +236,7 @@ fn rules(proxy: &Proxy<'_>, global: &Global<'_>, verdicts: &mut Verdicts) -> Vec
         rule.set("monitor", monitor.at(uri.span));
         rules.push(rule.at(uri.span));
     }
+    rules.extend(buffer_request(proxy));
     rules.extend(of_proxy(proxy, global, verdicts));
     rules.extend(verified_for_routes(proxy, global, verdicts));
     rules.extend(forwardfor(proxy, verdicts));
@@ -356,6 +357,18 @@ fn monitor_net(net: &Word) -> [Value; 2] {
             write::table(span, "status", write::number(span, 200)),
         ),
     ]
+}
+
+/// The rule of `option http-buffer-request`, which comes before those that look at bodies.
+pub(super) fn buffer_request(proxy: &Proxy<'_>) -> Option<Value> {
+    let line = proxy.has("http-buffer-request")?;
+    let time = proxy.first_timeout(&["http-request", "client"]);
+    let time = time.and_then(|(time, _)| time.clone());
+    let time = time.unwrap_or_else(|| "10s".to_owned());
+    let wait = write::table(line.span, "time", write::text(line.span, time));
+    let mut keys = Keys::default();
+    keys.set("wait_for_body", wait);
+    Some(keys.at(line.span))
 }
 
 /// The rule of `option forwardfor`: a line of its own behind those that the request has.

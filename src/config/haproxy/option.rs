@@ -56,10 +56,7 @@ pub(super) const OPTIONS: &[(&str, Effect)] = {
             "h1-case-adjust-bogus-server",
             Approximated("field names are in lower case"),
         ),
-        (
-            "http-buffer-request",
-            Approximated("bodies are passed on as they come"),
-        ),
+        ("http-buffer-request", Read),
         (
             "http-drop-request-trailers",
             Approximated("trailers are passed on"),

@@ -200,7 +200,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("stick", "stickiness does not exist yet"),
     (
         "tcp-request",
-        "rules for connections do not exist in a file of HAProxy yet",
+        "`connection`, `session`, `content` and `inspect-delay` are read",
     ),
     ("tcp-response", "leave it out"),
     ("transparent", "leave it out"),

@@ -52,6 +52,7 @@ pub(super) const ACTIONS: &[&str] = &[
     "track-sc2",
     "unset-var",
     "use-service",
+    "wait-for-body",
 ];
 
 /// Those that Evenkeel does not read yet.
@@ -301,6 +302,33 @@ pub(super) fn write_action(
         "unset-var" => {
             let variable = write::text(span, argument.unwrap_or_default());
             keys.set("unset_var", write::list(span, vec![variable]));
+        }
+        "wait-for-body" => {
+            let mut inner = Keys::default();
+            while let Some(option) = args.next() {
+                match &*option.text {
+                    "time" => {
+                        let time = args.need("time", verdicts)?;
+                        let written = quantity::time(time, verdicts)?;
+                        inner.set("time", write::text(time.span, written));
+                    }
+                    "at-least" => {
+                        let size = args.need("size", verdicts)?;
+                        // HAProxy waits for its buffer at most.
+                        let number = quantity::size(size, verdicts)?.clamp(1, 16 << 10);
+                        inner.set("at_least", write::text(size.span, format!("{number}B")));
+                    }
+                    _ => {
+                        verdicts.unknown("option", option, ["time", "at-least"]);
+                        return None;
+                    }
+                }
+            }
+            if !inner.has("time") {
+                verdicts.wrong(span, "`wait-for-body` has no `time`", "write `time 10s`");
+                return None;
+            }
+            keys.set("wait_for_body", inner.at(span));
         }
         "pause" => {
             let time = args.need("time", verdicts)?;

@@ -78,7 +78,7 @@ pub(super) use route::{ROUTE, TCP_ROUTE};
 pub(super) use rule::{
     CAPTURE_TABLE, COOKIE_ATTRIBUTES, MAX_BODY_SIZES, MONITOR, NAME_PART, RATE_LIMIT, REDIRECT,
     REPLACE, REPLACE_FIELD, REPLY, RULE, SC_INC_GPC, SC_SET_GPT, SET_TIMEOUT_TABLE, STATS_TABLE,
-    TARPIT, TRACK, USE_BACKEND_TABLE, actions, parts_of,
+    TARPIT, TRACK, USE_BACKEND_TABLE, WAIT_FOR_BODY_TABLE, actions, parts_of,
 };
 pub(super) use server::{SERVER, SERVER_HEALTH};
 pub(super) use table::{TABLE, form_of};

@@ -347,6 +347,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
         "{ users = { ann = '{PLAIN}x' } }",
     ),
     ("frontend.NAME.rule", "max_body", "'1MiB'"),
+    ("frontend.NAME.rule.wait_for_body", "time", "'2s'"),
+    ("frontend.NAME.rule.wait_for_body", "at_least", "'2KiB'"),
+    ("frontend.NAME.rule.wait_for_body", "size", "'3KiB'"),
     ("frontend.NAME.rule.capture", "value", "'dst'"),
     ("frontend.NAME.rule.capture", "len", "7"),
     ("frontend.NAME.rule.capture", "id", "7"),
@@ -711,6 +714,12 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "frontend.NAME.rule.capture",
             "[frontend.web.rule.capture]",
             "value = 'src'",
+        ),
+        ("", "[[frontend.web.rule]]", ""),
+        (
+            "frontend.NAME.rule.wait_for_body",
+            "[frontend.web.rule.wait_for_body]",
+            "time = '1s'",
         ),
         ("", "[[frontend.web.rule]]", ""),
         (

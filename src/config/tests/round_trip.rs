@@ -308,6 +308,8 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         "{ set_log_level = 'silent' }",
         "{ on = 'after', set_log_level = 'crit' }",
         "{ max_body = '10KiB' }",
+        "{ wait_for_body = { time = '3s', at_least = '1KiB', size = '2KiB' } }",
+        "{ wait_for_body = { time = '3s' } }",
         "{ on = 'response', capture = { value = 'res.hdr(server),lower', len = 1024, id = 31 } }",
         "{ capture = { value = 'src' } }",
         "{ set_timeout = { connect = '1s', tunnel = '1500ms' } }",

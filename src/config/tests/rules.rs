@@ -498,6 +498,12 @@ fn a_backend_that_only_a_rule_names_is_used() {
 fn values_of_bodies_levels_and_deadlines_are_checked() {
     for (rule, message) in [
         ("max_body = 10", "has no unit"),
+        ("wait_for_body = { }", "`wait_for_body` has no `time`"),
+        ("wait_for_body = { time = '1s', size = '2MiB' }", "size"),
+        (
+            "wait_for_body = { time = '1s', at_least = '17KiB' }",
+            "at_least",
+        ),
         ("max_body = 'much'", "max_body"),
         ("on = 'response', max_body = '1B'", "cannot run with"),
         ("client_max_body_size = '1MiB'", "write `max_body`"),

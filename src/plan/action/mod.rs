@@ -16,6 +16,7 @@ mod set_timeout;
 mod stats;
 mod target;
 mod track;
+mod wait_for_body;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub use set_timeout::SetTimeouts;
 pub use stats::{Stats, StatsFormat};
 pub use target::{Normalizer, TargetPart};
 pub use track::{Element, LAST_COUNTER, SetTag, Track};
+pub use wait_for_body::WaitForBody;
 
 /// The longest method that is passed on. Registered methods have 17 bytes at most.
 pub const MOST_METHOD_BYTES: usize = 32;
@@ -95,6 +97,8 @@ pub enum Action {
     UnsetVar(Vec<Variable>),
     /// Waits, then continues.
     Pause(Duration),
+    /// Waits for the body of the request, for later rules.
+    WaitForBody(WaitForBody),
     /// Keeps a value for the log.
     Capture(Box<Capture>),
     /// Sets deadlines of the exchange.
@@ -158,6 +162,7 @@ impl Action {
             Self::SetVar(_) => "set_var",
             Self::UnsetVar(_) => "unset_var",
             Self::Pause(_) => "pause",
+            Self::WaitForBody(_) => "wait_for_body",
             Self::Capture(_) => "capture",
             Self::SetTimeout(_) => "set_timeout",
             Self::MaxBody(_) => "max_body",
@@ -234,6 +239,7 @@ impl Action {
             | Self::CookieAttributes(_)
             | Self::UnsetVar(_)
             | Self::Pause(_)
+            | Self::WaitForBody(_)
             | Self::SetTimeout(_)
             | Self::MaxBody(_)
             | Self::UseServer(_)

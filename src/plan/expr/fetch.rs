@@ -221,6 +221,14 @@ fetches! {
     RdpCookieCnt = "req.rdp_cookie_cnt" | "rdp_cookie_cnt", (? "name" Text), Int, Content;
     /// Whether no more bytes are waited for: `inspect_delay` is over, the client has sent all, or as much as is kept.
     WaitEnd = "wait_end", (), Bool, Content;
+    /// The body of the request, as far as a rule (`wait_for_body`) has waited for it. Absent without such a rule before, here and for the others.
+    ReqBody = "req.body", (), Bytes, Request;
+    /// The number of bytes of the body that a rule has waited for.
+    ReqBodyLen = "req.body_len", (), Int, Request;
+    /// The length of the body that the client has announced; without one, of what has come.
+    ReqBodySize = "req.body_size", (), Int, Request;
+    /// The value of a parameter in a body of the form `a=1&b=2`, not decoded. Without a name, that of the first one. With `i` as flag the name's case does not count.
+    ReqBodyParam = "req.body_param", (? "name" Text, ? "flags" CaseFlag), Text, Request, Each;
     /// The name of the backend.
     BeName = "be_name", (), Text, Backend;
     /// The status of the response: `200`.
@@ -450,6 +458,14 @@ impl Fetch {
                 | Self::UrlParamVal
                 | Self::Base
                 | Self::Baseq
+        )
+    }
+
+    /// Whether it looks at the body of the request.
+    pub fn reads_body(self) -> bool {
+        matches!(
+            self,
+            Self::ReqBody | Self::ReqBodyLen | Self::ReqBodySize | Self::ReqBodyParam
         )
     }
 

@@ -10,19 +10,20 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body::Body;
+use http_body::{Body, Frame};
 use hyper::ext::ReasonPhrase;
 
+use crate::base::ByteSize;
 use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::observe::event;
-use crate::plan::Closing;
 use crate::plan::log::LogAs;
+use crate::plan::{Closing, WaitForBody};
 use crate::proxy::forward::{ServerBody, forward};
-use crate::proxy::io::{Exchange, ReceivedBody};
+use crate::proxy::io::{BodyWanted, Exchange, ReadBody, ReceivedBody, poll_ahead, put_back};
 use crate::wire::accept;
 
 use super::active::{ActiveRequest, Stop};
@@ -193,8 +194,9 @@ impl ActiveRequest {
     }
 
     /// The rest of the rules, once the wait of one of them is over.
-    async fn waited(&self, admitted: Box<Admitted>, waiting: Waiting) -> Result<Step, Stop> {
+    async fn waited(&self, mut admitted: Box<Admitted>, waiting: Waiting) -> Result<Step, Stop> {
         match waiting {
+            Waiting::Body(wait) => self.read_ahead(&mut admitted, wait).await?,
             Waiting::Pause(time) => self.exchange.deadlines.pause(time).await?,
             Waiting::Hold(time, answer) => {
                 self.exchange.deadlines.pause(time).await?;
@@ -208,6 +210,41 @@ impl ActiveRequest {
             }
         }
         self.caught(|| self.prepared(*admitted))
+    }
+
+    /// Reads the beginning of the body of a request, and keeps it for the rules and in front of the rest.
+    async fn read_ahead(&self, admitted: &mut Admitted, wait: WaitForBody) -> Result<(), Stop> {
+        let (exchange, request) = (&self.exchange, &mut admitted.request);
+        if request.body().is_end_stream() || request.extensions().get::<ReadBody>().is_some() {
+            return Ok(());
+        }
+        let announced = request.body().size_hint().exact();
+        let wanted = BodyWanted {
+            at_least: wait.at_least.map(|ByteSize(least)| least as usize),
+            most: wait.size.0 as usize,
+            has_length: announced.is_some(),
+        };
+        // The client need not wait for the server any more (RFC 9110 §10.1.1).
+        exchange.body_wanted.set(true);
+        request.headers_mut().remove(header::EXPECT);
+        let deadlines = &exchange.deadlines;
+        deadlines.wait_for_client(wait.time, Reason::RequestBodyTimeout);
+        let mut read = BytesMut::new();
+        let body = request.body_mut();
+        let reading = poll_fn(|cx| poll_ahead(body, &mut read, wanted, cx));
+        let outcome = deadlines.within(reading).await;
+        deadlines.client_came();
+        outcome?.map_err(|error| Stop::from(error.reason()))?;
+        if body.is_end_stream() {
+            exchange.request_complete.set(true);
+        }
+        let bytes = read.freeze();
+        let size = announced.unwrap_or(bytes.len() as u64);
+        if !bytes.is_empty() {
+            put_back(body, Frame::data(bytes.clone()), wanted);
+        }
+        request.extensions_mut().insert(ReadBody { bytes, size });
+        Ok(())
     }
 
     /// Sends the request to a server and returns its answer.

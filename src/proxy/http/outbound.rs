@@ -8,7 +8,7 @@ use http::{Method, Request, header};
 use crate::exchange::Reason;
 use crate::proxy::backend::Local;
 use crate::proxy::forward::Sending;
-use crate::proxy::io::{ContinueGate, ReceivedBody, RequestBody, UpgradeRequest};
+use crate::proxy::io::{ContinueGate, ReadBody, ReceivedBody, RequestBody, UpgradeRequest};
 use crate::proxy::rules::{MostBody, UsedServers};
 use crate::wire::forwarded::Proto;
 
@@ -100,6 +100,7 @@ impl ActiveRequest {
         };
         let used_servers = head.extensions.remove::<UsedServers>();
         let most_body = head.extensions.remove::<MostBody>();
+        head.extensions.remove::<ReadBody>();
         // In place of an id that a client or a rule wrote: the log has this one.
         let id = &exchange.record.opening.id;
         hop::name_request(&mut head.headers, &plan.request_id, id);

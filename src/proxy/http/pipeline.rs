@@ -7,10 +7,10 @@ use http::{HeaderMap, Request, Response, StatusCode};
 
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
-use crate::expr::ConnectionFacts;
+use crate::expr::{BodyFacts, ConnectionFacts};
 use crate::net;
-use crate::plan::SetTimeouts;
-use crate::proxy::io::ReceivedBody;
+use crate::plan::{SetTimeouts, WaitForBody};
+use crate::proxy::io::{ReadBody, ReceivedBody};
 use crate::proxy::reply::LocalAnswer;
 use crate::proxy::route;
 use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Question, Scope, UsedBackend};
@@ -38,6 +38,8 @@ pub(super) enum Waiting {
     Hold(Duration, Box<LocalAnswer>),
     /// Who sends the request; then come the next rules, or the answer to it.
     Answer(Question),
+    /// So much of the body; then come the next rules.
+    Body(WaitForBody),
 }
 
 /// The owner of the rules that run.
@@ -81,6 +83,10 @@ impl ActiveRequest {
                         return Ok(Some(Waiting::Pause(time)));
                     }
                     Flow::Hold(time, answer) => return Ok(Some(Waiting::Hold(time, answer))),
+                    Flow::Read(index, wait) => {
+                        progress.index = index;
+                        return Ok(Some(Waiting::Body(wait)));
+                    }
                     Flow::Ask(index, question) => {
                         progress.index = index;
                         return Ok(Some(Waiting::Answer(question)));
@@ -212,6 +218,13 @@ impl ActiveRequest {
                 connection: self.connection_facts(),
                 version: request.version(),
                 target: request.uri(),
+                body: request
+                    .extensions()
+                    .get::<ReadBody>()
+                    .map(|read| BodyFacts {
+                        bytes: &read.bytes,
+                        size: read.size,
+                    }),
                 variables: Some(&self.exchange.variables),
                 scratch: &self.client.context.scratch,
             }),

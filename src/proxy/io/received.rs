@@ -1,5 +1,6 @@
 //! The body of a request as it comes from a client, by HTTP/1 or HTTP/2.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -8,6 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
+
+use crate::exchange::Reason;
 
 use super::client_socket::{ClientBody, ClientBroken};
 use super::stream_body::StreamBody;
@@ -18,8 +21,18 @@ pub enum ReceivedBody {
     Http1(ClientBody),
     /// By HTTP/2.
     Http2(StreamBody),
+    /// With a beginning that was read ahead. Boxed, because it is rare.
+    Ahead(Box<BodyAhead>),
     /// Why it ended early.
     None,
+}
+
+/// A body with a beginning that was read ahead.
+pub struct BodyAhead {
+    pieces: VecDeque<Frame<Bytes>>,
+    rest: ReceivedBody,
+    /// Whether the client has announced its length: one without goes on without.
+    has_length: bool,
 }
 
 /// Why it ended early.
@@ -34,16 +47,20 @@ pub enum ReceiveError {
 impl ReceivedBody {
     /// As [`StreamBody::hold_window`]. HTTP/1 has no window.
     pub(super) fn hold_window(&mut self) {
-        if let Self::Http2(body) = self {
-            body.hold_window();
+        match self {
+            Self::Http2(body) => body.hold_window(),
+            Self::Ahead(ahead) => ahead.rest().hold_window(),
+            Self::Http1(_) | Self::None => {}
         }
     }
 
     /// As [`StreamBody::release_all_but`].
     #[inline]
     pub(super) fn release_all_but(&mut self, kept: usize) {
-        if let Self::Http2(body) = self {
-            body.release_all_but(kept);
+        match self {
+            Self::Http2(body) => body.release_all_but(kept),
+            Self::Ahead(ahead) => ahead.rest().release_all_but(kept),
+            Self::Http1(_) | Self::None => {}
         }
     }
 
@@ -52,11 +69,74 @@ impl ReceivedBody {
         match self {
             Self::Http1(_) | Self::None => None,
             Self::Http2(body) => body.into_stream(),
+            Self::Ahead(ahead) => ahead.into_rest().into_stream(),
         }
     }
 }
 
+impl BodyAhead {
+    /// `first`, and then `rest`.
+    pub(super) fn new(first: Frame<Bytes>, rest: ReceivedBody, has_length: bool) -> Self {
+        Self {
+            pieces: VecDeque::from([first]),
+            rest,
+            has_length,
+        }
+    }
+
+    /// Puts `frame` before all others.
+    pub(super) fn put_back(&mut self, frame: Frame<Bytes>) {
+        self.pieces.push_front(frame);
+    }
+
+    fn rest(&mut self) -> &mut ReceivedBody {
+        &mut self.rest
+    }
+
+    fn into_rest(self) -> ReceivedBody {
+        self.rest
+    }
+
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        match self.pieces.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let data = self.pieces.iter().filter_map(Frame::data_ref);
+        let ahead: u64 = data.map(|piece| piece.len() as u64).sum();
+        let rest = match self.rest.is_end_stream() {
+            true => SizeHint::with_exact(0),
+            false => self.rest.size_hint(),
+        };
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + ahead);
+        if let Some(upper) = rest.upper().filter(|_| self.has_length) {
+            hint.set_upper(upper + ahead);
+        }
+        hint
+    }
+}
+
 impl ReceiveError {
+    /// What the exchange ends with: malformed framing has its own reason; any other error is a client that
+    /// closed its connection.
+    pub fn reason(&self) -> Reason {
+        match self.is_malformed() {
+            true => Reason::RequestBodyMalformed,
+            false => Reason::ClientLeft,
+        }
+    }
+
     /// Whether the peer sent something malformed; else it, or the connection, broke off.
     pub fn is_malformed(&self) -> bool {
         match self {
@@ -78,6 +158,7 @@ impl Body for ReceivedBody {
         match self.get_mut() {
             Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Http1),
             Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Http2),
+            Self::Ahead(ahead) => ahead.poll_frame(cx),
             Self::None => Poll::Ready(None),
         }
     }
@@ -87,6 +168,7 @@ impl Body for ReceivedBody {
         match self {
             Self::Http1(body) => body.is_end_stream(),
             Self::Http2(body) => body.is_end_stream(),
+            Self::Ahead(ahead) => ahead.is_end_stream(),
             Self::None => true,
         }
     }
@@ -96,6 +178,7 @@ impl Body for ReceivedBody {
         match self {
             Self::Http1(body) => body.size_hint(),
             Self::Http2(body) => body.size_hint(),
+            Self::Ahead(ahead) => ahead.size_hint(),
             Self::None => SizeHint::with_exact(0),
         }
     }

@@ -21,7 +21,7 @@ use crate::exchange::Reason;
 use super::exchange::Exchange;
 use super::field_rules::FieldRules;
 use super::listener::{ContinueGate, Listener};
-use super::received::{ReceiveError, ReceivedBody};
+use super::received::ReceivedBody;
 use super::replay_buffer::{KeptBodies, ReplayBuffer};
 
 /// How long a request body waits for the server's `100 Continue` (RFC 9110 §10.1.1).
@@ -238,7 +238,10 @@ impl RequestBody {
     fn end(&mut self) {
         self.is_received = true;
         // Bytes that the server has not taken count in the window of an HTTP/2 client until it has.
-        if !matches!(self.incoming, Some(ReceivedBody::Http2(_))) {
+        if !matches!(
+            self.incoming,
+            Some(ReceivedBody::Http2(_) | ReceivedBody::Ahead(_))
+        ) {
             self.incoming = None;
         }
         self.exchange.request_complete.set(true);
@@ -322,7 +325,7 @@ impl Body for RequestBody {
             }
             Poll::Ready(Some(Err(error))) => {
                 deadlines.client_came();
-                let fault = this.break_off(reason_of(&error));
+                let fault = this.break_off(error.reason());
                 Poll::Ready(Some(Err(fault)))
             }
         }
@@ -351,15 +354,6 @@ impl Body for RequestBody {
             hint = whole;
         }
         hint
-    }
-}
-
-/// Malformed framing has its own reason; any other error is a client that closed its connection.
-fn reason_of(error: &ReceiveError) -> Reason {
-    if error.is_malformed() {
-        Reason::RequestBodyMalformed
-    } else {
-        Reason::ClientLeft
     }
 }
 

@@ -80,6 +80,7 @@ fn holds(when: &Condition, search: &Search<'_>) -> bool {
             path: search.path,
             also: search.also,
             headers: request.headers,
+            body: evaluation.body,
         }),
         backend: None,
         response: None,

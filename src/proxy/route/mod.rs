@@ -48,7 +48,7 @@ use http::{HeaderMap, Method, Uri, Version};
 
 use crate::base::FoldMap;
 use crate::exchange::RequestId;
-use crate::expr::{ConnectionFacts, Scratch, Variables};
+use crate::expr::{BodyFacts, ConnectionFacts, Scratch, Variables};
 use crate::plan::Route;
 use crate::plan::expr::{self, Fetch};
 use crate::wire::{path, readings};
@@ -111,6 +111,8 @@ pub struct Evaluation<'a> {
     pub version: Version,
     /// As received.
     pub target: &'a Uri,
+    /// What was read of the body.
+    pub body: Option<BodyFacts<'a>>,
     /// The variables of the exchange.
     pub variables: Option<&'a Variables>,
     /// The scratch of the worker.
@@ -407,6 +409,7 @@ mod tests {
                 connection,
                 version: Version::HTTP_11,
                 target: &target,
+                body: None,
                 variables: None,
                 scratch: &RefCell::default(),
             }),

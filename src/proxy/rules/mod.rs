@@ -33,12 +33,14 @@ use crate::base::{Name, Position};
 use crate::credentials::Verifier;
 use crate::exchange::{Reason, RequestId};
 use crate::expr::{
-    Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Template, Variables,
+    BodyFacts, Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Template,
+    Variables,
 };
 use crate::observe::event;
 use crate::plan::expr::Fetch;
 use crate::plan::log::LogAs;
 use crate::plan::{self, ClientCertificate, Closing, On, User};
+use crate::proxy::io::ReadBody;
 use crate::proxy::reply::LocalAnswer;
 use crate::tables::{Tables, Tracked};
 use crate::wire::readings;
@@ -84,6 +86,8 @@ pub enum Flow {
     Hold(Duration, Box<LocalAnswer>),
     /// With the rule at this index, once it is known who sends the request.
     Ask(usize, Question),
+    /// With the rule at this index, once so much of the body was read.
+    Read(usize, plan::WaitForBody),
     /// Not at all: the client's connection is closed.
     Close(Closing),
 }
@@ -206,6 +210,7 @@ impl Pipeline {
                 Ok(Flow::Continue) => {}
                 Ok(Flow::Wait(_, time)) => return Flow::Wait(index + 1, time),
                 Ok(Flow::Ask(_, question)) => return Flow::Ask(index + 1, question),
+                Ok(Flow::Read(_, wait)) => return Flow::Read(index + 1, wait),
                 Ok(stop @ (Flow::Answer(_) | Flow::Hold(..) | Flow::Close(_))) => return stop,
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_REQUEST, scope),
             }
@@ -227,6 +232,7 @@ impl Pipeline {
                     | Flow::Wait(..)
                     | Flow::Hold(..)
                     | Flow::Ask(..)
+                    | Flow::Read(..)
                     | Flow::Close(_),
                 ) => {}
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_GATEWAY, scope),
@@ -395,6 +401,13 @@ impl<'a> Scope<'a> {
                 path,
                 also,
                 headers: request.headers(),
+                body: request
+                    .extensions()
+                    .get::<ReadBody>()
+                    .map(|read| BodyFacts {
+                        bytes: &read.bytes,
+                        size: read.size,
+                    }),
             }),
             backend: self.backend,
             response: None,

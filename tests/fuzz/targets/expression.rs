@@ -119,6 +119,7 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
             path: target.path(),
             also: &[],
             headers: &headers,
+            body: None,
         }),
         backend: None,
         response: None,

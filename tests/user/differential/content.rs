@@ -1,4 +1,4 @@
-//! Rules for the first bytes of connections, with one file for both.
+//! Rules for the first bytes of connections, and for the bodies of requests, with one file for both.
 
 use crate::case::{Case, case};
 
@@ -11,6 +11,7 @@ pub(crate) fn cases() -> Vec<Case> {
             rules_for_content_come_before_requests_as_in_haproxy,
             HAPROXY
         ),
+        case!(bodies_are_seen_as_in_haproxy, HAPROXY),
     ]
 }
 
@@ -94,6 +95,62 @@ fn rules_for_content_come_before_requests_as_in_haproxy() {
             };
             let (ours, theirs) = (value(ours.origin.as_ref()), value(theirs.origin.as_ref()));
             assert_eq!(ours, theirs, "{field} of {target}");
+        }
+    }
+}
+
+fn bodies_are_seen_as_in_haproxy() {
+    const FETCHES: &[&str] = &[
+        "req.body,hex",
+        "req.body,sha1,hex",
+        "req.body_len",
+        "req.body_size",
+        "req.body_param(user)",
+        "req.body_param(none)",
+        "req.body_param",
+        "req.body_param(enc),url_dec",
+    ];
+    let fields: String = FETCHES
+        .iter()
+        .enumerate()
+        .map(|(index, fetch)| format!("http-request set-header x-{index} %[{fetch}]\n"))
+        .collect();
+    for wait in [
+        "option http-buffer-request\n",
+        "http-request wait-for-body time 5s\n",
+        "http-request wait-for-body time 5s at-least 4\n",
+    ] {
+        let lines = format!(
+            "{wait}{fields}http-request deny deny_status 422 if {{ req.body_param(user) -m str mallory }}"
+        );
+        let pair = Pair::with_one_file(&lines);
+        for body in [
+            "user=joe&x=1",
+            "user=mallory",
+            "a;b=2&enc=%41%20b",
+            "User=A&user=b",
+            "",
+            "=&&=",
+        ] {
+            // An empty line follows the body.
+            let request = format!(
+                "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len() + 4
+            );
+            let [theirs, ours] = pair.ask(IPV4, &request);
+            assert_eq!(ours.client.status(), theirs.client.status(), "{wait}{body}");
+            let (Some(ours), Some(theirs)) = (ours.origin, theirs.origin) else {
+                continue;
+            };
+            assert_eq!(ours.body, theirs.body, "{wait}{body}");
+            for (index, fetch) in FETCHES.iter().enumerate() {
+                let field = format!("x-{index}");
+                assert_eq!(
+                    ours.field(&field),
+                    theirs.field(&field),
+                    "{fetch} {wait}{body}"
+                );
+            }
         }
     }
 }

@@ -26,7 +26,9 @@ use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
 use crate::plan::log::LogAs;
-use crate::plan::{Action, Closing, Normalizer, On, Rule, SetTimeouts, Target, TargetPart};
+use crate::plan::{
+    Action, Closing, Normalizer, On, Rule, SetTimeouts, Target, TargetPart, WaitForBody,
+};
 
 use answer::{closing, denied, monitor, redirect, returned, tarpit};
 use capture::count_places;
@@ -206,6 +208,7 @@ fn action(
             let (least, most) = keys::MAX_BODY_SIZES;
             setting.size(least, most, report).map(Action::MaxBody)
         }
+        "wait_for_body" => wait_for_body(section, report).map(Action::WaitForBody),
         "use_backend" => use_backend(section, setting, report)
             .map(Box::new)
             .map(Action::UseBackend),
@@ -252,6 +255,27 @@ fn normalizers(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<Norm
     // All mistakes are reported.
     let read: Vec<Option<Normalizer>> = read.collect();
     read.into_iter().collect()
+}
+
+/// `wait_for_body = { … }`.
+fn wait_for_body(rule: &Section<'_>, report: &mut Report<'_>) -> Option<WaitForBody> {
+    let section = rule.section("wait_for_body", &keys::WAIT_FOR_BODY_TABLE, report)?;
+    let Some(time) = section.setting("time") else {
+        if section.lacks("time") {
+            let help = "write `wait_for_body = { time = \"10s\" }`";
+            report.error(section.span, "`wait_for_body` has no `time`", help);
+        }
+        return None;
+    };
+    let mut wait = WaitForBody::within(time.positive_duration(report)?);
+    keys::WAIT_FOR_BODY_TABLE
+        .whole()
+        .read(&section, &mut wait, report);
+    if let Some(least) = section.setting("at_least") {
+        let most = wait.size;
+        wait.at_least = Some(least.size(WaitForBody::SIZES.0, most, report)?);
+    }
+    Some(wait)
 }
 
 /// `set_timeout = { … }`.

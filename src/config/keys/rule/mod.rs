@@ -20,7 +20,7 @@ use super::kind::Shape;
 use super::words::{Word, Words};
 use super::{Keys, key};
 
-pub(in crate::config) use bodies::MAX_BODY_SIZES;
+pub(in crate::config) use bodies::{MAX_BODY_SIZES, WAIT_FOR_BODY_TABLE};
 pub(in crate::config) use capture::CAPTURE_TABLE;
 pub(in crate::config) use stats::STATS_TABLE;
 pub(in crate::config) use steering::{SET_TIMEOUT_TABLE, USE_BACKEND_TABLE};
@@ -145,6 +145,7 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
             }),
         capture::CAPTURE,
         bodies::MAX_BODY,
+        bodies::WAIT_FOR_BODY,
         steering::SET_TIMEOUT,
         steering::USE_BACKEND,
         key("use_server")

@@ -44,6 +44,7 @@ mod track;
 mod unset_var;
 mod use_backend;
 mod use_server;
+mod wait_for_body;
 
 use http::Request;
 
@@ -92,6 +93,7 @@ use track::Track;
 use unset_var::UnsetVar;
 use use_backend::UseBackend;
 use use_server::UseServer;
+use wait_for_body::WaitForBody;
 
 pub(crate) use early_hint::EarlyHints;
 pub(crate) use max_body::MostBody;
@@ -123,6 +125,7 @@ pub(super) enum Action {
     SetVar(SetVar),
     UnsetVar(UnsetVar),
     Pause(Pause),
+    WaitForBody(WaitForBody),
     Capture(Box<Capture>),
     SetTimeout(Box<SetTimeout>),
     MaxBody(MaxBody),
@@ -167,6 +170,7 @@ macro_rules! of_each {
             Action::SetVar($action) => $call,
             Action::UnsetVar($action) => $call,
             Action::Pause($action) => $call,
+            Action::WaitForBody($action) => $call,
             Action::Capture($action) => $call,
             Action::SetTimeout($action) => $call,
             Action::MaxBody($action) => $call,
@@ -247,6 +251,7 @@ impl Action {
                 Self::UnsetVar(UnsetVar(variables.as_slice().into()))
             }
             plan::Action::Pause(time) => Self::Pause(Pause(*time)),
+            plan::Action::WaitForBody(wait) => Self::WaitForBody(WaitForBody(*wait)),
             plan::Action::Capture(capture) => Self::Capture(Box::new(Capture::compile(capture))),
             plan::Action::SetTimeout(set) => Self::SetTimeout(Box::new(SetTimeout(**set))),
             plan::Action::MaxBody(size) => Self::MaxBody(MaxBody(*size)),
