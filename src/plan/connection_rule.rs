@@ -32,6 +32,12 @@ pub enum ConnectionAction {
     ExpectProxy,
     /// The client's address becomes this value.
     SetSrc(Expr),
+    /// The client's port becomes this value.
+    SetSrcPort(Expr),
+    /// The address that the client connected to becomes this value.
+    SetDst(Expr),
+    /// The port that the client connected to becomes this value.
+    SetDstPort(Expr),
     /// Tracks an entry of a table until the connection is closed.
     Track(Box<Track>),
     /// Gives variables the values of expressions.
@@ -60,6 +66,9 @@ impl ConnectionAction {
             Self::SilentDrop => "silent_drop",
             Self::ExpectProxy => "expect_proxy",
             Self::SetSrc(_) => "set_src",
+            Self::SetSrcPort(_) => "set_src_port",
+            Self::SetDst(_) => "set_dst",
+            Self::SetDstPort(_) => "set_dst_port",
             Self::Track(_) => "track",
             Self::SetVar(_) => "set_var",
             Self::UnsetVar(_) => "unset_var",
@@ -79,7 +88,10 @@ impl ConnectionAction {
     /// Hands each of its expressions to `see`.
     pub fn each_expr(&self, see: &mut dyn FnMut(&Expr)) {
         match self {
-            Self::SetSrc(value) => see(value),
+            Self::SetSrc(value)
+            | Self::SetSrcPort(value)
+            | Self::SetDst(value)
+            | Self::SetDstPort(value) => see(value),
             Self::Track(track) => see(&track.key),
             Self::SetVar(variables) => variables.iter().for_each(|(_, expr)| see(expr)),
             Self::Capture(capture) => see(&capture.value),

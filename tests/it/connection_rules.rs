@@ -215,3 +215,18 @@ fn one_address_gets_no_more_connections_than_its_limit() {
         is_served(client_at(&proxy, 2)).then_some(())
     });
 }
+
+#[test]
+fn rules_set_both_ends_for_later_rules_requests_and_servers() {
+    let origin = Origin::answering(OK);
+    let rules = "{ set_src = 'ipv4(192.0.2.9)' }, { set_src_port = 'int(4711)' }, \
+        { set_dst = 'ipv4(198.51.100.2)' }, { set_dst_port = 'int(443)' }, { set_dst_port = 'int(65536)' }, \
+        { set_var = { 'sess.end' = 'dst' } }";
+    let seen = "rule = [{ set_header = { x-ends = '%[src]:%[src_port] %[dst]:%[dst_port] %[var(sess.end)]' } }]";
+    let setup = ruled(&origin, rules).frontend(seen);
+    let proxy = setup.start();
+    assert_eq!(client_at(&proxy, 2).get("/").status(), 200);
+    let wanted = "192.0.2.9:4711 198.51.100.2:443 198.51.100.2";
+    assert_eq!(origin.request().field("x-ends"), Some(wanted));
+    assert_eq!(proxy.line().text("client"), "192.0.2.9:4711");
+}

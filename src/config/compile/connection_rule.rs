@@ -159,6 +159,9 @@ fn action(
         "silent_drop" => switched(setting, ConnectionAction::SilentDrop, report),
         "expect_proxy" => switched(setting, ConnectionAction::ExpectProxy, report),
         "set_src" => address(setting, known, report).map(ConnectionAction::SetSrc),
+        "set_src_port" => port(setting, known, report).map(ConnectionAction::SetSrcPort),
+        "set_dst" => address(setting, known, report).map(ConnectionAction::SetDst),
+        "set_dst_port" => port(setting, known, report).map(ConnectionAction::SetDstPort),
         "set_var" => rule::variables(setting, known, report).map(ConnectionAction::SetVar),
         "unset_var" => rule::variable_names(setting, known, report).map(ConnectionAction::UnsetVar),
         "capture" => rule::capture(section, before.captures, known, report)
@@ -183,6 +186,17 @@ fn switched(
     let message = format!("`{} = false` does nothing", setting.key);
     report.error(setting.span(), message, "leave the rule out");
     None
+}
+
+/// An expression that can yield a port.
+fn port(setting: Setting<'_>, known: Known, report: &mut Report<'_>) -> Option<Expr> {
+    let value = expression::expr(setting, known, report)?;
+    if !value.yields().is_cast_to(Type::Int) {
+        let message = format!("`{}` needs a port, and `{value}` yields none", setting.key);
+        report.error(setting.span(), message, "write another expression");
+        return None;
+    }
+    Some(value)
 }
 
 /// An expression that can yield an address.

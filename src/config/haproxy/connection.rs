@@ -15,11 +15,16 @@ const ACTIONS: &[&str] = &[
     "accept",
     "expect-proxy",
     "reject",
+    "set-dst",
+    "set-dst-port",
     "set-src",
+    "set-src-port",
+    "set-var",
     "silent-drop",
     "track-sc0",
     "track-sc1",
     "track-sc2",
+    "unset-var",
 ];
 
 /// Those that Evenkeel has no rule for before the first request.
@@ -31,16 +36,11 @@ const REFUSED: &[&str] = &[
     "sc-inc-gpc1",
     "sc-set-gpt",
     "sc-set-gpt0",
-    "set-dst",
-    "set-dst-port",
     "set-fc-mark",
     "set-fc-tos",
     "set-mark",
-    "set-src-port",
     "set-tos",
-    "set-var",
     "set-var-fmt",
-    "unset-var",
 ];
 
 /// `connection_rule` of a frontend: the rules of connections, then those of sessions.
@@ -55,6 +55,13 @@ pub(super) fn rules(proxy: &Proxy<'_>, verdicts: &mut Verdicts) -> Vec<Value> {
         }
     }
     rules
+}
+
+/// The name between the parentheses.
+fn variable(action: &str) -> &str {
+    let inside = action.split_once('(').map_or("", |(_, inside)| inside);
+    let name = inside.strip_suffix(')').unwrap_or(inside);
+    name.split(',').next().unwrap_or_default()
 }
 
 fn connection_rule(
@@ -81,9 +88,18 @@ fn connection_rule(
             }
             keys.set("expect_proxy", write::switch(word.span, true));
         }
-        "set-src" => {
+        name @ ("set-src" | "set-src-port" | "set-dst" | "set-dst-port") => {
             let value = rule::expression(&mut action, &[], verdicts)?;
-            keys.set("set_src", value);
+            keys.set(&name.replace('-', "_"), value);
+        }
+        name if name.starts_with("set-var(") => {
+            let variable = variable(name);
+            let value = rule::expression(&mut action, &[], verdicts)?;
+            keys.set("set_var", write::table(word.span, variable, value));
+        }
+        name if name.starts_with("unset-var(") => {
+            let variable = write::text(word.span, variable(name));
+            keys.set("unset_var", write::list(word.span, vec![variable]));
         }
         name @ ("track-sc0" | "track-sc1" | "track-sc2") => {
             let track = rule::track(name, word.span, &mut action, table, verdicts)?;

@@ -5,6 +5,7 @@
 //! those after it.
 
 use crate::config::raw::Value;
+use crate::plan::Mode;
 
 use super::args::Args;
 use super::context::{Context, On};
@@ -20,7 +21,10 @@ const ACTIONS: &[&str] = &[
     "accept",
     "capture",
     "reject",
+    "set-dst",
+    "set-dst-port",
     "set-src",
+    "set-src-port",
     "set-var",
     "silent-drop",
     "track-sc0",
@@ -82,7 +86,7 @@ pub(super) fn in_http(
         if !all.is_empty() {
             keys.set("when", write::text(line.span, all.join(" and ")));
         }
-        if write(On::Request, action, context, &mut keys, verdicts).is_some() {
+        if write(Mode::Http, action, context, &mut keys, verdicts).is_some() {
             rules.push(keys.at(line.span));
         }
     }
@@ -127,14 +131,14 @@ fn rule_in_tcp(line: &Line, context: &Context<'_>, verdicts: &mut Verdicts) -> O
         keys.set("accept", write::switch(line.span, true));
         action.end(verdicts);
     } else {
-        write(On::Request, action, context, &mut keys, verdicts)?;
+        write(Mode::Tcp, action, context, &mut keys, verdicts)?;
     }
     Some(keys.at(line.span))
 }
 
 /// Sets the key of an action. `None`: there is none, which is said.
 fn write(
-    on: On,
+    mode: Mode,
     mut action: Args<'_>,
     context: &Context<'_>,
     keys: &mut Keys,
@@ -158,12 +162,18 @@ fn write(
             }
             keys.set("capture", capture.at(span));
         }
-        "set-src" => {
+        "set-src" | "set-src-port" | "set-dst" | "set-dst-port" if mode == Mode::Tcp => {
             let value = action.need("expression", verdicts)?;
-            keys.set("set_src", write::text(value.span, value.text.clone()));
+            let text = write::text(value.span, value.text.clone());
+            keys.set(&name.replace('-', "_"), text);
+        }
+        "set-src" | "set-src-port" | "set-dst" | "set-dst-port" => {
+            let instead = "write `tcp-request connection`: here it would be for each request";
+            verdicts.refused(span, name, instead);
+            return None;
         }
         "set-var" | "unset-var" | "track-sc0" | "track-sc1" | "track-sc2" => {
-            return rule::write_action(on, word, action, context, keys, verdicts);
+            return rule::write_action(On::Request, word, action, context, keys, verdicts);
         }
         _ if name.starts_with("lua.") || name == "use-service" || name == "send-spoe-group" => {
             verdicts.refused(span, name, "Evenkeel runs no code of its users");

@@ -301,8 +301,8 @@ fn no_word_is_dropped_in_silence() {
         ),
         ("grace 1s", "approximated: a stop ends listening at once"),
         (
-            "tcp-request connection set-var(sess.a) src",
-            "`set-var` does not exist here yet",
+            "tcp-request connection set-tos 1",
+            "`set-tos` does not exist here yet",
         ),
         ("tcp-request connection rejekt", "did you mean `reject`?"),
         (
@@ -633,4 +633,21 @@ backend b
     );
     let said = said("backend b\n tcp-request content reject\n server s 10.0.0.1:1\n");
     assert!(said.contains("write it in the frontend"), "{said}");
+}
+
+#[test]
+fn rules_of_connections_set_ends_and_variables() {
+    becomes(
+        "tcp-request connection set-src-port int(7)\n tcp-request connection set-dst ipv4(192.0.2.1)\n \
+         tcp-request session set-var(sess.a) src\n tcp-request session unset-var(sess.a)",
+        &[
+            "set_src_port = \"int(7)\"",
+            "set_dst = \"ipv4(192.0.2.1)\"",
+            "set_var = { \"sess.a\" = \"src\" }",
+            "unset_var = [\"sess.a\"]",
+        ],
+    );
+    let said =
+        said("listen l\n bind :80\n tcp-request content set-dst src\n server s 10.0.0.1:80\n");
+    assert!(said.contains("write `tcp-request connection`"), "{said}");
 }

@@ -29,6 +29,9 @@ pub(in crate::config) static CONNECTION_RULE: Keys<ConnectionRule> = Keys {
                 shown_switch(rule, &ConnectionAction::ExpectProxy)
             }),
         SET_SRC,
+        SET_SRC_PORT,
+        SET_DST,
+        SET_DST_PORT,
         SET_VAR,
         UNSET_VAR,
         TRACK_KEY,
@@ -53,6 +56,9 @@ pub(in crate::config) static CONTENT_RULE: Keys<ConnectionRule> = Keys {
         REJECT,
         SILENT_DROP,
         SET_SRC,
+        SET_SRC_PORT,
+        SET_DST,
+        SET_DST_PORT,
         SET_VAR,
         UNSET_VAR,
         TRACK_KEY,
@@ -153,6 +159,48 @@ const SET_SRC: Key<ConnectionRule> = key("set_src")
     )
     .compiled(Shape::Text, |rule| match &rule.action {
         ConnectionAction::SetSrc(value) => Some(string(&value.to_string())),
+        _ => None,
+    });
+
+const SET_SRC_PORT: Key<ConnectionRule> = key("set_src_port")
+    .means("The expression whose value becomes the client's port.")
+    .action(
+        &[],
+        &[(
+            "set_src_port = \"expression\"",
+            "The value of the expression becomes the port of the client. A value that is no port changes nothing.",
+        )],
+    )
+    .compiled(Shape::Text, |rule| match &rule.action {
+        ConnectionAction::SetSrcPort(value) => Some(string(&value.to_string())),
+        _ => None,
+    });
+
+const SET_DST: Key<ConnectionRule> = key("set_dst")
+    .means("The expression whose value becomes the address that the client connected to.")
+    .action(
+        &[],
+        &[(
+            "set_dst = \"expression\"",
+            "The value of the expression becomes the address that the client connected to, for later rules, requests, logs and the PROXY header for servers; its port stays.",
+        )],
+    )
+    .compiled(Shape::Text, |rule| match &rule.action {
+        ConnectionAction::SetDst(value) => Some(string(&value.to_string())),
+        _ => None,
+    });
+
+const SET_DST_PORT: Key<ConnectionRule> = key("set_dst_port")
+    .means("The expression whose value becomes the port that the client connected to.")
+    .action(
+        &[],
+        &[(
+            "set_dst_port = \"expression\"",
+            "The value of the expression becomes the port that the client connected to.",
+        )],
+    )
+    .compiled(Shape::Text, |rule| match &rule.action {
+        ConnectionAction::SetDstPort(value) => Some(string(&value.to_string())),
         _ => None,
     });
 

@@ -293,6 +293,13 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
         "{ \"sess.a\" = 'src' }",
     ),
     ("frontend.NAME.connection_rule", "unset_var", "'sess.b'"),
+    ("frontend.NAME.connection_rule", "set_src_port", "'int(7)'"),
+    ("frontend.NAME.connection_rule", "set_dst", "'src'"),
+    (
+        "frontend.NAME.connection_rule",
+        "set_dst_port",
+        "'src_port'",
+    ),
     ("frontend.NAME", "inspect_delay", "'7s'"),
     ("frontend.TCP", "inspect_delay", "'7s'"),
     ("defaults.frontend", "inspect_delay", "'7s'"),
@@ -307,6 +314,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
         "{ \"sess.a\" = 'req.len' }",
     ),
     ("frontend.NAME.content_rule", "unset_var", "'sess.b'"),
+    ("frontend.NAME.content_rule", "set_src_port", "'int(7)'"),
+    ("frontend.NAME.content_rule", "set_dst", "'src'"),
+    ("frontend.NAME.content_rule", "set_dst_port", "'src_port'"),
     (
         "frontend.NAME.content_rule",
         "track",

@@ -390,6 +390,9 @@ fn connection_rules() -> impl Strategy<Value = Vec<ConnectionRule>> {
         "{ expect_proxy = true }",
         "{ set_src = 'src,ipmask(24)' }",
         "{ set_var = { \"sess.a\" = 'src' } }",
+        "{ set_src_port = 'dst_port' }",
+        "{ set_dst = 'src' }",
+        "{ set_dst_port = 'src_port,add(1)' }",
     ];
     let rules = |texts: Vec<&'static str>| {
         let text = format!(

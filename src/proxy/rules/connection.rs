@@ -5,7 +5,7 @@
 //! ends, tables, and the first bytes if they are rules for content.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::base::address::Ends;
@@ -33,7 +33,7 @@ struct ConnectionRule {
 enum Action {
     Stop(Stop),
     ExpectProxy,
-    SetSrc(Program),
+    SetEnd(End, Program),
     Track {
         table: Name,
         key: Program,
@@ -44,6 +44,15 @@ enum Action {
     Capture(Box<plan::Capture>, Program),
     /// Waits until the condition is decided. If it holds, the connection is served.
     Await,
+}
+
+/// A part of the ends of a connection.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Src,
+    SrcPort,
+    Dst,
+    DstPort,
 }
 
 /// What the rules decide about a connection.
@@ -171,16 +180,12 @@ impl ConnectionRules {
                     let (id, places) = (capture.id, capture.places);
                     scope.variables.capture(Captured::Request, id, places, text);
                 }
-                Action::SetSrc(value) => {
+                Action::SetEnd(end, value) => {
                     let value = value.value(&facts, scratch);
                     if awaits_more() {
                         return ConnectionFlow::Await(index);
                     }
-                    // As in HAProxy: a value that is no address changes nothing.
-                    if let Value::Ip(ip) = scratch.cast(value, Type::Any, Type::Ip) {
-                        let port = ends.client.port().unwrap_or(0);
-                        ends.client = Peer::Ip(SocketAddr::new(ip, port));
-                    }
+                    end.set(ends, value, scratch);
                 }
                 Action::Track {
                     table,
@@ -204,6 +209,38 @@ impl ConnectionRules {
     }
 }
 
+impl End {
+    /// Sets this part of `ends`. As in HAProxy, a value that is no address or no port changes nothing, and an
+    /// end without an address has 0.0.0.0.
+    fn set(self, ends: &mut Ends, value: Value<'_>, scratch: &mut Scratch) {
+        const NONE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let mut end = match self {
+            Self::Src | Self::SrcPort => match ends.client {
+                Peer::Ip(addr) => addr,
+                _ => NONE,
+            },
+            Self::Dst | Self::DstPort => ends.local.unwrap_or(NONE),
+        };
+        match self {
+            Self::Src | Self::Dst => match scratch.cast(value, Type::Any, Type::Ip) {
+                Value::Ip(ip) => end.set_ip(ip),
+                _ => return,
+            },
+            Self::SrcPort | Self::DstPort => match scratch.cast(value, Type::Any, Type::Int) {
+                Value::Int(port) => match u16::try_from(port) {
+                    Ok(port) => end.set_port(port),
+                    Err(_) => return,
+                },
+                _ => return,
+            },
+        }
+        match self {
+            Self::Src | Self::SrcPort => ends.client = Peer::Ip(end),
+            Self::Dst | Self::DstPort => ends.local = Some(end),
+        }
+    }
+}
+
 impl ConnectionRule {
     fn compile(rule: &plan::ConnectionRule, index_of: &dyn Fn(&Name) -> Option<u32>) -> Self {
         Self {
@@ -213,7 +250,18 @@ impl ConnectionRule {
                 ConnectionAction::Reject => Action::Stop(Stop::Reject),
                 ConnectionAction::SilentDrop => Action::Stop(Stop::SilentDrop),
                 ConnectionAction::ExpectProxy => Action::ExpectProxy,
-                ConnectionAction::SetSrc(value) => Action::SetSrc(Program::compile(value)),
+                ConnectionAction::SetSrc(value) => {
+                    Action::SetEnd(End::Src, Program::compile(value))
+                }
+                ConnectionAction::SetSrcPort(value) => {
+                    Action::SetEnd(End::SrcPort, Program::compile(value))
+                }
+                ConnectionAction::SetDst(value) => {
+                    Action::SetEnd(End::Dst, Program::compile(value))
+                }
+                ConnectionAction::SetDstPort(value) => {
+                    Action::SetEnd(End::DstPort, Program::compile(value))
+                }
                 ConnectionAction::Track(track) => Action::Track {
                     table: track.table.name.clone(),
                     key: Program::compile(&track.key),
