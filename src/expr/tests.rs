@@ -329,6 +329,28 @@ fn text_is_converted() {
     asked.gives("req.hdr(host),lower,len", "18");
     asked.gives("src,length", "9");
     asked.gives("ssl_fc,length", "1");
+    asked.gives("str(abc),reverse", "cba");
+    asked.gives("req.hdr(host),host_only,reverse_dom", "com.example.www");
+    asked.gives("str(localhost),reverse_dom", "localhost");
+    asked.gives("str(abcdefg),le2dec(:,2)", "25185:25699:26213:103");
+    asked.gives("str(abc),le2dec(:,2,1)", "25185");
+}
+
+#[test]
+fn a_parameter_of_a_text_is_found_as_in_a_query() {
+    let asked = Asked::get("/?a=1&bb=2&b=&c&a=3&d=x=y");
+    for (name, wanted) in [("a", "1"), ("bb", "2"), ("b", ""), ("c", ""), ("d", "x=y")] {
+        asked.gives(&format!("query,param({name})"), wanted);
+    }
+    asked.gives("str(a=1;b=2),param(b,;)", "2");
+    for expression in [
+        "query,param(e)",
+        "query,param(A)",
+        "str(''),param(a)",
+        "str(a=1;b=2),param(b)",
+    ] {
+        asked.gives(expression, None);
+    }
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_client_gets_the_page_in_the_coding_that_it_accepts() {
         let answer = client.ask(get(coding));
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.field("content-encoding"), Some(coding));
-        assert_eq!(answer.field("vary"), Some("accept-encoding"));
+        assert_eq!(answer.field("vary"), Some("Accept-Encoding"));
         assert_eq!(answer.field("etag"), Some("W/\"one\""));
         assert_eq!(answer.field("content-length"), None);
         assert_eq!(answer.field("accept-ranges"), None);
@@ -99,7 +99,7 @@ fn who_accepts_no_coding_gets_the_page_as_it_is_and_caches_learn_that_others_do(
     for accepted in ["identity", "deflate", "gzip;q=0"] {
         let answer = client.ask(get(accepted));
         assert_eq!(answer.field("content-encoding"), None);
-        assert_eq!(answer.field("vary"), Some("accept-encoding"));
+        assert_eq!(answer.field("vary"), Some("Accept-Encoding"));
         assert_eq!(answer.field("etag"), Some("\"one\""));
         assert_eq!(answer.text(), page());
     }
@@ -145,7 +145,7 @@ fn an_answer_to_head_has_the_length_of_the_page_and_no_body() {
         let answer = client.response_to_head();
         assert_eq!(answer.field("content-length"), Some("5000"));
         assert_eq!(answer.field("content-encoding"), None);
-        assert_eq!(answer.field("vary"), Some("accept-encoding"));
+        assert_eq!(answer.field("vary"), Some("Accept-Encoding"));
     }
 }
 

@@ -110,6 +110,14 @@ pub(super) const APPROXIMATED: &[(&str, &str)] = &[
         "daemon",
         "Evenkeel stays in the foreground: let a service manager start it",
     ),
+    (
+        "http-err-codes",
+        "errors of clients are the statuses from 400 to 499",
+    ),
+    (
+        "http-fail-codes",
+        "failures of servers are the statuses from 500 to 599 without 501 and 505",
+    ),
     ("gid", "Evenkeel keeps the group that started it"),
     (
         "group",

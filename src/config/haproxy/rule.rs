@@ -42,6 +42,7 @@ pub(super) const ACTIONS: &[&str] = &[
     "set-pathq",
     "set-query",
     "set-status",
+    "set-timeout",
     "set-uri",
     "set-var",
     "set-var-fmt",
@@ -344,6 +345,44 @@ pub(super) fn write_action(
                 "early_hint",
                 write::table(span, &field.text.to_ascii_lowercase(), value),
             );
+        }
+        "set-timeout" => {
+            let kind = args.need("timeout", verdicts)?;
+            let time = args.need("time", verdicts)?;
+            let names: &[&str] = match &*kind.text {
+                "connect" => &["connect"],
+                "queue" => &["queue"],
+                "server" => &["response", "body"],
+                "tunnel" => &["tunnel"],
+                "client" => {
+                    verdicts.refused(kind.span, "set-timeout client", "write `timeout client`");
+                    return None;
+                }
+                _ => {
+                    let known = ["client", "connect", "queue", "server", "tunnel"];
+                    verdicts.unknown("timeout", kind, known);
+                    return None;
+                }
+            };
+            if !time.text.starts_with(|c: char| c.is_ascii_digit()) {
+                verdicts.refused(time.span, "a time made by an expression", "write the time");
+                return None;
+            }
+            let text = quantity::time(time, verdicts)?;
+            let mut inner = Keys::default();
+            for name in names {
+                inner.set(name, write::text(time.span, text.clone()));
+            }
+            keys.set("set_timeout", inner.at(span));
+        }
+        "normalize-uri"
+            if args
+                .peek()
+                .is_some_and(|word| word.starts_with("fragment-")) =>
+        {
+            args.need("normalizer", verdicts)?;
+            verdicts.without_effect(span, "a fragment is removed from each target");
+            return None;
         }
         "normalize-uri" => {
             let normalizer = args.need("normalizer", verdicts)?;

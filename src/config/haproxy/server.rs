@@ -49,6 +49,8 @@ pub(super) const TUNING: &[(&str, bool)] = &[
     ("max-reuse", true),
     ("no-backup", false),
     ("no-check", false),
+    ("no-check-sni-auto", false),
+    ("no-sni-auto", false),
     ("no-check-send-proxy", false),
     ("no-send-proxy", false),
     ("no-send-proxy-v2", false),

@@ -65,6 +65,14 @@ fn lines_of_a_proxy_become_keys() {
         ("timeout http-keep-alive 1000", &["keep_alive = \"1s\""]),
         ("timeout tunnel 1h", &["tunnel = \"1h\""]),
         ("timeout queue 7s", &["queue = \"7s\""]),
+        (
+            "http-request set-timeout server 3s",
+            &["set_timeout = { response = \"3s\", body = \"3s\" }"],
+        ),
+        (
+            "http-request set-timeout tunnel 5000",
+            &["set_timeout = { tunnel = \"5s\" }"],
+        ),
         ("maxconn 100", &["max_connections = 100"]),
         ("retries 2", &["attempts = 3"]),
         (

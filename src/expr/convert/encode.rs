@@ -119,6 +119,14 @@ impl Chunks {
         })
     }
 
+    pub(super) fn decimal_from_the_lowest(&self, bytes: &[u8], into: &mut Vec<u8>) -> bool {
+        self.write(bytes, into, |chunk, into| {
+            let bytes = chunk.iter().rev();
+            let number = bytes.fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+            into.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        })
+    }
+
     pub(super) fn hexadecimal(&self, bytes: &[u8], into: &mut Vec<u8>) -> bool {
         self.write(bytes, into, |chunk, into| {
             into.extend(chunk.iter().flat_map(|byte| digits(*byte)));

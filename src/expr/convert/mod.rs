@@ -126,6 +126,9 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::Bytes => Box::new(text::Bytes::of(arguments)),
         Converter::Ltrim => Box::new(Cut(arguments.bytes(0), text::ltrim)),
         Converter::Rtrim => Box::new(Cut(arguments.bytes(0), text::rtrim)),
+        Converter::Param => Box::new(Cut(text::Param::of(arguments), text::param)),
+        Converter::Reverse => Box::new(Rewrite((), text::reverse)),
+        Converter::ReverseDom => Box::new(Rewrite((), text::reverse_dom)),
         Converter::CutCrlf => Box::new(Cut((), text::cut_crlf)),
         Converter::Concat => Box::new(Concat::of(arguments)),
         Converter::AddItem => Box::new(AddItem::of(arguments)),
@@ -167,6 +170,10 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::Be2dec => Box::new(Rewrite(
             encode::Chunks::of(arguments),
             encode::Chunks::decimal,
+        )),
+        Converter::Le2dec => Box::new(Rewrite(
+            encode::Chunks::of(arguments),
+            encode::Chunks::decimal_from_the_lowest,
         )),
         Converter::Be2hex => Box::new(Rewrite(
             encode::Chunks::of(arguments),

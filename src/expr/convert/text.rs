@@ -139,6 +139,57 @@ pub(super) fn cut_crlf((): &(), text: &[u8]) -> Option<Range<usize>> {
     Some(0..memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len()))
 }
 
+/// A parameter of a query.
+#[derive(Debug)]
+pub(super) struct Param {
+    name: Box<[u8]>,
+    delimiter: Box<[u8]>,
+}
+
+impl Param {
+    pub(super) fn of(arguments: Arguments<'_>) -> Self {
+        Self {
+            name: arguments.owned(0),
+            delimiter: arguments.maybe_text(1).unwrap_or("&").as_bytes().into(),
+        }
+    }
+}
+
+pub(super) fn param(param: &Param, text: &[u8]) -> Option<Range<usize>> {
+    let mut at = 0;
+    while at <= text.len() {
+        let rest = &text[at..];
+        let length = match param.delimiter.is_empty() {
+            true => None,
+            false => memchr::memmem::find(rest, &param.delimiter),
+        };
+        let part = &rest[..length.unwrap_or(rest.len())];
+        let equals = memchr::memchr(b'=', part);
+        if part[..equals.unwrap_or(part.len())] == *param.name {
+            let value = equals.map_or(part.len(), |equals| equals + 1);
+            return Some(at + value..at + part.len());
+        }
+        at += length? + param.delimiter.len();
+    }
+    None
+}
+
+pub(super) fn reverse((): &(), bytes: &[u8], into: &mut Vec<u8>) -> bool {
+    into.extend(bytes.iter().rev());
+    true
+}
+
+pub(super) fn reverse_dom((): &(), text: &[u8], into: &mut Vec<u8>) -> bool {
+    let labels = text.rsplit(|byte| *byte == b'.');
+    for (index, label) in labels.enumerate() {
+        if index > 0 {
+            into.push(b'.');
+        }
+        into.extend_from_slice(label);
+    }
+    true
+}
+
 /// The index of the colon before the port.
 fn colon(text: &[u8]) -> Option<usize> {
     let last = memchr::memrchr2(b':', b']', text)?;

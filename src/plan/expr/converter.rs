@@ -137,6 +137,12 @@ converters! {
     Ltrim = "ltrim", (! "characters" Text), Text -> Text;
     /// The text without the characters `characters` at its end.
     Rtrim = "rtrim", (! "characters" Text), Text -> Text;
+    /// The value of the first parameter `name` of a query. Parameters are between `delimiter`s, `&` unless it is written; one without `=` is empty. Absent without the parameter.
+    Param = "param", (! "name" Text, ? "delimiter" Text), Text -> Text;
+    /// The bytes from the last to the first.
+    Reverse = "reverse", (), Bytes -> Bytes;
+    /// The labels of a domain name from the last to the first: `www.example.com` is `com.example.www`.
+    ReverseDom = "reverse_dom", (), Text -> Text;
     /// The text up to the first line end (CR or LF).
     CutCrlf = "cut_crlf", (), Text -> Text;
     /// The text, then `start`, the value of `variable` if it is set, and `end`.
@@ -197,7 +203,9 @@ converters! {
     Htonl = "htonl", (), Int -> Bytes;
     /// The bytes in chunks of `size` (1 to 8) as decimal numbers with `separator` between them. With `truncate` 1, a shorter chunk at the end is left out.
     Be2dec = "be2dec", (! "separator" Text, ! "size" IntIn(1, 8), ? "truncate" IntIn(0, 1)), Bytes -> Text;
-    /// The same with hexadecimal digits, and chunks of any size; without a size, one chunk has all bytes.
+    /// The same with the lowest byte of each chunk first.
+    Le2dec = "le2dec", (! "separator" Text, ! "size" IntIn(1, 8), ? "truncate" IntIn(0, 1)), Bytes -> Text;
+    /// As `be2dec` with hexadecimal digits, and chunks of any size; without a size, one chunk has all bytes.
     Be2hex = "be2hex", (? "separator" Text, ? "size" IntIn(0, i64::MAX), ? "truncate" IntIn(0, 1)), Bytes -> Text;
     /// The text without percent-encoding. `+` is a space after a `?`, with `in_form` 1 everywhere. Absent if a `%` has no two hexadecimal digits after it.
     UrlDec = "url_dec", (? "in_form" Int), Text -> Text;

@@ -108,7 +108,7 @@ pub(super) fn add_vary(headers: &mut HeaderMap) {
     let names = headers.get_all(VARY).iter().flat_map(items);
     let is_there = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding");
     if !{ names }.any(is_there) {
-        headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+        headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
     }
 }
 
@@ -313,7 +313,7 @@ mod tests {
         let expected = head(&[
             ("etag", "W/\"a\""),
             ("vary", "cookie"),
-            ("vary", "accept-encoding"),
+            ("vary", "Accept-Encoding"),
             ("content-encoding", "gzip"),
         ]);
         assert_eq!(headers, expected);
