@@ -314,7 +314,7 @@ fn from_template(
         // Each of its servers would be another address of the name.
         verdicts.refused(
             line.span,
-            "server-template with a name",
+            "server-template",
             "write one `server` line for each server",
         );
         return None;

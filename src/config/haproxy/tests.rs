@@ -323,7 +323,7 @@ fn no_word_is_dropped_in_silence() {
         ),
         (
             "server-template a 3 app.test:80",
-            "`server-template with a name` does not",
+            "`server-template` does not",
         ),
         ("stats refesh 5s", "did you mean `refresh`?"),
         (

@@ -160,7 +160,13 @@ impl Page {
                         put_whole(&mut head.headers, fields);
                         body.clone()
                     }
-                    Body::HaProxy => haproxy_text::put(&mut head, usual),
+                    Body::HaProxy => {
+                        // That of a rule stays.
+                        if about.reason == Reason::BackendNoServer {
+                            head.headers.remove(header::RETRY_AFTER);
+                        }
+                        haproxy_text::put(&mut head, usual)
+                    }
                 };
                 return Response::from_parts(head, body);
             }

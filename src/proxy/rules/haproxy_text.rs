@@ -102,7 +102,6 @@ pub(super) fn put(head: &mut response::Parts, usual: Bytes) -> Bytes {
     head.headers.insert(header::CACHE_CONTROL, no_cache);
     let html = HeaderValue::from_static("text/html");
     head.headers.insert(header::CONTENT_TYPE, html);
-    head.headers.remove(header::RETRY_AFTER);
     let text = format!("<html><body><h1>{status} {title}</h1>\n{sentence}\n</body></html>\n");
     Bytes::from(text)
 }
