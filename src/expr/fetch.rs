@@ -331,6 +331,15 @@ pub(super) fn each<'a>(
         Fetch::ReqBodyParam => {
             let is_wanted = wanted(named(arguments), arguments.get(1));
             let bytes = body(facts).map_or(&[][..], |body| body.bytes);
+            // As in HAProxy: what follows the first `=`, whatever is before it.
+            if named(arguments).is_none() {
+                let mut parts = bytes.splitn(2, |&byte| byte == b'=');
+                let Some(rest) = parts.nth(1) else {
+                    return ControlFlow::Continue(());
+                };
+                let end = rest.iter().position(|byte| matches!(byte, b'&' | b';'));
+                return see(Value::Text(&rest[..end.unwrap_or(rest.len())]));
+            }
             for (key, value) in pairs(bytes, None) {
                 if is_wanted(key) {
                     see(Value::Text(value))?;

@@ -125,14 +125,14 @@ fn bodies_are_seen_as_in_haproxy() {
         );
         let pair = Pair::with_one_file(&lines);
         for body in [
-            "user=joe&x=1",
-            "user=mallory",
-            "a;b=2&enc=%41%20b",
-            "User=A&user=b",
+            "user=joe&x=1&z=",
+            "user=mallory&z=",
+            "a;b=2&enc=%41%20b&z=",
+            "User=A&user=b&z=",
             "",
-            "=&&=",
+            "=&&=&z=",
         ] {
-            // An empty line follows the body.
+            // An empty line follows: the end of the last value.
             let request = format!(
                 "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len() + 4
