@@ -41,6 +41,8 @@ struct Ask {
 #[derive(Clone, Copy)]
 enum How {
     Clear,
+    /// The first message of a TLS client that asks for this name, and nothing else.
+    Hello(&'static str),
     /// By TLS, with this name.
     Tls(&'static str),
     /// The same, with a certificate for the second name.
@@ -66,6 +68,15 @@ const fn tls(
         port,
         how: How::Tls(name),
         request,
+        expected,
+    }
+}
+
+const fn hello(port: u16, name: &'static str, expected: &'static [&'static str]) -> Ask {
+    Ask {
+        port,
+        how: How::Hello(name),
+        request: "",
         expected,
     }
 }
@@ -135,6 +146,14 @@ const FILES: &[(&str, &[Ask])] = &[
         ],
     ),
     ("grpc", &[]),
+    (
+        "kafka",
+        &[
+            hello(9094, "broker-0.kafka.example.com", &["server kafka-0"]),
+            hello(9094, "Broker-1.kafka.example.com", &["server kafka-1"]),
+            hello(9094, "kafka.example.com", &["server kafka-"]),
+        ],
+    ),
     (
         "ldap",
         &[
@@ -342,7 +361,6 @@ const FILES: &[(&str, &[Ask])] = &[
 
 /// The files that have words that do not exist here yet, and these words.
 const REFUSED: &[(&str, &[&str])] = &[
-    ("kafka", &["`tcp-request` does not exist here yet"]),
     (
         "redis-sentinel",
         &[
@@ -544,7 +562,10 @@ fn answer_as(name: &str, mut stream: TcpStream) {
     while !is_whole(&head) {
         match stream.read(&mut buffer) {
             // The first byte of TLS, which this does not speak.
-            Ok(_) if head.is_empty() && buffer[0] == 0x16 => return,
+            Ok(_) if head.is_empty() && buffer[0] == 0x16 => {
+                let _ = writeln!(stream, "server {name}");
+                return;
+            }
             Ok(0) | Err(_) => return,
             Ok(length) => head.extend_from_slice(&buffer[..length]),
         }
@@ -617,6 +638,13 @@ fn answer(ask: &Ask, address: Ipv4Addr, authority: &Authority) -> String {
             let mut stream = TcpStream::connect(address).expect("it listens");
             stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
             stream.write_all(request.as_bytes()).expect("it reads");
+            stream.read_to_end(&mut bytes).expect("it answers");
+        }
+        How::Hello(name) => {
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+            let message = Speech::trusting(authority).hello(name);
+            stream.write_all(&message).expect("it reads");
             stream.read_to_end(&mut bytes).expect("it answers");
         }
         How::Tls(name) => {
