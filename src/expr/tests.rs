@@ -330,6 +330,8 @@ fn text_is_converted() {
     asked.gives("src,length", "9");
     asked.gives("ssl_fc,length", "1");
     asked.gives("str(abc),reverse", "cba");
+    asked.gives("str()", "");
+    asked.gives("str(),length", "0");
     asked.gives("req.hdr(host),host_only,reverse_dom", "com.example.www");
     asked.gives("str(localhost),reverse_dom", "localhost");
     asked.gives("str(abcdefg),le2dec(:,2)", "25185:25699:26213:103");
@@ -346,7 +348,7 @@ fn a_parameter_of_a_text_is_found_as_in_a_query() {
     for expression in [
         "query,param(e)",
         "query,param(A)",
-        "str(''),param(a)",
+        "str(),param(a)",
         "str(a=1;b=2),param(b)",
     ] {
         asked.gives(expression, None);

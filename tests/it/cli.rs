@@ -136,12 +136,18 @@ fn the_files_that_come_with_it_are_valid() {
     let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
     let mut files = vec![conf.join("minimal.toml"), conf.join("full.toml")];
     let recipes = std::fs::read_dir(conf.join("recipes")).expect("they are there");
-    files.extend(recipes.map(|entry| entry.expect("an entry").path()));
+    let recipes = recipes.map(|entry| entry.expect("an entry").path());
+    files.extend(recipes.filter(|path| path.extension().is_some_and(|end| end == "toml")));
     // The paths of certificates are relative to the file.
     let folder = Folder::new();
     let authority = Authority::new("Test CA");
     let pair = authority.pair(&["www.example.com", "admin.example.com"]);
     std::fs::create_dir(folder.path("certs")).expect("a folder of our own");
+    std::fs::create_dir(folder.path("lists")).expect("a folder of our own");
+    for list in ["networks.txt", "agents.txt", "hosts.map"] {
+        let text = std::fs::read_to_string(conf.join("recipes/lists").join(list));
+        folder.write(&format!("lists/{list}"), &text.expect("it is there"));
+    }
     folder.write("certs/site.pem", &pair.whole());
     folder.write("clients-ca.pem", &authority.pem);
     for file in files {

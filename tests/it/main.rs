@@ -40,6 +40,7 @@ mod listeners;
 mod logs;
 mod observing;
 mod proxy_protocol;
+mod recipes;
 mod refusals;
 mod regression;
 mod reload;

@@ -46,10 +46,15 @@ pub(super) fn arguments(
     parameters: &[Parameter],
     files: &mut dyn Files,
 ) -> Result<Vec<Argument>, Mistake> {
-    let written = match cursor.peek() {
-        Some('(') => split(cursor)?,
-        _ => Vec::new(),
+    let has_parentheses = cursor.peek() == Some('(');
+    let written = match has_parentheses {
+        true => split(cursor)?,
+        false => Vec::new(),
     };
+    // An empty text is a text, as in HAProxy.
+    if name == "str" && has_parentheses && written.is_empty() {
+        return Ok(vec![Argument::Text(String::new())]);
+    }
     if let Some(surplus) = written.get(parameters.len()) {
         return Err(Mistake::new(
             surplus.part.clone(),

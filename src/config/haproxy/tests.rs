@@ -659,3 +659,14 @@ fn rules_of_connections_set_ends_and_variables() {
         said("listen l\n bind :80\n tcp-request content set-dst src\n server s 10.0.0.1:80\n");
     assert!(said.contains("write `tcp-request connection`"), "{said}");
 }
+
+#[test]
+fn tls_of_clients_in_tcp_mode_is_refused_in_the_words_of_the_file() {
+    let said =
+        said("listen l\n mode tcp\n bind 127.0.0.1:443 ssl crt a.pem\n server s 10.0.0.1:80\n");
+    assert!(
+        said.contains("error: `bind … ssl` in `mode tcp` does not exist here yet"),
+        "{said}"
+    );
+    assert!(said.contains("the servers end it"), "{said}");
+}

@@ -243,38 +243,45 @@ mod tests {
 
     #[test]
     fn the_writer_is_woken_for_many_buffers_or_when_asked() {
-        // The writer mostly waits when buffers come, but not always.
+        // The writer mostly waits when buffers come. If it does not, it takes some before they are many.
         const ROUNDS: usize = 50;
         let queue = Arc::new(Queue::new(Arc::default()));
         let (writes, written) = mpsc::channel();
         let write = {
             let queue = Arc::clone(&queue);
             move || {
-                let mut left = ROUNDS * (WAKE_AT + 1);
-                while left > 0 {
-                    let count = queue.wait_for_work().batches.len();
-                    left -= count;
-                    writes.send(count).expect("the test waits for it");
+                loop {
+                    let work = queue.wait_for_work();
+                    // The test has ended if it does not listen any more.
+                    let _ = writes.send(work.batches.len());
+                    if work.is_last {
+                        break;
+                    }
                 }
             }
         };
         let writer = spawn_thread("writer", write).expect("a thread");
-        let wait_for = |count: usize| {
-            let mut left = count;
-            while left > 0 {
-                let written = written.recv_timeout(Duration::from_secs(60));
-                left -= written.expect("the writer was woken");
-            }
+        let taken = || {
+            let taken = written.recv_timeout(Duration::from_secs(60));
+            taken.expect("the writer was woken")
         };
         for _ in 0..ROUNDS {
-            for _ in 0..WAKE_AT {
-                queue.push(batch(1));
+            let mut waiting = 0;
+            loop {
+                while waiting < WAKE_AT {
+                    queue.push(batch(1));
+                    waiting += 1;
+                }
+                waiting -= taken();
+                if waiting == 0 {
+                    break;
+                }
             }
-            wait_for(WAKE_AT);
             queue.push(batch(1));
             queue.wake();
-            wait_for(1);
+            assert_eq!(taken(), 1);
         }
+        queue.end_after_this();
         writer.join().expect("no panic");
     }
 

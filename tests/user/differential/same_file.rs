@@ -1,6 +1,8 @@
 //! One file for both: ACLs, the order of rules, and the choice of backends and servers.
 
 use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 
 use crate::case::{Case, case};
 use crate::rig::Folder;
@@ -542,13 +544,18 @@ fn statistics_have_haproxys_columns() {
         http-request deny if { path /deny }
     ";
     let pair = Pair::with_one_file(lines);
-    same(
-        &pair,
-        &[
-            (IPV4, "GET /ok HTTP/1.1\r\nhost: a"),
-            (IPV4, "GET /deny HTTP/1.1\r\nhost: a"),
-        ],
-    );
+    for path in [&pair.haproxy.end.path, &pair.evenkeel.end.path] {
+        for target in ["/ok", "/deny"] {
+            let mut stream = UnixStream::connect(path).expect("it listens");
+            let request = format!(
+                "PROXY {IPV4}\r\nGET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(request.as_bytes()).expect("it reads");
+            // An exchange is counted when it has ended, and the connection ends after it.
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).expect("it answers");
+        }
+    }
     let ask = |target: &str| {
         let request =
             format!("GET {target} HTTP/1.0\r\nhost: a\r\nauthorization: Basic b3BzOm9wZW4=");

@@ -196,6 +196,8 @@ fn tables_count_what_haproxy_counts() {
         }
         let [theirs, ours] = pair.ask(client, &request);
         assert_eq!(ours.client.status(), theirs.client.status(), "{target}");
+        // What an answer of our own counts is counted when it has been sent: before its line.
+        pair.evenkeel.end.0.wait_for_lines(index + 1);
         let (Some(theirs), Some(ours)) = (theirs.origin, ours.origin) else {
             continue;
         };
