@@ -139,7 +139,7 @@ pub fn admin_listen(path: &Path) -> Option<Admin> {
 ///
 /// What is wrong with it.
 pub fn haproxy_condition(text: &str) -> Result<bool, String> {
-    haproxy::holds(text, &environment)
+    haproxy::line_holds(text, &environment)
 }
 
 fn environment(name: &str) -> Option<OsString> {

@@ -265,7 +265,10 @@ impl Running {
                 for (_, target) in self.listeners.drain() {
                     target.close();
                 }
-                self.context.connections.shut_down(Shutdown::Drain);
+                // A drain that waited out its grace may come behind the abort: nothing is drained any more.
+                if !self.is_aborted {
+                    self.context.connections.shut_down(Shutdown::Drain);
+                }
             }
             WorkerCommand::Abort => {}
         }

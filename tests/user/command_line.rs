@@ -114,6 +114,10 @@ fn conditions_are_exit_codes_and_the_version_is_the_third_word() {
         let (output, status) = said(&format!("-cc '{condition}'"));
         assert_eq!(status.code(), Some(code), "{condition}: {output}");
     }
+    let (output, status) = shell(&format!(
+        "KIND=quic {EVENKEEL} haproxy -cc 'streq(\"$KIND\",quic) && streq(\"${{NONE-a}}\",a)'"
+    ));
+    assert_eq!(status.code(), Some(0), "{output}");
     let (output, _) = said("-v");
     let third = output.split_whitespace().nth(2).unwrap_or_default();
     assert!(output.starts_with("HAProxy version 3."), "{output}");
@@ -218,8 +222,11 @@ fn a_daemon_runs_when_its_parent_has_ended() {
     let (folder, at) = (Folder::new(), address(4));
     let file = file(&folder, &at.to_string());
     let pid_file = folder.path("pid");
-    let (output, status) = said(&format!(
-        "-D -f {} -p {}",
+    fs::create_dir(folder.path("sub")).expect("a folder");
+    // The child must not go to the directory once more.
+    let (output, status) = shell(&format!(
+        "cd {} && {EVENKEEL} haproxy -D -C sub -f {} -p {}",
+        folder.path("").display(),
         file.display(),
         pid_file.display()
     ));

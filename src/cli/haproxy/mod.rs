@@ -47,7 +47,8 @@ pub(super) fn haproxy(words: Vec<OsString>) -> ExitCode {
             return ExitCode::from(INVALID);
         }
     };
-    if let Some(directory) = &arguments.directory
+    // The child of `-D` is there already.
+    if let Some(directory) = arguments.directory.as_ref().filter(|_| !daemon::is_child())
         && let Err(error) = env::set_current_dir(directory)
     {
         let directory = directory.display();
@@ -136,18 +137,18 @@ fn until_signal(arguments: &Arguments, loaded: Loaded) -> Result<Ending, CannotS
         network: Network::System,
     };
     let proxy = take_over(arguments, first)?;
-    tell(&arguments.terminate, Signal::TERM);
-    tell(&arguments.finish, Signal::USR1);
     ready(arguments)?;
     Ok(signals.run(proxy, std::future::pending()))
 }
 
-/// Starts. If an address is taken, the processes of `-sf` and `-st` are told to give theirs up, and it tries again.
+/// Starts, and lets the processes of `-sf` and `-st` end. If an address is taken, it tries again while they give theirs
+/// up.
 fn take_over(arguments: &Arguments, first: Start) -> Result<Proxy, CannotStart> {
     let mut outcome = Proxy::start(first);
-    if outcome.is_ok() || (arguments.finish.is_empty() && arguments.terminate.is_empty()) {
+    if arguments.finish.is_empty() && arguments.terminate.is_empty() {
         return outcome;
     }
+    // Once each: a number may belong to another process as soon as its owner has ended.
     tell(&arguments.terminate, Signal::TERM);
     tell(&arguments.finish, Signal::USR1);
     let Ok(runtime) = tasks::runtime() else {
@@ -261,7 +262,8 @@ fn report(diagnostics: &Diagnostics) {
         let text = format!("config : parsing [{file}:{line}] : {message}");
         match found.is_error() {
             true => alert(&text),
-            false => eprintln!("[WARNING]  ({}) : {text}", id()),
+            // What is different here is no warning of HAProxy's.
+            false => eprintln!("[NOTICE]   ({}) : {text}", id()),
         }
     }
     eprintln!("\n{}\n", diagnostics.render(super::check::color()));

@@ -241,13 +241,10 @@ pub(super) fn bind(
 
 /// An address of HAProxy as this configuration writes it.
 pub(super) fn listen_address(text: &str) -> String {
-    let text = text
-        .strip_prefix("ipv4@")
-        .or_else(|| text.strip_prefix("ipv6@"))
-        .or_else(|| text.strip_prefix("tcp@"))
-        .or_else(|| text.strip_prefix("tcp4@"))
-        .or_else(|| text.strip_prefix("stream+"))
-        .unwrap_or(text);
+    let text = text.strip_prefix("stream+").unwrap_or(text);
+    let families = ["ipv4@", "ipv6@", "tcp@", "tcp4@", "tcp6@"];
+    let of_family = families.iter().find_map(|family| text.strip_prefix(family));
+    let text = of_family.unwrap_or(text);
     if let Some(path) = text.strip_prefix("unix@") {
         return files::absolute(path, None);
     }
@@ -296,6 +293,8 @@ mod tests {
             ("unix@/run/a.sock", "/run/a.sock"),
             ("abns@name", "@name"),
             ("fd@3", "fd://3"),
+            ("stream+fd@3", "fd://3"),
+            ("stream+ipv4@127.0.0.1:80", "127.0.0.1:80"),
             ("app.example:80", "app.example:80"),
             (":8000-8010", "0.0.0.0:8000-8010"),
         ] {

@@ -53,7 +53,7 @@ use crate::config::source::Span;
 pub(super) use comments::{Commented, commented};
 use global::Global;
 use lexer::{Environment, Line, Word};
-pub(super) use predicate::holds;
+pub(super) use predicate::line_holds;
 pub use predicate::{FEATURES, VERSION};
 use proxy::{Proxy, Side};
 use section::Section;

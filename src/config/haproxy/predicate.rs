@@ -6,7 +6,9 @@
 //! term  = "!" term / "(" or ")" / integer / "true" / "false" / name "(" arguments ")"
 //! ```
 
-use super::lexer::Environment;
+use crate::config::source::Span;
+
+use super::lexer::{self, Environment};
 
 /// What can be written, for a message.
 pub(super) const KNOWN: &str = "known are `defined(NAME)`, `streq(a,b)`, `strneq(a,b)`, `strstr(a,b)`, `feature(NAME)`, \
@@ -35,7 +37,7 @@ pub const FEATURES: &[&str] = &[
 /// # Errors
 ///
 /// What is wrong with it.
-pub(in crate::config) fn holds(text: &str, environment: Environment<'_>) -> Result<bool, String> {
+pub(super) fn holds(text: &str, environment: Environment<'_>) -> Result<bool, String> {
     let mut parser = Parser {
         rest: text,
         environment,
@@ -49,6 +51,22 @@ pub(in crate::config) fn holds(text: &str, environment: Environment<'_>) -> Resu
         "" => Ok(holds),
         rest => Err(format!("`{rest}` does not belong here")),
     }
+}
+
+/// The same for a text of the command line, which is a line of a file: quotes and variables count.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(in crate::config) fn line_holds(
+    text: &str,
+    environment: Environment<'_>,
+) -> Result<bool, String> {
+    let words = lexer::words(text, 0, Span::default(), environment)
+        .map_err(|mistake| mistake.message().to_owned())?;
+    let words = words.map_or(Vec::new(), |line| line.words);
+    let words: Vec<&str> = words.iter().map(|word| &*word.text).collect();
+    holds(&words.join(" "), environment)
 }
 
 /// The most parentheses within each other.
