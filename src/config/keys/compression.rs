@@ -117,5 +117,5 @@ fn types(
             ),
         }
     }
-    compression.types = types;
+    compression.types = types.into();
 }
