@@ -20,6 +20,7 @@ pub mod logging;
 mod metrics;
 #[cfg(test)]
 mod reference;
+pub(crate) mod statistics;
 mod worker;
 
 pub use access_log::{

@@ -40,7 +40,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("last_chk", "last check"),
 ];
 
-pub(super) fn write(rows: &[Row], stats: &Stats, refresh: Option<Duration>) -> String {
+pub(crate) fn write(rows: &[Row], stats: &Stats, refresh: Option<Duration>) -> String {
     let mut text =
         String::from("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     if let Some(refresh) = refresh {

@@ -55,7 +55,7 @@ const SERVER: &[Metric] = &[
     ("reuse", "connection_reuses_total"),
 ];
 
-pub(super) fn write(rows: &[Row]) -> String {
+pub(crate) fn write(rows: &[Row]) -> String {
     let mut text = String::new();
     for (kind, word, metrics) in [
         (Kind::Frontend, "frontend", FRONTEND),

@@ -2,16 +2,11 @@
 //!
 //! They are read and written on the worker, some microseconds for each server.
 
-mod csv;
-mod json;
-mod page;
-mod prometheus;
-mod rows;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 
 use crate::exchange::Reason;
+use crate::observe::statistics::{self, rows};
 use crate::plan::{self, StatsFormat};
 use crate::proxy::reply::LocalAnswer;
 use crate::proxy::rules::{Flow, Scope};
@@ -31,21 +26,23 @@ impl Act for Stats {
         let Some(state) = scope.connection.state else {
             return Ok(Flow::Continue);
         };
-        let rows = rows::rows(&state.figures(), &self.0.scope);
+        let rows = rows(&state.figures(), &self.0.scope);
         // As HAProxy: anywhere behind the path.
         let asks = |option: &str| options.contains(option);
         let (kind, text) = match self.0.format {
             StatsFormat::Prometheus => (
                 "text/plain; version=0.0.4; charset=utf-8",
-                prometheus::write(&rows),
+                statistics::write_prometheus(&rows),
             ),
-            StatsFormat::Page if asks(";csv") => ("text/plain", csv::write(&rows)),
-            StatsFormat::Page if asks(";json") => ("application/json", json::write(&rows)),
+            StatsFormat::Page if asks(";csv") => ("text/plain", statistics::write_csv(&rows)),
+            StatsFormat::Page if asks(";json") => {
+                ("application/json", statistics::write_json(&rows))
+            }
             StatsFormat::Page => {
                 let refresh = self.0.refresh.filter(|_| !asks(";norefresh"));
                 (
                     "text/html; charset=utf-8",
-                    page::write(&rows, &self.0, refresh),
+                    statistics::write_page(&rows, &self.0, refresh),
                 )
             }
         };

@@ -2,7 +2,7 @@
 
 use super::rows::{COLUMNS, Row};
 
-pub(super) fn write(rows: &[Row]) -> String {
+pub(crate) fn write(rows: &[Row]) -> String {
     let mut text = String::from("# ");
     for column in COLUMNS {
         text.push_str(column);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::rows::{COLUMNS, Kind, Row, Value};
 
-pub(super) fn write(rows: &[Row]) -> String {
+pub(crate) fn write(rows: &[Row]) -> String {
     let rows = rows.iter().map(|row| {
         let columns = COLUMNS.iter().enumerate();
         let values = columns.filter_map(|(position, column)| {

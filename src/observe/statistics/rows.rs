@@ -111,7 +111,7 @@ pub(super) const COLUMNS: &[&str] = &[
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Frontend,
     Backend,
     Server,
@@ -126,12 +126,12 @@ pub(super) enum Value {
 
 /// One line.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) kind: Kind,
-    pub(super) proxy: String,
-    pub(super) name: String,
+pub(crate) struct Row {
+    pub(crate) kind: Kind,
+    pub(crate) proxy: String,
+    pub(crate) name: String,
     /// The index of its proxy, from 1 on.
-    pub(super) proxy_number: u64,
+    pub(crate) proxy_number: u64,
     values: Vec<(&'static str, Value)>,
 }
 
@@ -195,7 +195,7 @@ pub(super) const STATUSES: [&str; 6] = [
 
 /// The rows of the frontends, and of each backend its servers and then itself. `scope`: the names of those that are
 /// shown; empty: all.
-pub(super) fn rows(figures: &Figures, scope: &[String]) -> Vec<Row> {
+pub(crate) fn rows(figures: &Figures, scope: &[String]) -> Vec<Row> {
     let is_shown = |name: &String| scope.is_empty() || scope.contains(name);
     let mut rows = Vec::new();
     let mut number = 0;
