@@ -111,7 +111,7 @@
 //! proxy/reply     -> nothing
 //! proxy/io        -> nothing
 //!
-//! control         -> base wire plan exchange tables credentials observe net config proxy/*
+//! control         -> base wire plan exchange expr tables credentials observe net config proxy/*
 //! process         -> base net plan observe config control proxy/worker proxy/snapshot proxy/frontend
 //! cli             -> base net plan exchange observe config control process
 //! ```

@@ -21,6 +21,7 @@ impl Changes {
             reload,
             shutdown,
             admin,
+            command_sockets,
             frontends,
             backends,
             tables,
@@ -30,7 +31,10 @@ impl Changes {
             ("log", before.log == *log),
             ("reload", before.reload == *reload),
             ("shutdown", before.shutdown == *shutdown),
-            ("admin", before.admin == *admin),
+            (
+                "admin",
+                before.admin == *admin && before.command_sockets == *command_sockets,
+            ),
         ];
         for (section, _) in sections.iter().filter(|(_, is_same)| !is_same) {
             lines.push(format!("{section} changed"));

@@ -11,11 +11,13 @@ mod assemble;
 mod cannot_listen;
 mod certs;
 mod changes;
+mod commands;
 mod health;
 mod health_events;
 mod listeners;
 mod membership;
 mod moves;
+mod own_listeners;
 mod publish;
 mod reload;
 mod verify;
@@ -37,7 +39,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use crate::base::ListenAddress;
-use crate::base::clock::{self, Duration};
+use crate::base::clock::{self, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::net::{Descriptors, Network};
@@ -47,10 +49,10 @@ use crate::proxy::frontend::Gate;
 use crate::proxy::snapshot::Current;
 use crate::proxy::worker::WorkerCommand;
 
-use admin::Admin;
 use health::Checker;
 use listeners::Listeners;
 use membership::Membership;
+use own_listeners::OwnListeners;
 use watch::Watcher;
 
 /// How often the metrics' recorder is cleaned up, and lost lines of the access log are looked for.
@@ -141,7 +143,7 @@ struct State {
     process_gate: Arc<Gate>,
     descriptors: Arc<Descriptors>,
     listeners: RefCell<Listeners>,
-    admin: RefCell<Admin>,
+    own_listeners: RefCell<OwnListeners>,
     source: Source,
     /// Locked while its files are read or the TLS of frontends and backends is replaced;
     /// `reloading` is locked first.
@@ -153,6 +155,7 @@ struct State {
     /// Why the last reload failed, if it did.
     last_failure: RefCell<Option<String>>,
     is_draining: Cell<bool>,
+    started: Instant,
     command_sender: UnboundedSender<Command>,
 }
 
@@ -179,13 +182,14 @@ impl Control {
             process_gate: parts.process_gate,
             descriptors: parts.descriptors,
             listeners: RefCell::default(),
-            admin: RefCell::default(),
+            own_listeners: RefCell::default(),
             source: parts.source,
             certs: tokio::sync::Mutex::new(parts.certs),
             certificates: RefCell::default(),
             reloading: tokio::sync::Mutex::new(reload::Loaded::of(watch)),
             last_failure: RefCell::new(None),
             is_draining: Cell::new(false),
+            started: clock::now(),
             command_sender: parts.command_sender,
         });
         reload::begin(&state).await?;
@@ -256,7 +260,7 @@ impl Control {
                 let _ = answer.send(state.listeners.borrow().of_frontend(&name));
             }
             Command::WhereIsAdmin(answer) => {
-                let _ = answer.send(state.admin.borrow().addr());
+                let _ = answer.send(state.own_listeners.borrow().admin_addr());
             }
             Command::Drain(why) => {
                 if !state.is_draining.replace(true) {

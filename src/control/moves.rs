@@ -44,6 +44,15 @@ pub(super) enum Owner {
     Frontend(Name),
     /// The admin listener.
     Admin,
+    /// A socket for HAProxy's commands.
+    Commands,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Frontend,
+    Admin,
+    Commands,
 }
 
 /// An open socket.
@@ -192,7 +201,7 @@ impl Wider {
             };
             if !addr.ip().is_unspecified() {
                 wider.single.insert(family_port(addr));
-            } else if want.owner != Owner::Admin {
+            } else if matches!(want.owner, Owner::Frontend(_)) {
                 wider.all.insert(family_port(addr), index);
             }
         }
@@ -203,7 +212,7 @@ impl Wider {
         let Site::Ip(addr) = held.site else {
             return Fate::Closes;
         };
-        if held.owner == Owner::Admin {
+        if !matches!(held.owner, Owner::Frontend(_)) {
             return Fate::Closes;
         }
         if !addr.ip().is_unspecified() {
@@ -271,8 +280,13 @@ impl Neighbours {
     }
 }
 
-fn kind(owner: &Owner) -> bool {
-    *owner == Owner::Admin
+/// A socket stays with owners of one kind: they accept on the same threads, in the same way.
+fn kind(owner: &Owner) -> Kind {
+    match owner {
+        Owner::Frontend(_) => Kind::Frontend,
+        Owner::Admin => Kind::Admin,
+        Owner::Commands => Kind::Commands,
+    }
 }
 
 fn family_port(addr: SocketAddr) -> FamilyPort {
@@ -290,7 +304,7 @@ mod tests {
     use std::net::IpAddr;
 
     use proptest::prelude::*;
-    use proptest::sample::subsequence;
+    use proptest::sample::{select, subsequence};
 
     use super::*;
 
@@ -309,6 +323,7 @@ mod tests {
     fn owner(number: u8) -> Owner {
         match number {
             0 => Owner::Admin,
+            9 => Owner::Commands,
             number => Owner::Frontend(Name::new(&format!("f{number}")).expect("a name")),
         }
     }
@@ -393,11 +408,11 @@ mod tests {
         let some = subsequence(mine, 0..=2).prop_flat_map(|some| {
             let owned = some
                 .into_iter()
-                .map(|addr| (Just(addr), (0..3_u8).prop_map(owner)));
+                .map(|addr| (Just(addr), select(vec![0, 1, 2, 9]).prop_map(owner)));
             owned.collect::<Vec<_>>()
         });
         prop_oneof![
-            (0..3_u8).prop_map(move |number| vec![(all, owner(number))]),
+            select(vec![0, 1, 2, 9]).prop_map(move |number| vec![(all, owner(number))]),
             some,
         ]
     }

@@ -15,6 +15,8 @@ pub struct Figures {
 /// The figures of a frontend.
 #[derive(Clone, Debug, Default)]
 pub struct FrontendFigures {
+    /// Its number among all frontends and backends.
+    pub id: u64,
     /// Its name.
     pub name: String,
     /// Whether it passes on connections, and not requests.
@@ -50,6 +52,8 @@ pub struct FrontendFigures {
 /// The figures of a backend.
 #[derive(Clone, Debug, Default)]
 pub struct BackendFigures {
+    /// Its number among all frontends and backends.
+    pub id: u64,
     /// Its name.
     pub name: String,
     /// Exchanges that wait for a slot.
@@ -101,4 +105,10 @@ pub struct ServerFigures {
     pub opened: u64,
     /// Attempts on a connection from the pool.
     pub reused: u64,
+    /// Whether it is spoken to under TLS.
+    pub is_tls: bool,
+    /// Checks in a row after which it is up.
+    pub rise: u64,
+    /// Checks in a row after which it is down.
+    pub fall: u64,
 }

@@ -26,6 +26,16 @@ pub fn rfc3339(time: SystemTime) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// `time` in UTC as HAProxy's logs have it: `01/Dec/2026:14:07:49.314`. Allocates: for rare calls.
+pub fn haproxy_date(time: SystemTime) -> String {
+    let mut text = Vec::with_capacity(24);
+    let mut calendar = Calendar::new();
+    calendar.write_clf(time, &mut text);
+    text.push(b'.');
+    three_digits(calendar.turn_to(time).subsec_millis(), &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
 impl Calendar {
     pub(super) fn new() -> Self {
         Self {

@@ -26,7 +26,7 @@ mod worker;
 pub use access_log::{
     AccessLogHandle, CannotOpen, LeftByRules, LogWriter, OpenConnections, PreparedLogs,
 };
-pub use calendar::rfc3339;
+pub use calendar::{haproxy_date, rfc3339};
 pub use metrics::exposition::{
     BackendRow, CertificateRow, FrontendRow, QueueAppeared, RateLimitRow, RouteRow, Scrape,
     ServerConnections, ServerRow, TableRow,

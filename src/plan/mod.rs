@@ -7,6 +7,7 @@
 mod action;
 mod backend;
 mod bind;
+mod command_socket;
 mod compression;
 mod connection_rule;
 mod error_page;
@@ -41,6 +42,7 @@ pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };
 pub use bind::{Bind, ProxyProtocol};
+pub use command_socket::{CommandLevel, CommandSocket};
 pub use compression::{Coding, Compression, TypePattern};
 pub use connection_rule::{ConnectionAction, ConnectionRule};
 pub use error_page::{ErrorPage, PageBody, PageJson, WholeAnswer};
@@ -91,6 +93,8 @@ pub struct Plan {
     pub shutdown: Shutdown,
     /// Metrics, probes and the API; `None`: off.
     pub admin: Option<Admin>,
+    /// Sockets for HAProxy's commands.
+    pub command_sockets: Vec<CommandSocket>,
     /// In file order, which has no meaning: see [`Plan::in_order_of`].
     pub frontends: Vec<Frontend>,
     /// The same.

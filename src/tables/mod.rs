@@ -10,6 +10,7 @@
 mod key;
 mod layout;
 mod limiter;
+mod listing;
 mod per_second;
 mod rate;
 mod shard;
@@ -26,6 +27,7 @@ use crate::expr::{self, Scratch, Value};
 use crate::plan::Reading;
 
 pub use limiter::{Limiter, Standing, Verdict};
+pub use listing::Listed;
 pub use per_second::PerSecond;
 pub use table::Table;
 pub use tracked::{Since, Tracked};

@@ -238,7 +238,24 @@ impl Shard {
         self.layout = after;
     }
 
-    fn is_over(&self, index: u32, terms: Terms) -> bool {
+    /// The entry that was not changed for the longest time.
+    pub(super) fn first(&self) -> Option<u32> {
+        (self.oldest != NONE).then_some(self.oldest)
+    }
+
+    /// The entry that was changed next after `index`.
+    pub(super) fn after(&self, index: u32) -> Option<u32> {
+        let newer = self.slots[index as usize].newer;
+        (newer != NONE).then_some(newer)
+    }
+
+    /// Milliseconds until the entry expires; `None`: never.
+    pub(super) fn left(&self, index: u32, terms: Terms) -> Option<u64> {
+        let age = terms.now.saturating_sub(self.slots[index as usize].changed);
+        (terms.expire != u64::MAX).then(|| terms.expire.saturating_sub(age))
+    }
+
+    pub(super) fn is_over(&self, index: u32, terms: Terms) -> bool {
         let slot = &self.slots[index as usize];
         slot.trackers == 0 && terms.now.saturating_sub(slot.changed) >= terms.expire
     }

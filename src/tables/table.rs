@@ -67,9 +67,9 @@ pub(super) struct Handle {
 
 /// An entry under the lock of its part.
 pub(super) struct Entry<'s> {
-    shard: &'s mut Shard,
-    index: u32,
-    terms: Terms,
+    pub(super) shard: &'s mut Shard,
+    pub(super) index: u32,
+    pub(super) terms: Terms,
 }
 
 impl Table {
@@ -241,7 +241,11 @@ impl Table {
         (part as u32, locked(&self.shards[part]))
     }
 
-    fn terms(&self, now: Instant) -> Terms {
+    pub(super) fn shards(&self) -> &[CachePadded<Mutex<Shard>>] {
+        &self.shards
+    }
+
+    pub(super) fn terms(&self, now: Instant) -> Terms {
         Terms {
             now: BEGINNING + milliseconds(now.saturating_duration_since(self.began)),
             expire: self.expire.load(Ordering::Relaxed),

@@ -13,6 +13,7 @@ mod browser;
 mod case;
 mod clients;
 mod command_line;
+mod commands;
 mod demo;
 mod differential;
 mod examples;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         browser::cases(),
         clients::cases(),
         command_line::cases(),
+        commands::cases(),
         demo::cases(),
         differential::cases(),
         examples::cases(),

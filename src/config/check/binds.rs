@@ -27,10 +27,12 @@ pub(super) fn refuse_bound_twice(plan: &Plan, report: &mut Report<'_>) {
         .admin
         .iter()
         .map(|admin| (&admin.binds, "[admin]".to_owned()));
+    let sockets = plan.command_sockets.iter();
+    let sockets = sockets.map(|one| (&one.binds, "[[admin.haproxy_socket]]".to_owned()));
     let frontends = plan.frontends.iter();
     let frontends = frontends.map(|one| (&one.binds, format!("[frontend.{}]", one.name)));
     let mut listeners = Vec::new();
-    for (binds, owner) in admin.chain(frontends) {
+    for (binds, owner) in admin.chain(sockets).chain(frontends) {
         listeners.extend(binds.iter().map(|bind| Listener {
             addr: &bind.addr,
             owner: owner.clone(),

@@ -1,22 +1,32 @@
 //! `[admin]`.
 
 use crate::config::compile::bind::{admin_binds, refuse_idle_mode};
+use crate::config::compile::command_socket::command_sockets;
 use crate::config::compile::name::name_of;
 use crate::config::compile::pattern::host_pattern;
 use crate::config::keys;
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::plan::{Admin, BackendReference, HostPattern};
+use crate::plan::{Admin, BackendReference, CommandSocket, HostPattern};
 
-pub(super) fn admin(top: &Section<'_>, report: &mut Report<'_>) -> Option<Admin> {
-    let default = Admin::default();
+/// The admin listener, if there is one, and the sockets for HAProxy's commands.
+pub(super) fn admin(
+    top: &Section<'_>,
+    report: &mut Report<'_>,
+) -> (Option<Admin>, Vec<CommandSocket>) {
     let Some(section) = top.section("admin", &keys::ADMIN, report) else {
-        return Some(default);
+        return (Some(Admin::default()), Vec::new());
     };
+    let sockets = command_sockets(&section, report);
+    (listener(&section, report), sockets)
+}
+
+fn listener(section: &Section<'_>, report: &mut Report<'_>) -> Option<Admin> {
+    let default = Admin::default();
     let binds = match section.setting("listen") {
         Some(listen) if listen.is_word("off") => {
-            refuse_without_listener(&section, report);
+            refuse_without_listener(section, report);
             return None;
         }
         Some(listen) if matches!(listen.value.kind, Kind::Boolean(_)) => {
@@ -27,16 +37,16 @@ pub(super) fn admin(top: &Section<'_>, report: &mut Report<'_>) -> Option<Admin>
             listen.wrong_with("an address, or \"off\"", help, report);
             return None;
         }
-        Some(listen) => admin_binds(&section, listen, report),
+        Some(listen) => admin_binds(section, listen, report),
         None => {
-            refuse_idle_mode(&section, &[], report);
+            refuse_idle_mode(section, &[], report);
             default.binds
         }
     };
     Some(Admin {
         binds,
-        hosts: admin_hosts(&section, report),
-        ready_needs: ready_needs(&section, report),
+        hosts: admin_hosts(section, report),
+        ready_needs: ready_needs(section, report),
     })
 }
 

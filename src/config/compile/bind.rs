@@ -170,6 +170,11 @@ pub(super) fn admin_binds(
     binds
 }
 
+/// The binds of one string that is all that is written of them.
+pub(super) fn binds_alone(item: Setting<'_>, report: &mut Report<'_>) -> Vec<Bind> {
+    binds(item, None, WrittenAs::Alone, report)
+}
+
 fn refuse_no_address(section: &Section<'_>, setting: Setting<'_>, report: &mut Report<'_>) {
     if setting.list().is_empty() {
         report.error(

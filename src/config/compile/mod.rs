@@ -7,6 +7,7 @@ mod address;
 mod admin;
 mod backend;
 mod bind;
+mod command_socket;
 mod connection_rule;
 mod defaults;
 mod error_page;
@@ -53,11 +54,13 @@ pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) ->
         log: Log::default(),
         reload: Reload::default(),
         shutdown: Shutdown::default(),
-        admin: admin::admin(&top, report),
+        admin: None,
+        command_sockets: Vec::new(),
         frontends: frontend::frontends(&top, &defaults, reading, report),
         backends: backend::backends(&top, &defaults, reading, report),
         tables: table::tables(&top, report),
     };
+    (plan.admin, plan.command_sockets) = admin::admin(&top, report);
     keys::TOP.whole().read(&top, &mut plan, report);
     plan.log.access = log::access_logs(&top, report);
     check::plan(&plan, reading, report);

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::args::Args;
-use super::lexer::Line;
+use super::command_socket::CommandSockets;
+use super::lexer::{Environment, Line};
 use super::quantity;
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
@@ -24,6 +25,8 @@ pub(super) struct Global<'l> {
     pub(super) http_errors: BTreeMap<&'l str, &'l [Line]>,
     /// `userlist` sections by name.
     pub(super) userlists: BTreeMap<&'l str, &'l [Line]>,
+    /// `stats` lines.
+    pub(super) command_sockets: CommandSockets,
     /// The list that conditions ask for.
     pub(super) used_list: RefCell<Option<String>>,
 }
@@ -157,10 +160,6 @@ pub(super) const APPROXIMATED: &[(&str, &str)] = &[
     ),
     ("ssl-default-server-options", "TLS to servers is 1.2 or 1.3"),
     (
-        "stats",
-        "the socket for commands does not exist yet: state and metrics are at the admin listener",
-    ),
-    (
         "user",
         "Evenkeel keeps the user that started it: start it as this one, with the capability for low ports",
     ),
@@ -183,6 +182,7 @@ pub(super) fn read<'l>(
     lines: &'l [Line],
     global: &mut Global<'l>,
     top: &mut BTreeMap<&'static str, Keys>,
+    environment: Environment<'_>,
     verdicts: &mut Verdicts,
 ) {
     for line in lines {
@@ -214,6 +214,7 @@ pub(super) fn read<'l>(
                     shutdown.set("timeout", write::text(word.span, time));
                 }
             }
+            "stats" => global.command_sockets.line(args, environment, verdicts),
             "log" => global.logs.push(line),
             "log-tag" => global.log_tag = args.need("tag", verdicts).map(|word| &*word.text),
             "ca-base" => global.ca_base = args.need("directory", verdicts).map(|word| &*word.text),
@@ -270,6 +271,7 @@ pub(super) fn read<'l>(
                         "hard-stop-after",
                         "log",
                         "log-tag",
+                        "stats",
                         "ca-base",
                         "crt-base",
                         "ssl-server-verify",

@@ -8,11 +8,13 @@
 //! `comments` are for `evenkeel convert`.
 
 mod acl;
+mod address;
 mod answer;
 mod args;
 mod backend;
 mod bind;
 mod capture;
+mod command_socket;
 mod comments;
 mod connection;
 mod content;
@@ -104,10 +106,21 @@ pub(super) fn read(
         .iter()
         .filter(|section| section.header.keyword() == "global")
     {
-        global::read(&section.lines, &mut global, &mut top, &mut verdicts);
+        global::read(
+            &section.lines,
+            &mut global,
+            &mut top,
+            environment,
+            &mut verdicts,
+        );
     }
     global.http_errors = named_sections(&sections, "http-errors");
     global.userlists = named_sections(&sections, "userlist");
+    if let Some(sockets) = std::mem::take(&mut global.command_sockets).written() {
+        top.entry("admin")
+            .or_default()
+            .set("haproxy_socket", sockets);
+    }
     let proxies = proxies(&sections, &mut verdicts);
     let start = files
         .first()

@@ -3,12 +3,13 @@
 use crate::config::raw::Value;
 use crate::config::source::Span;
 
+use super::address::listen_address;
 use super::args::Args;
 use super::global::Global;
 use super::lexer::{self, Environment, Word};
 use super::verdict::Verdicts;
 use super::write::{self, Keys};
-use super::{bind, files, quantity};
+use super::{files, quantity};
 
 /// What one server says about its backend, too.
 #[derive(Default)]
@@ -470,7 +471,7 @@ pub(super) const OWN: &[&str] = &[
 
 /// The address of a server; `None`: Evenkeel cannot connect to such an address, which is said.
 fn server_address(text: &str, word: &Word, verdicts: &mut Verdicts) -> Option<String> {
-    let written = bind::listen_address(text);
+    let written = listen_address(text);
     if written.starts_with('/') || written.starts_with('@') {
         return Some(written);
     }

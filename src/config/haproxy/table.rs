@@ -17,6 +17,7 @@ pub(super) fn table(mut args: Args<'_>, verdicts: &mut Verdicts) -> Option<Value
             "type" => {
                 let kind = args.need("type", verdicts)?;
                 let mut name = match &*kind.text {
+                    "ip" => "ipv4".to_owned(),
                     "ipv6" => "ip".to_owned(),
                     other => other.to_owned(),
                 };

@@ -33,6 +33,7 @@
 mod auth;
 mod backend;
 mod bind;
+mod command_socket;
 mod compression;
 mod connection_rule;
 mod cors;
@@ -62,6 +63,7 @@ mod words;
 pub(super) use auth::AUTH;
 pub(super) use backend::BACKEND;
 pub(super) use bind::BIND;
+pub(super) use command_socket::COMMAND_SOCKET;
 pub(super) use connection_rule::{CONNECTION_RULE, CONTENT_RULE, connection_actions};
 pub(super) use cors::{CORS, SECURITY_HEADERS};
 pub(super) use error_page::ERROR_PAGE;

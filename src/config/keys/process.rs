@@ -8,6 +8,7 @@ use crate::plan::{Admin, Backend, Frontend, Plan, Process, Reload, Shutdown};
 
 use super::backend::BACKEND;
 use super::bind::socket_mode;
+use super::command_socket::COMMAND_SOCKET;
 use super::frontend::FRONTEND;
 use super::kind::{Inner, Shape};
 use super::log::LOG;
@@ -41,6 +42,11 @@ pub(in crate::config) static TOP: Keys<Plan> = Keys {
                 match &plan.admin {
                     None => page.set("listen", string("off")),
                     Some(admin) => ADMIN.whole().show(path, admin, page),
+                }
+                let path = Page::inner(path, "haproxy_socket");
+                for socket in &plan.command_sockets {
+                    page.element(&path);
+                    COMMAND_SOCKET.whole().show(&path, socket, page);
                 }
             }),
         key("defaults")
@@ -172,6 +178,13 @@ pub(in crate::config) static ADMIN: Keys<Admin> = Keys {
                 let names = admin.ready_needs.iter();
                 Some(list(names.map(|backend| string(&backend.name))))
             }),
+        key("haproxy_socket")
+            .means("Sockets for HAProxy's commands, such as `show stat`; a path, or a table.")
+            .also("stats_socket socket")
+            .not_shown(Shape::List(&Shape::AnyOf(&[
+                Shape::Text,
+                Shape::Table(&COMMAND_SOCKET),
+            ]))),
     ],
     hints: r#"
         port: write `listen = "127.0.0.1:9900"`

@@ -136,6 +136,7 @@ fn is_example(text: &str) -> bool {
     text.starts_with("[frontend.web.")
         || text.starts_with("[defaults.")
         || text.starts_with("[log.")
+        || text.starts_with("[[admin.")
         || text.split_once(" = ").is_some_and(|(key, _)| {
             key.bytes()
                 .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))

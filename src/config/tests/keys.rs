@@ -33,6 +33,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("admin", "socket_mode", "'600'"),
     ("admin", "hosts", "'lb.internal'"),
     ("admin", "ready_needs", "['app']"),
+    ("admin.haproxy_socket", "listen", "'127.0.0.1:9902'"),
+    ("admin.haproxy_socket", "socket_mode", "'640'"),
+    ("admin.haproxy_socket", "level", "'user'"),
+    ("admin.haproxy_socket", "timeout", "'1s'"),
+    ("admin.haproxy_socket", "max_connections", "3"),
     ("defaults.frontend", "max_connections", "10"),
     ("defaults.frontend", "max_connections_per_ip", "10"),
     ("defaults.frontend", "timeout", "{ head = '1s' }"),
@@ -643,6 +648,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
 fn with_line(path: &str, key: &str, line: &str) -> String {
     let tables = [
+        (
+            "admin.haproxy_socket",
+            "[[admin.haproxy_socket]]",
+            "listen = ['127.0.0.1:9903', '/run/commands']",
+        ),
         (
             "frontend.NAME",
             "[frontend.web]",

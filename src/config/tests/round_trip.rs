@@ -26,14 +26,15 @@ use crate::plan::log::{
 use crate::plan::{
     AccessLog, Action, Admin, Among, Backend, BackendHttp2, BackendLimits, BackendReference,
     BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
-    ClientCertificates, ClientField, ClientFields, Coding, Compression, ConnectionRule,
-    DEFAULT_ALPN, Data, DefaultName, ErrorPage, FileAt, Forwarding, Frontend, FrontendLimits,
-    FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial,
-    KeyType, Log, LogFormat, LogLevel, LogTarget, MOST_ELEMENTS, Mode, NameRules, Need, OddNames,
-    On, Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
-    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule,
-    SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Stored, Table, Target, TcpRoute, Tls,
-    TlsRules, Trust, TypePattern, UnixPeers, UnknownNames, ValuePattern, WhenFull,
+    ClientCertificates, ClientField, ClientFields, Coding, CommandLevel, CommandSocket,
+    Compression, ConnectionRule, DEFAULT_ALPN, Data, DefaultName, ErrorPage, FileAt, Forwarding,
+    Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck,
+    Identity, Initial, KeyType, Log, LogFormat, LogLevel, LogTarget, MOST_ELEMENTS, Mode,
+    NameRules, Need, OddNames, On, Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan, Pool,
+    Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds,
+    Retry, RetryOn, Route, Rule, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Stored,
+    Table, Target, TcpRoute, Tls, TlsRules, Trust, TypePattern, UnixPeers, UnknownNames,
+    ValuePattern, WhenFull,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -1252,6 +1253,26 @@ fn admin(backends: Vec<Name>) -> impl Strategy<Value = Option<Admin>> {
     }))
 }
 
+fn command_socket() -> impl Strategy<Value = CommandSocket> {
+    let parts = (
+        binds("commands".to_owned()),
+        select(CommandLevel::ALL.to_vec()),
+        duration().prop_filter("longer than 0", |time| !time.is_zero()),
+        1..=1000_u32,
+    );
+    parts.prop_map(|(mut binds, level, timeout, max_connections)| {
+        for bind in &mut binds {
+            bind.proxy_protocol = ProxyProtocol::Off;
+        }
+        CommandSocket {
+            binds,
+            level,
+            timeout,
+            max_connections,
+        }
+    })
+}
+
 fn reload() -> impl Strategy<Value = Reload> {
     any::<bool>().prop_map(|watch| Reload { watch })
 }
@@ -1276,6 +1297,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             reload(),
             shutdown(),
             admin(backends.clone()),
+            vec(command_socket(), 0..2),
         );
         let each_backend: Vec<_> = backends.into_iter().map(backend).collect();
         let each_table =
@@ -1287,6 +1309,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             reload: whole.2,
             shutdown: whole.3,
             admin: whole.4,
+            command_sockets: whole.5,
             frontends,
             backends,
             tables,

@@ -39,7 +39,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The connections of one listener.
 #[derive(Default)]
-pub(super) struct Connections {
+pub(in crate::control) struct Connections {
     /// Written by [`Connections::enter`], by evictions, and when an [`Entry`] is dropped.
     open: RefCell<Vec<Rc<Connection>>>,
     /// Signals the accept loop that a connection has ended.

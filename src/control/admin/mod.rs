@@ -12,8 +12,7 @@ mod status;
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -23,163 +22,25 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
 
-use crate::base::InWords;
-use crate::base::ListenAddress;
-use crate::base::clock::{self, Duration};
+use crate::base::clock::Duration;
 use crate::base::tasks;
-use crate::net::{Listener, Stream};
-use crate::observe::event;
-use crate::plan::Bind;
+use crate::net::Stream;
 use crate::proxy::io::Timer;
 
 use super::State;
-use super::listeners::{self, BoundSockets, Opened};
-use super::moves::{Held, Owner};
 
 use answer::{answer, busy, is_probe, refused};
 use browser::Names;
-use connections::{Connection, Connections, Cost, Entry};
+use connections::{Connection, Cost, Entry};
+
+pub(super) use connections::Connections;
 
 /// For a request head, and between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long accepting pauses after it failed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The admin listeners that are open.
-#[derive(Default)]
-pub(super) struct Admin {
-    open: Vec<Open>,
-}
-
-struct Open {
-    wanted: Bind,
-    bound: BoundSockets,
-    /// Dropped to close the listener.
-    #[expect(dead_code, reason = "its drop signals the accept loop")]
-    open: oneshot::Sender<()>,
-}
-
-impl Admin {
-    /// The address of the first one.
-    pub(super) fn addr(&self) -> Option<ListenAddress> {
-        self.open.first().map(|open| open.bound.addr.clone())
-    }
-
-    /// All open sockets.
-    pub(super) fn held(&self) -> Vec<Held> {
-        let held = self.open.iter();
-        held.map(|open| open.bound.held(&open.wanted.addr, Owner::Admin))
-            .collect()
-    }
-
-    /// The sockets of the one at `index` of [`Admin::held`].
-    pub(super) fn bound(&self, index: usize) -> Option<&BoundSockets> {
-        self.open.get(index).map(|open| &open.bound)
-    }
-}
-
-/// Opens `new`, and closes the open listeners that do not stay; `stays` has, for each, the bind
-/// that it now serves. Requests in progress continue. Returns the sockets that close.
-pub(super) fn apply(
-    state: &Rc<State>,
-    stays: Vec<Option<Bind>>,
-    new: Vec<(Bind, Opened)>,
-) -> Vec<BoundSockets> {
-    let mut admin = state.admin.borrow_mut();
-    let mut closing = Vec::new();
-    for (mut open, stays) in std::mem::take(&mut admin.open).into_iter().zip(stays) {
-        match stays {
-            Some(wanted) => {
-                listeners::permit(&mut open.wanted, &wanted, &state.network);
-                admin.open.push(open);
-            }
-            None => closing.push(open.bound),
-        }
-    }
-    for (wanted, Opened { bound, sockets, .. }) in new {
-        // There is one, for the control thread.
-        let Some(socket) = sockets.into_iter().next() else {
-            continue;
-        };
-        match socket.into_listener() {
-            Ok(listener) => {
-                event::admin_bound(&bound.addr);
-                let (sender, closed) = oneshot::channel();
-                tasks::spawn_local(accept(listener, Rc::clone(state), closed));
-                admin.open.push(Open {
-                    wanted,
-                    bound,
-                    open: sender,
-                });
-            }
-            Err(error) => event::admin_failed(&wanted.addr, &InWords(&error)),
-        }
-    }
-    closing
-}
-
-/// Accepts until the listener is closed and its queue is empty.
-///
-/// A panic here is a defect, and costs the connection that caused it. The loop carries no traffic,
-/// unlike that of a frontend, so the process does not end: the loop starts again.
-async fn accept(listener: Listener, state: Rc<State>, mut closed: oneshot::Receiver<()>) {
-    let connections = Rc::<Connections>::default();
-    loop {
-        let mut next = pin!(accept_one(&listener, &mut closed, &connections, &state));
-        let caught = poll_fn(|cx| {
-            let polling = AssertUnwindSafe(|| next.as_mut().poll(cx));
-            // A loop that has panicked is not polled again.
-            catch_unwind(polling).unwrap_or(Poll::Ready(Accepted::Panicked))
-        });
-        match caught.await {
-            Accepted::One => {}
-            Accepted::None => clock::sleep(ACCEPT_PAUSE).await,
-            Accepted::Closes => break,
-            Accepted::Panicked => {
-                state.metrics.panicked();
-                event::admin_panicked();
-                clock::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    listener.turn_away(true);
-    // For those clients the connection is established already.
-    while let Ok(Some((stream, _))) = listener.accept_queued() {
-        start(stream, &connections, &state).await;
-    }
-}
-
-/// The result of waiting for a connection.
-enum Accepted {
-    One,
-    None,
-    Closes,
-    Panicked,
-}
-
-async fn accept_one(
-    listener: &Listener,
-    closed: &mut oneshot::Receiver<()>,
-    connections: &Rc<Connections>,
-    state: &Rc<State>,
-) -> Accepted {
-    let accepted = tokio::select! {
-        biased;
-        _ = closed => return Accepted::Closes,
-        accepted = listener.accept() => accepted,
-    };
-    let Ok((stream, _)) = accepted else {
-        return Accepted::None;
-    };
-    start(stream, connections, state).await;
-    Accepted::One
-}
-
 /// Serves a connection as soon as there is room for it.
-async fn start(stream: Stream, connections: &Rc<Connections>, state: &Rc<State>) {
+pub(super) async fn start(stream: Stream, connections: &Rc<Connections>, state: &Rc<State>) {
     let entry = connections.enter().await;
     tasks::spawn_local(serve(stream, entry, Rc::clone(state)));
 }

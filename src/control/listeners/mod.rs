@@ -26,7 +26,7 @@ use crate::proxy::worker::{ListenerId, WorkerCommand};
 
 use super::moves::{Fate, Held, Owner};
 use super::workers::{Workers, send_to_all};
-use super::{State, admin};
+use super::{State, own_listeners};
 
 use prepare::{Missing, Prepared};
 
@@ -72,12 +72,12 @@ pub(super) fn apply(state: &Rc<State>, mut prepared: Prepared, snapshot: &Snapsh
     let frontends = snapshot.frontends.iter().map(|frontend| &frontend.live);
     let live: HashMap<&Name, &Arc<Frontend>> = frontends.map(|live| (&live.name, live)).collect();
     let mut listeners = state.listeners.borrow_mut();
-    let of_admin = prepared.fates.split_off(listeners.open.len());
+    let of_own = prepared.fates.split_off(listeners.open.len());
     let retired = listeners.move_on(&prepared, &live, &state.network, &state.workers);
-    let (for_admin, for_frontends): (Vec<Opened>, Vec<Opened>) = prepared
+    let (for_frontends, for_own): (Vec<Opened>, Vec<Opened>) = prepared
         .opened
         .into_iter()
-        .partition(|opened| prepared.wanted[opened.index].0 == Owner::Admin);
+        .partition(|opened| matches!(prepared.wanted[opened.index].0, Owner::Frontend(_)));
     for opened in for_frontends {
         let (owner, bind) = &prepared.wanted[opened.index];
         if let Owner::Frontend(name) = owner
@@ -89,18 +89,21 @@ pub(super) fn apply(state: &Rc<State>, mut prepared: Prepared, snapshot: &Snapsh
     if !retired.is_empty() {
         tasks::spawn_local(close_later(Rc::clone(state), retired));
     }
-    let for_admin = for_admin.into_iter();
-    let for_admin = for_admin.map(|opened| (prepared.wanted[opened.index].1.clone(), opened));
-    let stays = of_admin.into_iter().map(|fate| match fate {
+    let for_own = for_own.into_iter().map(|opened| {
+        let (owner, bind) = prepared.wanted[opened.index].clone();
+        (owner, bind, opened)
+    });
+    let stays = of_own.into_iter().map(|fate| match fate {
         Fate::Serves(index) => Some(prepared.wanted[index].1.clone()),
         Fate::Covered(_) | Fate::Retires | Fate::Closes => None,
     });
-    let closing = admin::apply(state, stays.collect(), for_admin.collect());
+    let closing = own_listeners::apply(state, stays.collect(), for_own.collect());
     listeners.closing.extend(closing);
     for Missing { owner, addr, error } in prepared.missing {
         let owner = match &owner {
             Owner::Frontend(name) => name.as_str(),
             Owner::Admin => "the admin listener",
+            Owner::Commands => "a socket for commands",
         };
         event::ipv6_missing(owner, &addr, &InWords(&error));
     }
@@ -144,7 +147,7 @@ impl Listeners {
         by_frontend
     }
 
-    fn held(&self) -> Vec<Held> {
+    pub(super) fn held(&self) -> Vec<Held> {
         let held = self.open.iter().map(|open| {
             let owner = Owner::Frontend(open.frontend.clone());
             open.bound.held(&open.wanted.addr, owner)

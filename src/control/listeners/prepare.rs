@@ -45,7 +45,7 @@ pub(in super::super) async fn prepare(
     let network = &state.network;
     let wanted = wanted_of(plan);
     let mut held = state.listeners.borrow().held();
-    held.extend(state.admin.borrow().held());
+    held.extend(state.own_listeners.borrow().held());
     let sites: Vec<Wanted> = wanted
         .iter()
         .map(|(owner, bind)| Wanted {
@@ -65,7 +65,7 @@ pub(in super::super) async fn prepare(
         let (owner, bind) = &wanted[index];
         let copies = match owner {
             Owner::Frontend(_) => state.workers.len(),
-            Owner::Admin => 1,
+            Owner::Admin | Owner::Commands => 1,
         };
         let mut own = inodes(state, &beside);
         if let Site::Ip(addr) = sites[index].site {
@@ -132,8 +132,10 @@ fn wanted_of(plan: &Plan) -> Vec<(Owner, Bind)> {
         binds.map(move |bind| (owner.clone(), bind.clone()))
     });
     let of_admin = plan.admin.iter().flat_map(|admin| &admin.binds);
+    let of_commands = plan.command_sockets.iter().flat_map(|one| &one.binds);
     of_frontends
         .chain(of_admin.map(|bind| (Owner::Admin, bind.clone())))
+        .chain(of_commands.map(|bind| (Owner::Commands, bind.clone())))
         .collect()
 }
 
@@ -160,10 +162,10 @@ fn is_beside(all_of_ipv4: &HashSet<(&Owner, u16)>, wanted: &(Owner, Bind)) -> bo
 /// frontends' first.
 fn inodes(state: &State, beside: &[usize]) -> Vec<u64> {
     let listeners = state.listeners.borrow();
-    let admin = state.admin.borrow();
+    let own = state.own_listeners.borrow();
     let held = beside.iter().filter_map(|index| {
         let of_frontends = listeners.open.get(*index).map(|open| &open.bound);
-        of_frontends.or_else(|| admin.bound(index.checked_sub(listeners.open.len())?))
+        of_frontends.or_else(|| own.bound(index.checked_sub(listeners.open.len())?))
     });
     held.flat_map(BoundSockets::inodes).collect()
 }

@@ -83,6 +83,11 @@ pub(crate) fn admin_bound(addr: &ListenAddress) {
     info!(event = "admin.bound", %addr, "metrics and status are at {scheme}{addr}");
 }
 
+/// HAProxy's commands are taken at `addr`.
+pub(crate) fn command_socket_bound(addr: &ListenAddress) {
+    info!(event = "command_socket.bound", %addr, "HAProxy's commands are taken at {addr}");
+}
+
 /// The admin listener cannot start although its address is bound.
 pub(crate) fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
     error!(event = "admin.failed", %addr, "the admin listener at {addr} does not work: {why}");

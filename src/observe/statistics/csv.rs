@@ -1,16 +1,16 @@
 //! `;csv`: a line with the names of HAProxy's columns, and one for each row.
 
-use super::rows::{COLUMNS, Row};
+use super::rows::{COLUMNS, Column, Row};
 
 pub(crate) fn write(rows: &[Row]) -> String {
     let mut text = String::from("# ");
-    for column in COLUMNS {
+    for Column(column, ..) in COLUMNS {
         text.push_str(column);
         text.push(',');
     }
     text.push('\n');
     for row in rows {
-        for column in COLUMNS {
+        for Column(column, ..) in COLUMNS {
             push(&row.shown(column), &mut text);
             text.push(',');
         }

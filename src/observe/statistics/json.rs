@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::rows::{COLUMNS, Kind, Row, Value};
+use super::rows::{COLUMNS, Column, Kind, Row, Value};
 
 pub(crate) fn write(rows: &[Row]) -> String {
     let rows = rows.iter().map(|row| {
         let columns = COLUMNS.iter().enumerate();
         let values = columns.filter_map(|(position, column)| {
-            let value = row.value(column)?;
+            let value = row.value(column.0)?;
             Some(of_value(row, position, column, value))
         });
         values.collect::<serde_json::Value>()
@@ -17,33 +17,58 @@ pub(crate) fn write(rows: &[Row]) -> String {
     rows.to_string()
 }
 
-fn of_value(row: &Row, position: usize, column: &str, value: &Value) -> serde_json::Value {
-    let kind = match row.kind {
+fn of_value(row: &Row, position: usize, column: &Column, value: &Value) -> serde_json::Value {
+    let Column(name, _, kind) = column;
+    let object = match row.kind {
         Kind::Frontend => "Frontend",
         Kind::Backend => "Backend",
         Kind::Server => "Server",
     };
-    let (origin, nature) = match column {
-        "pxname" | "svname" | "pid" | "iid" | "sid" => ("Key", "Name"),
-        "weight" | "slim" | "mode" | "addr" | "type" => ("Config", "Limit"),
-        "status" | "last_chk" => ("Status", "Output"),
-        "qcur" | "scur" | "act" | "bck" | "req_rate" | "uweight" => ("Metric", "Gauge"),
-        "lastchg" => ("Metric", "Age"),
-        _ => ("Metric", "Counter"),
-    };
     let value = match value {
-        Value::Number(number) => json!({ "type": "u64", "value": number }),
+        Value::Number(number) => json!({ "type": kind, "value": number }),
         Value::Text(text) => json!({ "type": "str", "value": text }),
     };
     json!({
-        "objType": kind,
+        "objType": object,
         "proxyId": row.proxy_number,
-        "id": row.value("sid").map(|_| row.shown("sid").parse().unwrap_or(0_u64)),
-        "field": { "pos": position, "name": column },
+        "id": row.server_number,
+        "field": { "pos": position, "name": name },
         "processNum": 1,
-        "tags": { "origin": origin, "nature": nature, "scope": "Service" },
+        "tags": tags_of(column.tags(row.kind)),
         "value": value,
     })
+}
+
+/// The words for the three letters of the typed form (management guide §9.2).
+pub(crate) fn tags_of(letters: &str) -> serde_json::Value {
+    let mut letters = letters.chars();
+    let origin = match letters.next() {
+        Some('M') => "Metric",
+        Some('S') => "Status",
+        Some('K') => "Key",
+        Some('C') => "Config",
+        _ => "Product",
+    };
+    let nature = match letters.next() {
+        Some('A') => "Age",
+        Some('a') => "Avg",
+        Some('C') => "Counter",
+        Some('D') => "Duration",
+        Some('G') => "Gauge",
+        Some('L') => "Limit",
+        Some('M') => "Max",
+        Some('m') => "Min",
+        Some('N') => "Name",
+        Some('O') => "Output",
+        _ => "Rate",
+    };
+    let scope = match letters.next() {
+        Some('S') => "Service",
+        Some('C') => "Cluster",
+        Some('s') => "System",
+        _ => "Process",
+    };
+    json!({ "origin": origin, "nature": nature, "scope": scope })
 }
 
 #[cfg(test)]

@@ -2,111 +2,131 @@
 
 use crate::expr::{BackendFigures, Figures, FrontendFigures, ServerFigures, Statuses};
 
+/// One of HAProxy's columns: its name; three letters for the origin, the nature and the scope of its
+/// values; and their type.
+pub(super) struct Column(
+    pub(super) &'static str,
+    pub(super) &'static str,
+    pub(super) &'static str,
+);
+
+impl Column {
+    /// The letters for a value in a row about `kind`.
+    pub(super) fn tags(&self, kind: Kind) -> &'static str {
+        match (kind, self.0) {
+            // What is a state of a server is a number of servers here.
+            (Kind::Backend, "act" | "bck" | "rate") => "MGP",
+            _ => self.1,
+        }
+    }
+}
+
 /// HAProxy's columns in their order (management guide §9.1).
-pub(super) const COLUMNS: &[&str] = &[
-    "pxname",
-    "svname",
-    "qcur",
-    "qmax",
-    "scur",
-    "smax",
-    "slim",
-    "stot",
-    "bin",
-    "bout",
-    "dreq",
-    "dresp",
-    "ereq",
-    "econ",
-    "eresp",
-    "wretr",
-    "wredis",
-    "status",
-    "weight",
-    "act",
-    "bck",
-    "chkfail",
-    "chkdown",
-    "lastchg",
-    "downtime",
-    "qlimit",
-    "pid",
-    "iid",
-    "sid",
-    "throttle",
-    "lbtot",
-    "tracked",
-    "type",
-    "rate",
-    "rate_lim",
-    "rate_max",
-    "check_status",
-    "check_code",
-    "check_duration",
-    "hrsp_1xx",
-    "hrsp_2xx",
-    "hrsp_3xx",
-    "hrsp_4xx",
-    "hrsp_5xx",
-    "hrsp_other",
-    "hanafail",
-    "req_rate",
-    "req_rate_max",
-    "req_tot",
-    "cli_abrt",
-    "srv_abrt",
-    "comp_in",
-    "comp_out",
-    "comp_byp",
-    "comp_rsp",
-    "lastsess",
-    "last_chk",
-    "last_agt",
-    "qtime",
-    "ctime",
-    "rtime",
-    "ttime",
-    "agent_status",
-    "agent_code",
-    "agent_duration",
-    "check_desc",
-    "agent_desc",
-    "check_rise",
-    "check_fall",
-    "check_health",
-    "agent_rise",
-    "agent_fall",
-    "agent_health",
-    "addr",
-    "cookie",
-    "mode",
-    "algo",
-    "conn_rate",
-    "conn_rate_max",
-    "conn_tot",
-    "intercepted",
-    "dcon",
-    "dses",
-    "wrew",
-    "connect",
-    "reuse",
-    "cache_lookups",
-    "cache_hits",
-    "srv_icur",
-    "src_ilim",
-    "qtime_max",
-    "ctime_max",
-    "rtime_max",
-    "ttime_max",
-    "eint",
-    "idle_conn_cur",
-    "safe_conn_cur",
-    "used_conn_cur",
-    "need_conn_est",
-    "uweight",
-    "agg_server_status",
-    "agg_server_check_status",
-    "agg_check_status",
+#[rustfmt::skip]
+pub(super) const COLUMNS: &[Column] = &[
+    Column("pxname", "KNS", "str"),
+    Column("svname", "KNS", "str"),
+    Column("qcur", "MGP", "u32"),
+    Column("qmax", "MMP", "u32"),
+    Column("scur", "MGP", "u32"),
+    Column("smax", "MMP", "u32"),
+    Column("slim", "CLP", "u32"),
+    Column("stot", "MCP", "u64"),
+    Column("bin", "MCP", "u64"),
+    Column("bout", "MCP", "u64"),
+    Column("dreq", "MCP", "u64"),
+    Column("dresp", "MCP", "u64"),
+    Column("ereq", "MCP", "u64"),
+    Column("econ", "MCP", "u64"),
+    Column("eresp", "MCP", "u64"),
+    Column("wretr", "MCP", "u64"),
+    Column("wredis", "MCP", "u64"),
+    Column("status", "SGP", "str"),
+    Column("weight", "MaP", "u32"),
+    Column("act", "SGP", "u32"),
+    Column("bck", "SGP", "u32"),
+    Column("chkfail", "MCP", "u64"),
+    Column("chkdown", "MCP", "u64"),
+    Column("lastchg", "MAP", "u32"),
+    Column("downtime", "MCP", "u32"),
+    Column("qlimit", "CLP", "u32"),
+    Column("pid", "KGP", "u32"),
+    Column("iid", "KGS", "u32"),
+    Column("sid", "KGS", "u32"),
+    Column("throttle", "MaP", "u32"),
+    Column("lbtot", "MCP", "u64"),
+    Column("tracked", "CNP", "str"),
+    Column("type", "CGS", "u32"),
+    Column("rate", "MRP", "u32"),
+    Column("rate_lim", "CLP", "u32"),
+    Column("rate_max", "MMP", "u32"),
+    Column("check_status", "MOP", "str"),
+    Column("check_code", "MOP", "u32"),
+    Column("check_duration", "MDP", "u64"),
+    Column("hrsp_1xx", "MCP", "u64"),
+    Column("hrsp_2xx", "MCP", "u64"),
+    Column("hrsp_3xx", "MCP", "u64"),
+    Column("hrsp_4xx", "MCP", "u64"),
+    Column("hrsp_5xx", "MCP", "u64"),
+    Column("hrsp_other", "MCP", "u64"),
+    Column("hanafail", "MCP", "u64"),
+    Column("req_rate", "MRP", "u32"),
+    Column("req_rate_max", "MMP", "u32"),
+    Column("req_tot", "MCP", "u64"),
+    Column("cli_abrt", "MCP", "u64"),
+    Column("srv_abrt", "MCP", "u64"),
+    Column("comp_in", "MCP", "u64"),
+    Column("comp_out", "MCP", "u64"),
+    Column("comp_byp", "MCP", "u64"),
+    Column("comp_rsp", "MCP", "u64"),
+    Column("lastsess", "MAP", "s32"),
+    Column("last_chk", "MOP", "str"),
+    Column("last_agt", "MOP", "str"),
+    Column("qtime", "MaP", "u32"),
+    Column("ctime", "MaP", "u32"),
+    Column("rtime", "MaP", "u32"),
+    Column("ttime", "MaP", "u32"),
+    Column("agent_status", "MOP", "str"),
+    Column("agent_code", "MOP", "u32"),
+    Column("agent_duration", "MDP", "u64"),
+    Column("check_desc", "MOP", "str"),
+    Column("agent_desc", "MOP", "str"),
+    Column("check_rise", "CGS", "u32"),
+    Column("check_fall", "CGS", "u32"),
+    Column("check_health", "CGS", "u32"),
+    Column("agent_rise", "CGS", "u32"),
+    Column("agent_fall", "CGS", "u32"),
+    Column("agent_health", "CGS", "u32"),
+    Column("addr", "CGS", "str"),
+    Column("cookie", "CNS", "str"),
+    Column("mode", "CGS", "str"),
+    Column("algo", "CGS", "str"),
+    Column("conn_rate", "MRP", "u32"),
+    Column("conn_rate_max", "MMP", "u32"),
+    Column("conn_tot", "MCP", "u64"),
+    Column("intercepted", "MCP", "u64"),
+    Column("dcon", "MCP", "u64"),
+    Column("dses", "MCP", "u64"),
+    Column("wrew", "MCP", "u64"),
+    Column("connect", "MCP", "u64"),
+    Column("reuse", "MCP", "u64"),
+    Column("cache_lookups", "MCP", "u64"),
+    Column("cache_hits", "MCP", "u64"),
+    Column("srv_icur", "MGP", "u32"),
+    Column("src_ilim", "CLP", "u32"),
+    Column("qtime_max", "MMP", "u32"),
+    Column("ctime_max", "MMP", "u32"),
+    Column("rtime_max", "MMP", "u32"),
+    Column("ttime_max", "MMP", "u32"),
+    Column("eint", "MCP", "u64"),
+    Column("idle_conn_cur", "MGP", "u32"),
+    Column("safe_conn_cur", "MGP", "u32"),
+    Column("used_conn_cur", "MGP", "u32"),
+    Column("need_conn_est", "MGP", "u32"),
+    Column("uweight", "MaP", "u32"),
+    Column("agg_server_status", "MGP", "u32"),
+    Column("agg_server_check_status", "MGP", "u32"),
+    Column("agg_check_status", "MGP", "u32"),
 ];
 
 /// What a row is about.
@@ -130,8 +150,10 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) proxy: String,
     pub(crate) name: String,
-    /// The index of its proxy, from 1 on.
+    /// The number of its proxy.
     pub(crate) proxy_number: u64,
+    /// The number of its server; 0: it is none.
+    pub(crate) server_number: u64,
     values: Vec<(&'static str, Value)>,
 }
 
@@ -142,6 +164,7 @@ impl Row {
             proxy: proxy.to_owned(),
             name: name.to_owned(),
             proxy_number,
+            server_number: 0,
             values: Vec::new(),
         };
         row.text("pxname", proxy);
@@ -174,7 +197,7 @@ impl Row {
     }
 
     /// The value of `column` as text; empty if it is not known here.
-    pub(super) fn shown(&self, column: &str) -> String {
+    pub(crate) fn shown(&self, column: &str) -> String {
         match self.value(column) {
             Some(Value::Number(number)) => number.to_string(),
             Some(Value::Text(text)) => text.clone(),
@@ -193,33 +216,30 @@ pub(super) const STATUSES: [&str; 6] = [
     "hrsp_other",
 ];
 
-/// The rows of the frontends, and of each backend its servers and then itself. `scope`: the names of those that are
-/// shown; empty: all.
+/// The rows of each proxy in the order of their numbers: its frontend, its servers, its backend.
+/// `scope`: the names of those that are shown; empty: all.
 pub(crate) fn rows(figures: &Figures, scope: &[String]) -> Vec<Row> {
     let is_shown = |name: &String| scope.is_empty() || scope.contains(name);
     let mut rows = Vec::new();
-    let mut number = 0;
-    for frontend in &figures.frontends {
-        number += 1;
-        if is_shown(&frontend.name) {
-            rows.push(of_frontend(frontend, number));
-        }
+    for frontend in figures.frontends.iter().filter(|one| is_shown(&one.name)) {
+        rows.push(of_frontend(frontend, frontend.id));
     }
-    for backend in &figures.backends {
-        number += 1;
-        if is_shown(&backend.name) {
-            let servers = backend.servers.iter().zip(1..);
-            rows.extend(servers.map(|(server, id)| of_server(backend, server, number, id)));
-            rows.push(of_backend(backend, number));
-        }
+    for backend in figures.backends.iter().filter(|one| is_shown(&one.name)) {
+        let servers = backend.servers.iter().zip(1..);
+        rows.extend(servers.map(|(server, id)| of_server(backend, server, backend.id, id)));
+        rows.push(of_backend(backend, backend.id));
     }
+    // Stable: what is made from one `listen` has one number, and its frontend comes first.
+    rows.sort_by_key(|row| row.proxy_number);
     rows
 }
 
 fn of_frontend(figures: &FrontendFigures, number: u64) -> Row {
     let mut row = Row::new(Kind::Frontend, &figures.name, "FRONTEND", number);
     row.number("scur", figures.open);
-    row.number("slim", figures.limit);
+    if figures.limit < u64::MAX {
+        row.number("slim", figures.limit);
+    }
     row.number("stot", figures.connections);
     row.number("bin", figures.bytes_in);
     row.number("bout", figures.bytes_out);
@@ -273,6 +293,7 @@ fn of_server(backend: &BackendFigures, figures: &ServerFigures, number: u64, id:
     }
     row.number("lastchg", figures.since_seconds);
     row.number("sid", id);
+    row.server_number = id;
     row.number("lbtot", attempts);
     row.number("type", 2);
     row.statuses(&figures.statuses);
@@ -332,6 +353,7 @@ pub(super) mod fixture {
     /// A frontend and a backend with a server that is up, and one that is down.
     pub(in super::super) fn rows() -> Vec<Row> {
         let frontend = FrontendFigures {
+            id: 1,
             name: "web<1>".to_owned(),
             open: 3,
             connections: 7,
@@ -355,6 +377,7 @@ pub(super) mod fixture {
             ..ServerFigures::default()
         };
         let backend = BackendFigures {
+            id: 2,
             name: "app".to_owned(),
             queued: 1,
             servers: vec![up, down],

@@ -1,29 +1,71 @@
 //! The figures of a snapshot's frontends, backends and servers.
 
-use crate::base::clock;
+use std::path::Path;
+
+use crate::base::{Position, clock};
 use crate::exchange::Reason;
 use crate::expr::{BackendFigures, Figures, FrontendFigures, ServerFigures, Statuses};
 use crate::observe::{CheckResult, ConnectionRefusal};
-use crate::plan::Mode;
+use crate::plan::{Mode, Plan};
 use crate::proxy::backend::{Backend, Server};
 
 use super::{Frontend, Snapshot};
 
 /// Reads all counters: some microseconds for each frontend and each server.
 pub(super) fn figures(snapshot: &Snapshot) -> Figures {
-    let frontends = snapshot.frontends.iter().zip(&snapshot.plan.frontends);
+    let plan = &snapshot.plan;
+    let numbers = Numbers::of(plan);
+    let frontends = snapshot.frontends.iter().zip(&plan.frontends);
     let frontends = frontends.map(|(frontend, plan)| FrontendFigures {
+        id: numbers.of_position(&plan.at),
         is_tcp: plan.mode == Mode::Tcp,
         ..of_frontend(frontend)
     });
+    let backends = snapshot.backends.iter();
+    let backends = backends.map(|backend| BackendFigures {
+        id: numbers.of_position(&backend.plan.at),
+        ..of_backend(backend)
+    });
     Figures {
         frontends: frontends.collect(),
-        backends: snapshot
-            .backends
-            .iter()
-            .map(|backend| of_backend(backend))
-            .collect(),
+        backends: backends.collect(),
     }
+}
+
+/// The numbers of frontends and backends, in the order in which they are written. What is made from one
+/// `listen` has one number. Tables have numbers, too: HAProxy's are in backends.
+struct Numbers<'p> {
+    /// Sorted, without duplicates.
+    places: Vec<Place<'p>>,
+    first: u64,
+}
+
+/// Where a frontend or a backend is written.
+type Place<'p> = (&'p Path, u32, u32);
+
+impl<'p> Numbers<'p> {
+    fn of(plan: &'p Plan) -> Self {
+        let frontends = plan.frontends.iter().map(|one| place(&one.at));
+        let backends = plan.backends.iter().map(|one| place(&one.at));
+        let tables = plan.tables.iter().map(|one| place(&one.at));
+        let mut places: Vec<Place<'p>> = frontends.chain(backends).chain(tables).collect();
+        places.sort_unstable();
+        places.dedup();
+        Self {
+            places,
+            // As HAProxy: its frontend for commands takes a number, without appearing anywhere.
+            first: 1 + u64::from(!plan.command_sockets.is_empty()),
+        }
+    }
+
+    fn of_position(&self, at: &Position) -> u64 {
+        let index = self.places.binary_search(&place(at)).unwrap_or(0);
+        self.first + index as u64
+    }
+}
+
+fn place(at: &Position) -> Place<'_> {
+    (&at.file, at.line, at.column)
 }
 
 fn of_frontend(frontend: &Frontend) -> FrontendFigures {
@@ -46,6 +88,7 @@ fn of_frontend(frontend: &Frontend) -> FrontendFigures {
     let mut statuses = Statuses::default();
     metrics.each_status(|status, count| statuses[class(status)] += count);
     FrontendFigures {
+        id: 0,
         name: live.name.to_string(),
         is_tcp: false,
         open: live.gate.open(),
@@ -70,14 +113,19 @@ fn of_frontend(frontend: &Frontend) -> FrontendFigures {
 fn of_backend(backend: &Backend) -> BackendFigures {
     let set = backend.set();
     let servers = set.servers().iter().map(|server| {
-        let is_checked = backend.plan.health.is_some();
+        let health = backend.plan.health.as_ref();
+        let is_checked = health.is_some();
         ServerFigures {
+            rise: health.map_or(0, |health| health.rise.into()),
+            fall: health.map_or(0, |health| health.fall.into()),
+            is_tls: backend.plan.tls_of(&server.own).is_some(),
             queued: backend.queued_at(server) as u64,
             is_checked,
             ..of_server(server)
         }
     });
     BackendFigures {
+        id: 0,
         name: backend.plan.name.to_string(),
         queued: backend.queued() as u64,
         in_flight: backend.in_flight() as u64,
@@ -117,6 +165,9 @@ fn of_server(server: &Server) -> ServerFigures {
         reason: note.reason,
         opened: metrics.connect().count(),
         reused: metrics.reuses(),
+        is_tls: false,
+        rise: 0,
+        fall: 0,
     }
 }
 
