@@ -64,7 +64,8 @@ impl Encoder {
         Ok((input.written_len(), output.written_len()))
     }
 
-    /// Writes so much that a client can decode everything up to here.
+    /// Writes so much that a client can decode everything up to here. `output` has room for more than
+    /// six bytes: else gzip would write the end of a flush again and again (zlib.h, `deflate`).
     pub(super) fn flush(&mut self, output: &mut [u8]) -> io::Result<(Written, usize)> {
         let mut output = WriteBuffer::new_initialized(output);
         let is_all = self.codec().flush(&mut output)?;
@@ -184,7 +185,8 @@ mod tests {
         #[test]
         fn any_pieces_of_any_body_are_the_same_bytes_after_decoding(
             pieces in vec((vec(any::<u8>(), 0..40), 0_usize..400, any::<bool>()), 0..12),
-            room in 1_usize..3000,
+            // With less, zlib writes the end of a flush again and again (zlib.h, deflate).
+            room in 7_usize..3000,
         ) {
             for coding in CODINGS {
                 let mut one = Compressing::new(coding, room);
