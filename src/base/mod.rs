@@ -16,6 +16,7 @@ pub mod tasks;
 pub(crate) mod tls;
 pub(crate) mod turn;
 pub(crate) mod units;
+mod zone;
 
 pub use address::{Address, FileMode, ListenAddress, Peer};
 pub(crate) use cache_padded::CachePadded;
@@ -25,3 +26,4 @@ pub use position::Position;
 pub use system_error::InWords;
 pub use tls::{Fingerprint, MalformedFingerprint, TlsKeys, TlsVersion};
 pub use units::ByteSize;
+pub(crate) use zone::{LocalTime, Zone};

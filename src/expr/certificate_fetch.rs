@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use x509_parser::x509::{AlgorithmIdentifier, AttributeTypeAndValue, X509Name};
 
 use crate::plan::expr::{Argument, Fetch};
 
@@ -34,6 +34,8 @@ pub(super) fn value<'a>(
         | Fetch::SslFSerial
         | Fetch::SslFNotafter
         | Fetch::SslFNotbefore
+        | Fetch::SslFKeyAlg
+        | Fetch::SslFSigAlg
         | Fetch::SslFVersion => of_frontend,
         _ => of_client,
     };
@@ -69,6 +71,12 @@ fn read<'a>(
         }
         Fetch::SslCNotbefore | Fetch::SslFNotbefore => time(validity.not_before, scratch),
         Fetch::SslCNotafter | Fetch::SslFNotafter => time(validity.not_after, scratch),
+        Fetch::SslCKeyAlg | Fetch::SslFKeyAlg => {
+            algorithm(&certificate.public_key().algorithm, scratch)
+        }
+        Fetch::SslCSigAlg | Fetch::SslFSigAlg => {
+            algorithm(&certificate.signature_algorithm, scratch)
+        }
         Fetch::SslCSDn | Fetch::SslFSDn => name(certificate.subject(), arguments, scratch),
         _ => name(certificate.issuer(), arguments, scratch),
     }
@@ -176,6 +184,32 @@ fn escape(value: &[u8], text: &mut String) {
             other => write!(text, "\\{other:02X}").expect("a string takes all that is written"),
         }
     }
+}
+
+/// OpenSSL's short name of an algorithm, else its number.
+fn algorithm<'a>(algorithm: &AlgorithmIdentifier<'_>, scratch: &mut Scratch) -> Value<'a> {
+    let id = algorithm.algorithm.to_id_string();
+    let known = match id.as_str() {
+        "1.2.840.113549.1.1.1" => "rsaEncryption",
+        "1.2.840.113549.1.1.4" => "RSA-MD5",
+        "1.2.840.113549.1.1.5" => "RSA-SHA1",
+        "1.2.840.113549.1.1.10" => "RSASSA-PSS",
+        "1.2.840.113549.1.1.11" => "RSA-SHA256",
+        "1.2.840.113549.1.1.12" => "RSA-SHA384",
+        "1.2.840.113549.1.1.13" => "RSA-SHA512",
+        "1.2.840.113549.1.1.14" => "RSA-SHA224",
+        "1.2.840.10040.4.1" => "DSA",
+        "1.2.840.10045.2.1" => "id-ecPublicKey",
+        "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
+        "1.2.840.10045.4.3.1" => "ecdsa-with-SHA224",
+        "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
+        "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384",
+        "1.2.840.10045.4.3.4" => "ecdsa-with-SHA512",
+        "1.3.101.112" => "ED25519",
+        "1.3.101.113" => "ED448",
+        number => number,
+    };
+    scratch.write(|bytes| bytes.extend_from_slice(known.as_bytes()))
 }
 
 /// OpenSSL's short name of the kind of an attribute, else its number.

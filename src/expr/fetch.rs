@@ -39,6 +39,10 @@ pub(super) fn one<'a>(
             let ip = connection.client.ip();
             Value::Bool(ip.is_some_and(|ip| (connection.is_local)(ip.to_canonical())))
         }
+        Fetch::DstIsLocal => {
+            let ip = connection.local.map(|local| local.ip());
+            Value::Bool(ip.is_some_and(|ip| (connection.is_local)(ip.to_canonical())))
+        }
         Fetch::FcPpAuthority => proxy_field(ProxyFields::AUTHORITY, connection),
         Fetch::FcPpUniqueId => proxy_field(ProxyFields::UNIQUE_ID, connection),
         Fetch::FcPpTlv => match arguments.first() {
@@ -104,6 +108,7 @@ pub(super) fn one<'a>(
         Fetch::ReqHdrNames | Fetch::ResHdrNames => {
             head_fetch::names(arguments, side(fetch), facts, scratch)
         }
+        Fetch::ReqCookNames | Fetch::ResCookNames => cookie_names(fetch, arguments, facts, scratch),
         Fetch::ReqHdrs | Fetch::ResHdrs => head_fetch::fields(side(fetch), facts, scratch),
         Fetch::ReqVer => of_request(head_fetch::version),
         Fetch::FcHttpMajor => of_request(head_fetch::major_version),
@@ -173,7 +178,12 @@ pub(super) fn one<'a>(
         Fetch::SslFcAlpn => text(connection.tls.and_then(|tls| tls.alpn.as_deref())),
         Fetch::SslFcProtocol => text(connection.tls.map(tls_fetch::protocol)),
         Fetch::SslFcCipher => text(connection.tls.map(tls_fetch::cipher)),
-        Fetch::SslCVerify => connection.tls.map_or(Value::Absent, |_| Value::Int(0)),
+        Fetch::SslFcAlgKeysize | Fetch::SslFcUseKeysize => connection
+            .tls
+            .map_or(Value::Absent, |tls| Value::Int(tls_fetch::key_bits(tls))),
+        Fetch::SslCVerify | Fetch::SslCErr | Fetch::SslCCaErr | Fetch::SslCCaErrDepth => {
+            connection.tls.map_or(Value::Absent, |_| Value::Int(0))
+        }
         Fetch::Env | Fetch::Hostname => Value::Absent,
         Fetch::Nbproc | Fetch::Proc => Value::Int(1),
         Fetch::Pid => Value::Int(std::process::id().into()),
@@ -231,6 +241,8 @@ pub(super) fn one<'a>(
         | Fetch::SslCSerial
         | Fetch::SslCNotbefore
         | Fetch::SslCNotafter
+        | Fetch::SslCKeyAlg
+        | Fetch::SslCSigAlg
         | Fetch::SslCVersion
         | Fetch::SslFDer
         | Fetch::SslFSha1
@@ -239,6 +251,8 @@ pub(super) fn one<'a>(
         | Fetch::SslFSerial
         | Fetch::SslFNotbefore
         | Fetch::SslFNotafter
+        | Fetch::SslFKeyAlg
+        | Fetch::SslFSigAlg
         | Fetch::SslFVersion => certificate_fetch::value(fetch, arguments, facts, scratch),
         Fetch::Nbsrv
         | Fetch::BeConn
@@ -519,6 +533,34 @@ fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
             cookie[..equals].trim_ascii(),
             cookie[equals + 1..].trim_ascii(),
         ))
+    })
+}
+
+/// The names of all cookies of a head, joined with the delimiter of the arguments.
+fn cookie_names<'a>(
+    fetch: Fetch,
+    arguments: &'a [Argument],
+    facts: &Facts<'a>,
+    scratch: &mut Scratch,
+) -> Value<'a> {
+    // Only the first pair of `Set-Cookie` is a cookie.
+    let (side, name, most) = match fetch {
+        Fetch::ResCookNames => (Side::Response, &header::SET_COOKIE, 1),
+        _ => (Side::Request, &header::COOKIE, usize::MAX),
+    };
+    let delimiter = named(arguments).unwrap_or(b",");
+    if facts.headers(side).is_none() {
+        return Value::Absent;
+    }
+    let lines = facts.lines(side, Some(name));
+    let cookies = lines.flat_map(|line| cookies(line).take(most));
+    scratch.write(|bytes| {
+        for (index, (name, _)) in cookies.enumerate() {
+            if index > 0 {
+                bytes.extend_from_slice(delimiter);
+            }
+            bytes.extend_from_slice(name);
+        }
     })
 }
 

@@ -156,6 +156,11 @@ fn a_client_of_this_machine_is_local() {
     asked.gives("src_is_local", "1");
     asked.client = Peer::Unix;
     asked.gives("src_is_local", "0");
+    asked.gives("dst_is_local", "0");
+    let mut facts = asked.facts();
+    facts.connection.local = Some(([127, 0, 0, 1], 80).into());
+    let local = Condition::compile(&parse::condition("dst_is_local"));
+    assert!(local.holds(&facts, &mut Scratch::default()));
 }
 
 #[test]
@@ -231,7 +236,12 @@ fn a_client_of_tls_is_seen() {
         "ssl_fc_alpn",
         "ssl_fc_protocol",
         "ssl_fc_cipher",
+        "ssl_fc_alg_keysize",
+        "ssl_fc_use_keysize",
         "ssl_c_verify",
+        "ssl_c_err",
+        "ssl_c_ca_err",
+        "ssl_c_ca_err_depth",
     ] {
         asked.gives(absent, None);
     }
@@ -253,7 +263,25 @@ fn a_client_of_tls_is_seen() {
     asked.gives("ssl_fc_has_crt", "0");
     asked.gives("ssl_fc_is_resumed", "0");
     asked.gives("ssl_fc_has_early", "0");
-    asked.gives("ssl_c_verify", "0");
+    for always in [
+        "ssl_c_verify",
+        "ssl_c_err",
+        "ssl_c_ca_err",
+        "ssl_c_ca_err_depth",
+    ] {
+        asked.gives(always, "0");
+    }
+    for (cipher, bits) in [
+        ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "128"),
+        ("TLS13_AES_256_GCM_SHA384", "256"),
+        ("TLS13_CHACHA20_POLY1305_SHA256", "256"),
+    ] {
+        if let Some(tls) = &mut asked.tls {
+            tls.cipher = cipher;
+        }
+        asked.gives("ssl_fc_alg_keysize", bits);
+        asked.gives("ssl_fc_use_keysize", bits);
+    }
 }
 
 #[test]
@@ -294,6 +322,30 @@ fn cookies_are_found_on_every_line() {
     asked.gives("req.cook", "1");
     asked.gives("req.cook(c)", None);
     asked.is(r#"cook(a) == "1""#);
+    asked.gives("req.cook_names", "a,b,a");
+    asked.gives(r"req.cook_names(;\ )", "a; b; a");
+    Asked::get("/").gives("req.cook_names", "");
+    asked.gives("res.cook_names", None);
+}
+
+#[test]
+fn attributes_of_cookies_have_no_names_of_cookies() {
+    let asked = Asked::get("/");
+    let mut headers = HeaderMap::new();
+    for line in ["a=1; path=/; secure", "none", "b=2; max-age=3"] {
+        headers.append("set-cookie", line.parse().expect("a value"));
+    }
+    let mut facts = asked.facts();
+    facts.response = Some(ResponseFacts {
+        status: 200,
+        headers: &headers,
+        server: None,
+        reason: None,
+    });
+    let mut scratch = Scratch::default();
+    let program = Program::compile(&parse::expression("res.cook_names"));
+    let names = program.value(&facts, &mut scratch);
+    assert_eq!(scratch.text(names), Some(&b"a,b"[..]));
 }
 
 #[test]
@@ -1148,6 +1200,9 @@ fn a_certificate_is_shown_as_openssl_shows_it() {
     asked.gives("ssl_c_notbefore", "260102000000Z");
     asked.gives("ssl_c_notafter", "311231000000Z");
     asked.gives("ssl_c_version", "3");
+    asked.gives("ssl_c_key_alg", "id-ecPublicKey");
+    asked.gives("ssl_c_sig_alg", "ecdsa-with-SHA256");
+    asked.gives("ssl_f_key_alg", None);
     asked.is("ssl_c_der,hex,length > 200");
     asked.is("ssl_c_sha1,hex,length == 40");
     asked.gives("ssl_f_s_dn", None);

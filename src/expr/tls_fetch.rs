@@ -10,6 +10,14 @@ pub(super) fn protocol(tls: &ClientTls) -> &'static str {
     }
 }
 
+/// The bits of the key of the cipher: by its name.
+pub(super) fn key_bits(tls: &ClientTls) -> i64 {
+    match tls.cipher.contains("AES_128") {
+        true => 128,
+        false => 256,
+    }
+}
+
 /// OpenSSL's names of the suites of TLS 1.2, which HAProxy shows; those of TLS 1.3 are the same for
 /// both.
 pub(super) fn cipher(tls: &ClientTls) -> &'static str {

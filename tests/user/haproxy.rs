@@ -33,6 +33,12 @@ impl Haproxy {
     /// With sections before it.
     #[track_caller]
     pub(crate) fn start_with(before: &str, lines: &str) -> Self {
+        Self::start_in(None, before, lines)
+    }
+
+    /// In a time zone, as `TZ` names it.
+    #[track_caller]
+    pub(crate) fn start_in(zone: Option<&str>, before: &str, lines: &str) -> Self {
         let folder = Folder::new();
         let text = format!(
             "{before}defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
@@ -50,6 +56,7 @@ impl Haproxy {
             .command()
             .args(["-db", "-q", "-f"])
             .arg(file)
+            .envs(zone.map(|zone| ("TZ", zone)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();

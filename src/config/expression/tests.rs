@@ -246,8 +246,8 @@ fn mistakes_are_pointed_at() {
         r#"»req.hdrr«(host) == "a""#,
         "unknown fetch `req.hdrr`, did you mean `req.hdr`?; known are `req.hdr`, `req.fhdr`, `req.fhdr_cnt`, \
          `req.hdr_ip`, `req.hdr_val`, `req.hdr_names`, `req.hdrs`, `req.ver`, `req_ver`, `req.proto_http`, \
-         `req_proto_http`, `req.cook_cnt`, `req.cook_val`, `req.hdr_cnt`, `req.cook`, `req.len`, `req_len`, \
-         `req.payload`, `req.payload_lv`, `req.ssl_sni` and 12 more; \
+         `req_proto_http`, `req.cook_cnt`, `req.cook_val`, `req.cook_names`, `req.hdr_cnt`, `req.cook`, `req.len`, \
+         `req_len`, `req.payload`, `req.payload_lv` and 13 more; \
          conf/reference/expressions.md has them all",
     );
     says(

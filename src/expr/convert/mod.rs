@@ -24,6 +24,7 @@ mod time;
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::base::Zone;
 use crate::plan::expr::{self, Argument, Converter, Type};
 
 use super::case::Case;
@@ -86,6 +87,10 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
     let hash = |of| {
         let avalanche = arguments.is_set(0);
         Box::new(Measure(Hash { of, avalanche }, Hash::value))
+    };
+    let calendar = |zone, units| {
+        let calendar = time::Calendar::of(zone, units, arguments);
+        Box::new(Format(calendar, time::Calendar::write))
     };
     let seed = arguments.int(0).unwrap_or_default();
     match converter {
@@ -190,12 +195,12 @@ fn compiled(converter: Converter, arguments: Arguments<'_>, case: Case) -> Box<d
         Converter::HttpDate => {
             Box::new(Format(time::HttpDate::of(arguments), time::HttpDate::write))
         }
-        Converter::Utime => Box::new(Format(time::Utc::of(1, arguments), time::Utc::write)),
-        Converter::MsUtime => Box::new(Format(time::Utc::of(1_000, arguments), time::Utc::write)),
-        Converter::UsUtime => {
-            let of_micros = time::Utc::of(1_000_000, arguments);
-            Box::new(Format(of_micros, time::Utc::write))
-        }
+        Converter::Utime => calendar(None, 1),
+        Converter::MsUtime => calendar(None, 1_000),
+        Converter::UsUtime => calendar(None, 1_000_000),
+        Converter::Ltime => calendar(Some(Zone::of_machine()), 1),
+        Converter::MsLtime => calendar(Some(Zone::of_machine()), 1_000),
+        Converter::UsLtime => calendar(Some(Zone::of_machine()), 1_000_000),
         Converter::Rfc7239IsValid => Box::new(rfc7239::IsValid),
         Converter::Rfc7239Field => {
             let parameter = rfc7239::Parameter(arguments.text(0).into());

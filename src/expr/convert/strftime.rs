@@ -1,4 +1,4 @@
-//! `strftime` in the locale C and in UTC, with the flags and widths of glibc.
+//! `strftime` in the locale C, with the flags and widths of glibc.
 //!
 //! Pure text: [`super::time`] has the converters. POSIX `strftime`; glibc's manual, "Formatting Calendar
 //! Time".
@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
+
+use crate::base::LocalTime;
 
 /// The largest width of one value: a format is a line, not a page.
 const MOST_WIDTH: usize = 100;
@@ -37,11 +39,13 @@ const MONTHS: [&str; 12] = [
 
 /// A point in time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct Moment<'a> {
     /// Since 1970, not negative.
     pub(super) seconds: i64,
     /// After them; `None`: not known, and then `%N` is no conversion.
     pub(super) nanos: Option<u32>,
+    /// The zone whose calendar is written.
+    pub(super) local: &'a LocalTime,
 }
 
 /// A day of the calendar.
@@ -75,7 +79,7 @@ enum Item {
 }
 
 /// Appends `moment` in `format`. A conversion that does not exist stays as it is written.
-pub(super) fn write(format: &str, moment: Moment, text: &mut String) {
+pub(super) fn write(format: &str, moment: Moment<'_>, text: &mut String) {
     let mut characters = format.chars().peekable();
     while let Some(c) = characters.next() {
         if c != '%' {
@@ -144,10 +148,16 @@ impl Options {
 }
 
 /// The value of the conversion `letter`.
-fn item(letter: char, options: &Options, moment: Moment) -> Option<Item> {
-    let Moment { seconds, nanos } = moment;
-    let day = Day::of(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+fn item(letter: char, options: &Options, moment: Moment<'_>) -> Option<Item> {
+    let Moment {
+        seconds,
+        nanos,
+        local,
+    } = moment;
+    let shown = seconds + local.ahead;
+    let (day, of_day) = (shown.div_euclid(86_400), shown.rem_euclid(86_400));
+    let day = Day::of(day);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
     let half = match hour % 12 {
         0 => 12,
         hour => hour,
@@ -197,11 +207,18 @@ fn item(letter: char, options: &Options, moment: Moment) -> Option<Item> {
         'W' => number((day.of_year + 6 - (day.of_week + 6) % 7) / 7, 2),
         'y' => number(day.year % 100, 2),
         'Y' => number(day.year, 1),
-        'z' => text("+0000"),
-        'Z' => text("GMT"),
+        'z' => text(&difference(local)),
+        'Z' => text(&local.name),
         '%' => text("%"),
         _ => return None,
     })
+}
+
+/// The difference to UTC: `+0530`.
+fn difference(local: &LocalTime) -> String {
+    let sign = if local.ahead < 0 { '-' } else { '+' };
+    let minutes = local.ahead.unsigned_abs() / 60;
+    format!("{sign}{:02}{:02}", minutes / 60, minutes % 60)
 }
 
 /// The first digits of a fraction of a second: 9 unless `width` says fewer.
@@ -214,7 +231,7 @@ fn fraction(nanos: u32, width: Option<usize>) -> String {
 }
 
 impl Day {
-    /// `days` since 1970, not negative (Howard Hinnant, "chrono-Compatible Low-Level Date
+    /// `days` since 1970, not before the year 0 (Howard Hinnant, "chrono-Compatible Low-Level Date
     /// Algorithms": years begin in March, so that the leap day is the last one).
     fn of(days: i64) -> Self {
         let shifted = days + 719_468;
@@ -235,7 +252,7 @@ impl Day {
                 1 | 2 => from_march - 305,
                 _ => from_march + 60 + leap_day,
             },
-            of_week: (days + 4) % 7,
+            of_week: (days + 4).rem_euclid(7),
         }
     }
 

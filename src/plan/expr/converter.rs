@@ -231,6 +231,12 @@ converters! {
     MsUtime = "ms_utime", (! "format" Text, ? "offset" Int), Int -> Text;
     /// The same of a time in microseconds, with an offset in microseconds. `%6N` are the microseconds after the second.
     UsUtime = "us_utime", (! "format" Text, ? "offset" Int), Int -> Text;
+    /// As `utime`, in the time zone of this machine: that in the environment variable `TZ`, else in `/etc/localtime`, else UTC.
+    Ltime = "ltime", (! "format" Text, ? "offset" Int), Int -> Text;
+    /// As `ms_utime`, in that time zone.
+    MsLtime = "ms_ltime", (! "format" Text, ? "offset" Int), Int -> Text;
+    /// As `us_utime`, in that time zone.
+    UsLtime = "us_ltime", (! "format" Text, ? "offset" Int), Int -> Text;
     /// Whether the text is a valid value of `Forwarded` (RFC 7239): `req.fhdr(forwarded),rfc7239_is_valid`.
     Rfc7239IsValid = "rfc7239_is_valid", (), Text -> Bool;
     /// A parameter of an element of `Forwarded`, without quotes: `req.hdr(forwarded,-1),rfc7239_field(for)`. Absent if it has none, or is not valid.

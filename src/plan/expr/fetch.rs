@@ -72,6 +72,8 @@ fetches! {
     Dst = "dst", (), Ip, Connection;
     /// The port that the client connected to.
     DstPort = "dst_port", (), Int, Connection;
+    /// Whether the address that the client connected to is one of this machine: not that behind a PROXY header, most often. It asks the system each time.
+    DstIsLocal = "dst_is_local", (), Bool, Connection;
     /// Whether the client's address is one of this machine. It asks the system each time.
     SrcIsLocal = "src_is_local", (), Bool, Connection;
     /// The host name that the client asked the proxy before us for, from the PROXY header (version 2). Absent without one.
@@ -92,6 +94,10 @@ fetches! {
     SslFcProtocol = "ssl_fc_protocol", (), Text, Handshake;
     /// The cipher suite, by OpenSSL's name. Absent without TLS.
     SslFcCipher = "ssl_fc_cipher", (), Text, Handshake;
+    /// The bits of the cipher's key: 128 or 256. Absent without TLS.
+    SslFcAlgKeysize = "ssl_fc_alg_keysize", (), Int, Handshake;
+    /// Those of them that are secret: all.
+    SslFcUseKeysize = "ssl_fc_use_keysize", (), Int, Handshake;
     /// Whether the client showed a certificate; see `ssl_c_used`.
     SslFcHasCrt = "ssl_fc_has_crt", (), Bool, Handshake;
     /// Whether the client resumed an earlier session instead of a full handshake.
@@ -100,6 +106,12 @@ fetches! {
     SslFcHasEarly = "ssl_fc_has_early", (), Bool, Handshake;
     /// The result of verifying the client's certificate: always 0, since a handshake with a bad one fails. Absent without TLS.
     SslCVerify = "ssl_c_verify", (), Int, Handshake;
+    /// The mistake in the client's certificate: always 0, as `ssl_c_verify`.
+    SslCErr = "ssl_c_err", (), Int, Handshake;
+    /// The mistake in a certificate above it: always 0.
+    SslCCaErr = "ssl_c_ca_err", (), Int, Handshake;
+    /// How far above it that one is: always 0.
+    SslCCaErrDepth = "ssl_c_ca_err_depth", (), Int, Handshake;
     /// Whether the client showed a certificate, which was then verified.
     SslCUsed = "ssl_c_used", (), Bool, Handshake;
     /// The whole of the client's certificate, in DER. Absent without one, here and for the others.
@@ -116,6 +128,10 @@ fetches! {
     SslCNotbefore = "ssl_c_notbefore", (), Text, Handshake;
     /// When the client's certificate expires: `YYMMDDhhmmssZ`.
     SslCNotafter = "ssl_c_notafter", (), Text, Handshake;
+    /// The algorithm of the key of the client's certificate, by OpenSSL's short name: `rsaEncryption`, `id-ecPublicKey`. Its number (OID) if we do not know the name, here and for `ssl_c_sig_alg`.
+    SslCKeyAlg = "ssl_c_key_alg", (), Text, Handshake;
+    /// The algorithm by which the client's certificate is signed, by OpenSSL's short name: `RSA-SHA256`, `ecdsa-with-SHA256`.
+    SslCSigAlg = "ssl_c_sig_alg", (), Text, Handshake;
     /// The version of the client's certificate: 3.
     SslCVersion = "ssl_c_version", (), Int, Handshake;
     /// The whole of the certificate that was shown to the client, in DER. Absent without one.
@@ -132,6 +148,10 @@ fetches! {
     SslFNotbefore = "ssl_f_notbefore", (), Text, Handshake;
     /// When the certificate that was shown to the client expires: `YYMMDDhhmmssZ`.
     SslFNotafter = "ssl_f_notafter", (), Text, Handshake;
+    /// The algorithm of the key of the certificate that was shown to the client; see `ssl_c_key_alg`.
+    SslFKeyAlg = "ssl_f_key_alg", (), Text, Handshake;
+    /// The algorithm by which the certificate that was shown to the client is signed; see `ssl_c_sig_alg`.
+    SslFSigAlg = "ssl_f_sig_alg", (), Text, Handshake;
     /// The version of the certificate that was shown to the client: 3.
     SslFVersion = "ssl_f_version", (), Int, Handshake;
     /// The name of the frontend.
@@ -185,6 +205,8 @@ fetches! {
     ReqCookCnt = "req.cook_cnt" | "cook_cnt", (? "name" Text), Int, Request;
     /// The value of a cookie as the number that it begins with; see `req.cook`.
     ReqCookVal = "req.cook_val" | "cook_val", (? "name" Text), Int, Request, Each;
+    /// The names of all cookies that the client sent, joined with `delimiter`, which is a comma unless it is given.
+    ReqCookNames = "req.cook_names", (? "delimiter" Text), Text, Request;
     /// The scheme of the credentials that the client sent: `Basic` or `Bearer`. They are not checked. Absent for other schemes.
     HttpAuthType = "http_auth_type", (), Text, Request;
     /// The user of the client's Basic credentials, which are not checked.
@@ -236,17 +258,17 @@ fetches! {
     /// Why Evenkeel made the response itself, or why the exchange failed: the code of a [reason](reasons.md). Absent for a server's response. (Not HAProxy's.)
     Reason = "reason", (), Text, Response;
     /// A value of a response field; see `req.hdr`.
-    ResHdr = "res.hdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
+    ResHdr = "res.hdr" | "shdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
     /// A whole line of a response field; see `req.fhdr`.
     ResFhdr = "res.fhdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
     /// The number of values of a response field; see `req.hdr_cnt`.
-    ResHdrCnt = "res.hdr_cnt", (? "name" Field), Int, Response;
+    ResHdrCnt = "res.hdr_cnt" | "shdr_cnt", (? "name" Field), Int, Response;
     /// The number of lines of a response field; of all fields without a name.
     ResFhdrCnt = "res.fhdr_cnt", (? "name" Field), Int, Response;
     /// A value of a response field as an address; see `req.hdr_ip`.
-    ResHdrIp = "res.hdr_ip", (? "name" Field, ? "occurrence" Int), Ip, Response, Each;
+    ResHdrIp = "res.hdr_ip" | "shdr_ip", (? "name" Field, ? "occurrence" Int), Ip, Response, Each;
     /// A value of a response field as a number; see `req.hdr_val`.
-    ResHdrVal = "res.hdr_val", (? "name" Field, ? "occurrence" Int), Int, Response, Each;
+    ResHdrVal = "res.hdr_val" | "shdr_val", (? "name" Field, ? "occurrence" Int), Int, Response, Each;
     /// The names of all lines of the response's head; see `req.hdr_names`.
     ResHdrNames = "res.hdr_names", (? "delimiter" Text), Text, Response;
     /// All lines of the response's head; see `req.hdrs`.
@@ -257,6 +279,8 @@ fetches! {
     ResCookCnt = "res.cook_cnt" | "scook_cnt", (? "name" Text), Int, Response;
     /// The value of a cookie that the response sets, as the number that it begins with.
     ResCookVal = "res.cook_val" | "scook_val", (? "name" Text), Int, Response, Each;
+    /// The names of all cookies that the response sets; see `req.cook_names`.
+    ResCookNames = "res.cook_names", (? "delimiter" Text), Text, Response;
     /// The name of the server that answered.
     SrvName = "srv_name", (), Text, Response;
     /// What the last `set_var` of a rule gave this variable: `var(txn.tenant)`. Its scope says how long it lives: `sess` as long as the client's connection, `txn` as long as the exchange, `req` until the request was sent, `res` from the response on. `default` where it was not set; without one it is absent then.

@@ -288,7 +288,8 @@ fn passwords_pass_as_in_haproxy() {
         "userlist L\n group a users joe\n user joe password {hash}\n user ann insecure-password x:y\n"
     );
     let pair = Pair {
-        haproxy: Side::haproxy_with(
+        haproxy: Side::haproxy_in(
+            None,
             &list,
             " http-request auth realm ops unless { http_auth(L) }\n\
               http-request set-header x-a 1 if { http_auth_group(L) a }",

@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(expressions_on_requests_have_haproxys_values, HAPROXY),
         case!(expressions_on_responses_have_haproxys_values, HAPROXY),
+        case!(local_times_are_haproxys_in_each_zone, HAPROXY),
     ]
 }
 
@@ -61,6 +62,7 @@ const ON_REQUESTS: &[&str] = &[
     "fc_pp_unique_id",
     "dst",
     "dst_port",
+    "dst_is_local",
     "method",
     "path",
     "pathq",
@@ -424,6 +426,9 @@ const ON_RESPONSES: &[&str] = &[
     "res.hdr_val(x-number)",
     "res.hdr_names",
     "res.hdrs,base64",
+    "shdr_cnt(x-list)",
+    "shdr_ip(x-addr)",
+    "shdr_val(x-number)",
     "res.cook(one)",
     "res.cook(two)",
     "res.cook(path)",
@@ -433,6 +438,28 @@ const ON_RESPONSES: &[&str] = &[
     "src",
     "dst_port",
     "var(txn.kept),upper",
+];
+
+/// By rules of POSIX, because a machine may have no names of zones.
+const ZONES: &[&str] = &[
+    "UTC0",
+    "CET-1CEST,M3.5.0,M10.5.0/3",
+    "<+0530>-5:30",
+    "NST3:30NDT,M3.2.0,M11.1.0",
+];
+
+const LOCAL_TIMES: &[&str] = &[
+    // On both sides of the beginning and the end of a summer.
+    "int(1711846799),ltime('%F %T %Z %z %s')",
+    "int(1711846800),ltime('%F %T %Z %z %s')",
+    "int(1729990799),ltime('%F %T %Z %z %s')",
+    "int(1729990800),ltime('%F %T %Z %z %s')",
+    // On both sides of the end of a year.
+    "int(1735675200),ltime('%c|%j|%G-%V|%U %W|%I %p')",
+    "int(1735689599),ltime('%c|%j|%G-%V|%U %W|%I %p')",
+    "int(1709164800),ltime('%F %T',86400)",
+    // Before 1970 to the west of Greenwich.
+    "int(0),ltime('%F %T %a %j %s')",
 ];
 
 /// Variables that the expressions read, with an expression for each.
@@ -618,4 +645,13 @@ fn expressions_on_requests_have_haproxys_values() {
 
 fn expressions_on_responses_have_haproxys_values() {
     compare(On::Response, &REQUESTS[..2], ON_RESPONSES);
+}
+
+fn local_times_are_haproxys_in_each_zone() {
+    let expressions: Vec<String> = LOCAL_TIMES.iter().map(|&text| text.to_owned()).collect();
+    let (lines, _) = rules(On::Request, &expressions);
+    for zone in ZONES {
+        let pair = Pair::in_zone(Some(zone), "", &lines);
+        compare_with(&pair, On::Request, &REQUESTS[..1], &expressions);
+    }
 }

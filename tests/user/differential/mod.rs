@@ -100,9 +100,15 @@ impl Pair<FileEnd> {
     /// The same with sections before it.
     #[track_caller]
     fn with_sections(sections: &str, lines: &str) -> Self {
+        Self::in_zone(None, sections, lines)
+    }
+
+    /// The same in a time zone, as `TZ` names it.
+    #[track_caller]
+    fn in_zone(zone: Option<&str>, sections: &str, lines: &str) -> Self {
         Self {
-            haproxy: Side::haproxy_with(sections, lines),
-            evenkeel: Side::evenkeel_with_file(sections, lines),
+            haproxy: Side::haproxy_in(zone, sections, lines),
+            evenkeel: Side::evenkeel_with_file(zone, sections, lines),
         }
     }
 }
@@ -131,16 +137,17 @@ impl<E: End> Pair<E> {
 impl Side<UnixEnd> {
     #[track_caller]
     fn haproxy(lines: &str) -> Self {
-        Self::haproxy_with("", lines)
+        Self::haproxy_in(None, "", lines)
     }
 
-    /// With sections before it.
+    /// With sections before it, in a time zone.
     #[track_caller]
-    fn haproxy_with(sections: &str, lines: &str) -> Self {
+    fn haproxy_in(zone: Option<&str>, sections: &str, lines: &str) -> Self {
         let origin = Origin::answering(ANSWER);
         let folder = Folder::new();
         let path = folder.path("haproxy.sock");
-        let haproxy = Haproxy::start_with(
+        let haproxy = Haproxy::start_in(
+            zone,
             &format!(
                 "global\n tune.http.maxhdr 1000\n tune.bufsize 65536\n{}",
                 of_origin(sections, &origin)
@@ -164,9 +171,9 @@ impl Side<UnixEnd> {
 }
 
 impl Side<FileEnd> {
-    /// Evenkeel with the file that [`Side::haproxy_with`] gives to HAProxy.
+    /// Evenkeel with the file that [`Side::haproxy_in`] gives to HAProxy.
     #[track_caller]
-    fn evenkeel_with_file(sections: &str, lines: &str) -> Self {
+    fn evenkeel_with_file(zone: Option<&str>, sections: &str, lines: &str) -> Self {
         let origin = Origin::answering(ANSWER);
         let folder = Folder::new();
         let path = folder.path("evenkeel.sock");
@@ -180,6 +187,7 @@ impl Side<FileEnd> {
         let file = folder.write("haproxy.cfg", &text);
         let mut program = Command::new(EVENKEEL);
         program.args(["run", "--admin", "off"]).arg(file);
+        program.envs(zone.map(|zone| ("TZ", zone)));
         let errors = folder.path("errors");
         let stderr = std::fs::File::create(&errors).expect("a file");
         program.stdout(Stdio::null()).stderr(stderr);

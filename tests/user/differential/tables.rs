@@ -183,7 +183,7 @@ fn tables_count_what_haproxy_counts() {
     let origin = Origin::answering(ANSWER);
     let setup = Setup::of(&[&origin]).frontend(&format!("proxy_protocol = \"required\"\n{ours}"));
     let pair = Pair {
-        haproxy: Side::haproxy_with(HAPROXY_TABLES, &theirs),
+        haproxy: Side::haproxy_in(None, HAPROXY_TABLES, &theirs),
         evenkeel: Side::of(origin, &setup.rest(TABLES)),
     };
     let mut differences = String::new();
