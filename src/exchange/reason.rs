@@ -157,6 +157,10 @@ reasons! {
     RuleUnauthorized = "rule.unauthorized", 401, Client, Never;
     /// A password had to be verified (`auth`), and as many verifications as may wait already did.
     RuleAuthBusy = "rule.auth_busy", 503, Proxy, Never;
+    /// The server that a rule asked refused the request (`forward_auth`). The status is that server's.
+    RuleForwardAuthRefused = "rule.forward_auth_refused", 401, Client, Never;
+    /// No server that a rule asked gave a usable answer in time (`forward_auth`).
+    RuleForwardAuthFailed = "rule.forward_auth_failed", 503, Proxy, Never;
     /// A rule answered in place of a server (`return`). The status is the rule's.
     RuleReturned = "rule.returned", 200, Proxy, Never;
     /// A rule refused the exchange after a while (`tarpit`). The status is the rule's.

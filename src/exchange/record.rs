@@ -85,6 +85,27 @@ pub struct Opening {
     pub id: RequestId,
 }
 
+impl Opening {
+    /// For an exchange of ours about this one, which begins at `now`.
+    pub fn aside(&self, now: Instant) -> Self {
+        Self {
+            began: now,
+            head_read: now,
+            wall: self.wall,
+            client: self.client,
+            local: self.local,
+            tls: self.tls.clone(),
+            frontend: self.frontend.clone(),
+            generation: self.generation,
+            version: self.version,
+            request: None,
+            wants_load: false,
+            first_bytes: None,
+            id: self.id.clone(),
+        }
+    }
+}
+
 /// How busy a backend and a server were, without the exchange itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {

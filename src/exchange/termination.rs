@@ -83,7 +83,8 @@ impl Termination {
             | R::RuleDropped
             | R::RuleRateLimited
             | R::RuleInvalidValue => (b'P', Some(Request)),
-            R::RuleAuthBusy => (b'R', Some(Request)),
+            R::RuleForwardAuthRefused => (b'P', Some(Request)),
+            R::RuleAuthBusy | R::RuleForwardAuthFailed => (b'R', Some(Request)),
             R::RuleTarpitted => (b'P', Some(Tarpit)),
             R::RuleReturned | R::RuleRedirected | R::RuleMonitor => (b'L', Some(Request)),
             R::RequestBodyTimeout => (b'c', None),

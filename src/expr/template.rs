@@ -27,6 +27,12 @@ impl Template {
         Self(pieces.collect())
     }
 
+    /// Whether it is the same for every exchange.
+    pub fn is_literal(&self) -> bool {
+        let mut pieces = self.0.iter();
+        pieces.all(|piece| matches!(piece, Piece::Text(_)))
+    }
+
     /// Renders the template for an exchange. An absent value becomes empty text.
     pub fn render(&self, facts: &Facts<'_>, scratch: &mut Scratch) -> Vec<u8> {
         let mut text = Vec::new();

@@ -386,6 +386,12 @@ fn text_is_converted() {
     asked.gives("str(),length", "0");
     asked.gives("req.hdr(host),host_only,reverse_dom", "com.example.www");
     asked.gives("str(localhost),reverse_dom", "localhost");
+    asked.gives("str(example.com.),reverse_dom", "com.example");
+    for no_name in ["foo..bar", ".example.com", ".", "example.com.."] {
+        asked.gives(&format!("str({no_name}),reverse_dom"), None);
+    }
+    asked.gives("str(\"a=1&b=2\"),param(b,0x26)", "2");
+    asked.gives("str(\"a=1;b=2\"),param(b,0x3b)", "2");
     asked.gives("str(abcdefg),le2dec(:,2)", "25185:25699:26213:103");
     asked.gives("str(abc),le2dec(:,2,1)", "25185");
 }

@@ -31,12 +31,12 @@ mod tls;
 
 pub use action::{
     Action, AllowedFields, Argon2, Auth, Capture, Closing, CookieAttributes, Cors, DelHeader,
-    Element, Field, FieldName, FrameOptions, Frequency, Jwt, JwtAlgorithm, JwtKey, KeyKind,
-    LAST_CAPTURE, LAST_COUNTER, MOST_CAPTURED_BYTES, MOST_JWT_KEYS, MOST_METHOD_BYTES,
+    Element, Field, FieldName, ForwardAuth, FrameOptions, Frequency, Jwt, JwtAlgorithm, JwtKey,
+    KeyKind, LAST_CAPTURE, LAST_COUNTER, MOST_CAPTURED_BYTES, MOST_JWT_KEYS, MOST_METHOD_BYTES,
     MOST_PASSWORD_BYTES, Monitor, NamePart, NoKeys, Normalizer, NotAPassword, OnExceed, Origin,
     Origins, Password, RateLimit, Redirect, RedirectCookie, RedirectTo, ReferrerPolicy, Replace,
     ReplaceField, Reply, ReplyBody, SameSite, Scheme, SecurityHeaders, SetTag, SetTimeouts, Stats,
-    StatsFormat, TargetPart, Tarpit, Track, USUAL_CAPTURED_BYTES, User, WaitForBody,
+    StatsFormat, TargetPart, Tarpit, Track, USUAL_CAPTURED_BYTES, User, WaitForBody, WithoutAnswer,
 };
 pub use backend::{
     Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,

@@ -26,6 +26,7 @@ mod descriptors;
 mod endings;
 mod error_pages;
 mod fields;
+mod forward_auth;
 mod forwarding;
 mod grpc;
 mod h2_attacks;

@@ -558,3 +558,18 @@ fn an_answer_without_content_says_no_length_of_another() {
         assert_eq!((by_h2.status, seen), (status, length));
     }
 }
+
+#[test]
+fn a_field_of_an_answer_without_a_value_is_left_out() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(
+        &origin,
+        "{ return = { status = 200, headers = { x-a = '%[req.hdr(x-a)]', x-b = '%[req.hdr(x-b)]', x-c = '' }, body = 'ok' } }",
+    );
+    let answer = setup
+        .start()
+        .ask("GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n");
+    assert_eq!(answer.values("x-a"), ["1"]);
+    assert!(answer.values("x-b").is_empty());
+    assert_eq!(answer.values("x-c"), [""]);
+}

@@ -34,6 +34,7 @@ pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
     });
     let unknown = used
         .chain(needed)
+        .chain(asked(plan))
         .chain(&read)
         .filter(|reference| !defined.contains(&reference.name));
     for (count, BackendReference { name, at }) in unknown.enumerate() {
@@ -94,6 +95,7 @@ fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> FoldSet<&Name> {
         let uses = uses_of_routes(frontend).map(|reference| (reference, frontend.mode));
         uses.chain(passed_on)
     });
+    let uses = uses.chain(asked(plan).map(|backend| (backend, Mode::Http)));
     let wanted = uses.filter(|(_, mode)| is_wanted(*mode));
     wanted.map(|(reference, _)| &reference.name).collect()
 }
@@ -118,6 +120,14 @@ fn uses_of(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
     let passed_on = frontend.tcp_routes.iter().map(|route| &route.backend);
     let passed_on = passed_on.chain(uses_of_content(frontend));
     uses_of_routes(frontend).chain(passed_on)
+}
+
+/// The backends that rules ask about requests.
+fn asked(plan: &Plan) -> impl Iterator<Item = &BackendReference> + use<'_> {
+    plan.rules().filter_map(|rule| match &rule.action {
+        Action::ForwardAuth(auth) => Some(&auth.backend),
+        _ => None,
+    })
 }
 
 /// The backends of rules for content.

@@ -94,7 +94,8 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
             | Action::Cors(_)
             | Action::SecurityHeaders(_)
             | Action::Auth(_)
-            | Action::Jwt(_) => {}
+            | Action::Jwt(_)
+            | Action::ForwardAuth(_) => {}
         }
     }
 }

@@ -248,6 +248,18 @@ fn typed(written: &Written, parameter: &Parameter, at: &Position) -> Result<Argu
             "write the characters, in quotes where they are commas, spaces or parentheses",
         )),
         Kind::Characters => Ok(Argument::Text(text.to_owned())),
+        Kind::NumberFrom(least) => match text.parse() {
+            Ok(number) if number < least => {
+                let range = format!("a whole number from {least} on");
+                Err(wrong(&range, &format!("write {range}, as digits")))
+            }
+            Ok(number) => Ok(Argument::Int(number)),
+            Err(_) if text.contains('.') => variable(written).map(Argument::Variable),
+            Err(_) => Err(wrong(
+                "a whole number or a variable",
+                "write digits alone (`1`), or a variable such as `txn.number`",
+            )),
+        },
         Kind::Number => match text.parse() {
             Ok(number) => Ok(Argument::Int(number)),
             Err(_) if text.contains('.') => variable(written).map(Argument::Variable),

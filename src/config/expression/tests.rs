@@ -389,6 +389,16 @@ fn mistakes_are_pointed_at() {
          write one of `sha1`, `sha224`, `sha256`, `sha384`, `sha512`",
     );
     says(
+        "path,bytes(-1)",
+        "path,bytes(»-1«)",
+        "`offset` must be a whole number from 0 on, and is `-1`; write a whole number from 0 on, as digits",
+    );
+    says(
+        "path,bytes(0,0)",
+        "path,bytes(0,»0«)",
+        "`length` must be a whole number from 1 on, and is `0`; write a whole number from 1 on, as digits",
+    );
+    says(
         "int(1),add(x)",
         "int(1),add(»x«)",
         "`number` must be a whole number or a variable, and is `x`; \

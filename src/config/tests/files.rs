@@ -59,6 +59,7 @@ rule = [
     { when = 'req.hdr(host) == "old.example.com"', redirect = { prefix = 'https://www.example.com' } },
     { track = { table = 'clients', key = 'src' } },
     { when = 'path starts_with "/tokens/"', jwt = { secret = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', issuer = 'https://issuer.example.com', audience = 'app', claims = { x-user = 'sub' } } },
+    { when = 'path starts_with "/members/"', forward_auth = { backend = 'app', path = '/verify', host = 'auth.example.com', send = ['cookie', 'authorization'], copy = 'x-user' } },
     { when = 'path starts_with "/ops/"', auth = { users = { joe = '$5$rounds=1000$salt$CCvcOM6b7TEJDPb37Aec/9UpOg4QhPNAxPpL9ZzjTB7' }, groups = { operators = 'joe' } } },
     { when = 'path starts_with "/v1/"', cors = { origins = 'https://app.example.com', headers = 'content-type', expose = 'x-total-count' } },
     { on = 'after', security_headers = true },

@@ -444,6 +444,36 @@ fn a_jwt_rule_whose_tokens_could_be_forged_is_refused() {
 }
 
 #[test]
+fn a_mistake_in_a_question_to_another_server_is_named() {
+    for (rule, said) in [
+        ("path = '/a'", "`forward_auth` has no `backend`"),
+        ("backend = 'ap'", "did you mean `app`?"),
+        ("backend = 'app', host = 'a b'", "is not a host"),
+        (
+            "backend = 'app', copy = ['host']",
+            "is not a field that is handed on",
+        ),
+        (
+            "backend = 'app', copy = ['x-a', 'X-A']",
+            "is not a field that is handed on",
+        ),
+        (
+            "backend = 'app', send = ['te']",
+            "is not a field that is handed on",
+        ),
+        (
+            "backend = 'app', without_answer = 'maybe'",
+            "known are `refuse`, `pass`",
+        ),
+        ("backend = 'app', timeout = '0s'", "timeout"),
+        ("backend = 'app', path = '%[status]'", "status"),
+    ] {
+        let found = refused(&format!("forward_auth = {{ {rule} }}"));
+        assert!(found.contains(said), "{rule}\n{found}");
+    }
+}
+
+#[test]
 fn a_rule_that_chooses_a_backend_belongs_to_a_frontend() {
     let unknown = refused("use_backend = 'ap'");
     assert!(unknown.contains("did you mean `app`?"), "{unknown}");

@@ -150,8 +150,17 @@ impl Param {
     pub(super) fn of(arguments: Arguments<'_>) -> Self {
         Self {
             name: arguments.owned(0),
-            delimiter: arguments.maybe_text(1).unwrap_or("&").as_bytes().into(),
+            delimiter: delimiter(arguments.maybe_text(1).unwrap_or("&")),
         }
+    }
+}
+
+/// The bytes of `text`; `0x26` is one byte by its number, as in HAProxy.
+fn delimiter(text: &str) -> Box<[u8]> {
+    let number = text.strip_prefix("0x").filter(|digits| !digits.is_empty());
+    match number.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        Some(byte) => [byte].into(),
+        None => text.as_bytes().into(),
     }
 }
 
@@ -180,8 +189,13 @@ pub(super) fn reverse((): &(), bytes: &[u8], into: &mut Vec<u8>) -> bool {
 }
 
 pub(super) fn reverse_dom((): &(), text: &[u8], into: &mut Vec<u8>) -> bool {
+    let text = text.strip_suffix(b".").unwrap_or(text);
     let labels = text.rsplit(|byte| *byte == b'.');
     for (index, label) in labels.enumerate() {
+        // It is no name of a host.
+        if label.is_empty() {
+            return false;
+        }
         if index > 0 {
             into.push(b'.');
         }

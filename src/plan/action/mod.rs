@@ -6,6 +6,7 @@ mod capture;
 mod cookie;
 mod cors;
 mod field;
+mod forward_auth;
 mod hold;
 mod jwt;
 mod rate_limit;
@@ -33,6 +34,7 @@ pub use capture::{Capture, LAST_CAPTURE, MOST_CAPTURED_BYTES, USUAL_CAPTURED_BYT
 pub use cookie::{CookieAttributes, SameSite};
 pub use cors::{AllowedFields, Cors, Origin, Origins};
 pub use field::{DelHeader, Field, FieldName, NamePart};
+pub use forward_auth::{ForwardAuth, WithoutAnswer};
 pub use hold::{Closing, Monitor, Tarpit};
 pub use jwt::{Jwt, JwtAlgorithm, JwtKey, KeyKind, MOST_JWT_KEYS, NoKeys};
 pub use rate_limit::{Frequency, OnExceed, RateLimit};
@@ -125,6 +127,8 @@ pub enum Action {
     Auth(Box<Auth>),
     /// Refuses requests without a token that is signed by a known key.
     Jwt(Box<Jwt>),
+    /// Another server decides whether the request may continue.
+    ForwardAuth(Box<ForwardAuth>),
 }
 
 impl Action {
@@ -176,6 +180,7 @@ impl Action {
             Self::SecurityHeaders(_) => "security_headers",
             Self::Auth(_) => "auth",
             Self::Jwt(_) => "jwt",
+            Self::ForwardAuth(_) => "forward_auth",
         }
     }
 
@@ -190,7 +195,11 @@ impl Action {
     /// Whether it keeps requests from the server: none may get past it by another spelling of the path.
     pub fn refuses(&self) -> bool {
         match self {
-            Self::Deny(_) | Self::Tarpit(_) | Self::Close(_) | Self::Jwt(_) => true,
+            Self::Deny(_)
+            | Self::Tarpit(_)
+            | Self::Close(_)
+            | Self::Jwt(_)
+            | Self::ForwardAuth(_) => true,
             Self::Auth(auth) => auth.required,
             _ => false,
         }
@@ -229,6 +238,7 @@ impl Action {
             Self::Track(track) => see(&track.key),
             Self::ScSetGpt(tag) => see(&tag.value),
             Self::RateLimit(limit) => see(&limit.key),
+            Self::ForwardAuth(auth) => auth.each_expr(see),
             Self::SetLogLevel(_)
             | Self::Stats(_)
             | Self::Close(_)

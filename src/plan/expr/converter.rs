@@ -132,7 +132,7 @@ converters! {
     /// An address for such a key.
     MapIntIp = "map_int_ip", (! "file" Map(MapKeys::Numbers, MapValues::Addresses), ? "default" Ip), Int -> Ip;
     /// The bytes from `offset` on, at most `length` of them. Empty if there are none.
-    Bytes = "bytes", (! "offset" Number, ? "length" Number), Bytes -> Bytes;
+    Bytes = "bytes", (! "offset" NumberFrom(0), ? "length" NumberFrom(1)), Bytes -> Bytes;
     /// The text without the characters `characters` at its beginning.
     Ltrim = "ltrim", (! "characters" Text), Text -> Text;
     /// The text without the characters `characters` at its end.

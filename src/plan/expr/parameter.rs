@@ -37,6 +37,8 @@ pub enum Kind {
     Index,
     /// A whole number, or the name of a variable that has one.
     Number,
+    /// The same, of which a number that is written is at least this.
+    NumberFrom(i64),
     /// A key in base64, or the name of a variable that has one.
     Key,
     /// One of these words.

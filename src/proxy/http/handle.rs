@@ -202,6 +202,12 @@ impl ActiveRequest {
                 self.exchange.deadlines.pause(time).await?;
                 return Err(Stop::Answer(answer));
             }
+            Waiting::Outside(outside) => {
+                let copied = Box::pin(self.ask_outside(*outside)).await?;
+                for (name, value) in copied {
+                    admitted.request.headers_mut().append(name, value);
+                }
+            }
             Waiting::Answer(question) => {
                 let answer = self.exchange.deadlines.within(question.answer()).await?;
                 if let Some(user) = answer.map_err(Stop::Answer)? {

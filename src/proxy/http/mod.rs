@@ -21,6 +21,7 @@ mod idle;
 mod linger;
 mod opening;
 mod outbound;
+mod outside;
 mod pipeline;
 pub mod seen;
 mod serve;

@@ -13,7 +13,9 @@ use crate::plan::{SetTimeouts, WaitForBody};
 use crate::proxy::io::{ReadBody, ReceivedBody};
 use crate::proxy::reply::LocalAnswer;
 use crate::proxy::route;
-use crate::proxy::rules::{Answer, EarlyHints, Flow, Pipeline, Question, Scope, UsedBackend};
+use crate::proxy::rules::{
+    Answer, EarlyHints, Flow, Outside, Pipeline, Question, Scope, UsedBackend,
+};
 use crate::proxy::snapshot::Target;
 
 use std::rc::Rc;
@@ -40,6 +42,8 @@ pub(super) enum Waiting {
     Answer(Question),
     /// So much of the body; then come the next rules.
     Body(WaitForBody),
+    /// The answer of another server; then come the next rules, or that answer is the client's.
+    Outside(Box<Outside>),
 }
 
 /// The owner of the rules that run.
@@ -86,6 +90,10 @@ impl ActiveRequest {
                     Flow::Read(index, wait) => {
                         progress.index = index;
                         return Ok(Some(Waiting::Body(wait)));
+                    }
+                    Flow::Outside(index, outside) => {
+                        progress.index = index;
+                        return Ok(Some(Waiting::Outside(outside)));
                     }
                     Flow::Ask(index, question) => {
                         progress.index = index;

@@ -26,7 +26,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, request};
 
 use crate::base::clock::{self, Duration};
 use crate::base::{Name, Position};
@@ -39,7 +39,7 @@ use crate::expr::{
 use crate::observe::event;
 use crate::plan::expr::Fetch;
 use crate::plan::log::LogAs;
-use crate::plan::{self, ClientCertificate, Closing, On, User};
+use crate::plan::{self, ClientCertificate, Closing, On, User, WithoutAnswer};
 use crate::proxy::io::ReadBody;
 use crate::proxy::reply::LocalAnswer;
 use crate::tables::{Tables, Tracked};
@@ -88,12 +88,29 @@ pub enum Flow {
     Ask(usize, Question),
     /// With the rule at this index, once so much of the body was read.
     Read(usize, plan::WaitForBody),
+    /// With the rule at this index, if the answer of another server allows it.
+    Outside(usize, Box<Outside>),
     /// Not at all: the client's connection is closed.
     Close(Closing),
 }
 
 /// Who sends the request: an answer that takes a while, or is computed outside of the worker.
 pub struct Question(Pin<Box<dyn Future<Output = Known>>>);
+
+/// A question to a server, whose answer decides about a request.
+#[derive(Debug)]
+pub struct Outside {
+    /// Whose servers are asked.
+    pub backend: Name,
+    /// The question.
+    pub head: request::Parts,
+    /// The fields of a positive answer that the request gets.
+    pub copy: Arc<[HeaderName]>,
+    /// For the whole question.
+    pub timeout: Duration,
+    /// What happens to the request when nobody decides.
+    pub without_answer: WithoutAnswer,
+}
 
 /// The user, if it is known; or the answer to a request that may not continue.
 type Known = Result<Option<Arc<User>>, Box<LocalAnswer>>;
@@ -211,6 +228,7 @@ impl Pipeline {
                 Ok(Flow::Wait(_, time)) => return Flow::Wait(index + 1, time),
                 Ok(Flow::Ask(_, question)) => return Flow::Ask(index + 1, question),
                 Ok(Flow::Read(_, wait)) => return Flow::Read(index + 1, wait),
+                Ok(Flow::Outside(_, outside)) => return Flow::Outside(index + 1, outside),
                 Ok(stop @ (Flow::Answer(_) | Flow::Hold(..) | Flow::Close(_))) => return stop,
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_REQUEST, scope),
             }
@@ -233,6 +251,7 @@ impl Pipeline {
                     | Flow::Hold(..)
                     | Flow::Ask(..)
                     | Flow::Read(..)
+                    | Flow::Outside(..)
                     | Flow::Close(_),
                 ) => {}
                 Err(invalid) => return rule.failed(invalid, StatusCode::BAD_GATEWAY, scope),

@@ -39,6 +39,14 @@ impl Snapshot {
             .get(*self.by_name().frontends.get(name)? as usize)
     }
 
+    /// The index of the backend with this name.
+    pub(crate) fn backend_index(&self, name: &str) -> Option<usize> {
+        self.by_name()
+            .backends
+            .get(name)
+            .map(|index| *index as usize)
+    }
+
     fn backend_named(&self, name: &str) -> Option<&Backend> {
         let index = *self.by_name().backends.get(name)? as usize;
         self.backends.get(index).map(|backend| &**backend)

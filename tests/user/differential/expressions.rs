@@ -149,7 +149,6 @@ const ON_REQUESTS: &[&str] = &[
     "src,length",
     "path,bytes(1)",
     "path,bytes(2,3)",
-    "path,bytes(0,0),length",
     "path,bytes(100),length",
     "src,bytes(1,2),hex",
     "str(xxaxbxx),ltrim(x)",

@@ -5,6 +5,7 @@ mod auth;
 mod capture;
 mod cookie;
 mod cors;
+mod forward_auth;
 mod jwt;
 mod rate_limit;
 mod replace;
@@ -193,6 +194,9 @@ fn action(
         "unset_var" => variable_names(setting, known, report).map(Action::UnsetVar),
         "cors" => cors::cors(section, report).map(Box::new).map(Action::Cors),
         "auth" => auth::auth(section, report).map(Box::new).map(Action::Auth),
+        "forward_auth" => forward_auth::forward_auth(section, known, report)
+            .map(Box::new)
+            .map(Action::ForwardAuth),
         "jwt" => jwt::jwt(section, report).map(Box::new).map(Action::Jwt),
         "security_headers" => cors::security_headers(section, report).map(Action::SecurityHeaders),
         "capture" => {

@@ -4,6 +4,7 @@ mod answering;
 mod bodies;
 mod capture;
 mod changing;
+mod forward_auth;
 #[cfg(test)]
 mod reference;
 mod stats;
@@ -22,6 +23,7 @@ use super::{Keys, key};
 
 pub(in crate::config) use bodies::{MAX_BODY_SIZES, WAIT_FOR_BODY_TABLE};
 pub(in crate::config) use capture::CAPTURE_TABLE;
+pub(in crate::config) use forward_auth::FORWARD_AUTH;
 pub(in crate::config) use stats::STATS_TABLE;
 pub(in crate::config) use steering::{SET_TIMEOUT_TABLE, USE_BACKEND_TABLE};
 pub(in crate::config) use tables::{
@@ -175,6 +177,7 @@ pub(in crate::config) static RULE: Keys<Rule> = Keys {
                 Action::Auth(auth) => Some(AUTH.whole().inline(auth)),
                 _ => None,
             }),
+        forward_auth::FORWARD_AUTH_KEY,
         key("jwt")
             .means("Let only requests with a signed token pass.")
             .also("jwt_verify auth_jwt bearer")

@@ -1,9 +1,10 @@
 //! Fields with templates, for the actions that write some.
 
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, header};
 
 use crate::expr::Template;
 use crate::plan;
+use crate::wire::field_names::FieldNames;
 
 /// Fields of the connection or of the framing, which no action touches, whatever part of their names it
 /// looks for.
@@ -29,4 +30,14 @@ pub(super) fn templates(fields: &[plan::Field]) -> Box<[(HeaderName, Template)]>
 
 pub(super) fn is_of_the_connection(name: &HeaderName) -> bool {
     OF_THE_CONNECTION.contains(name)
+}
+
+/// Removes the fields of `names` that the client sent, under every name that a server may take for
+/// theirs.
+pub(super) fn remove_alike(headers: &mut HeaderMap, names: &FieldNames) {
+    let forged = headers.keys().filter(|name| names.have_like(name.as_str()));
+    let forged: Vec<HeaderName> = forged.cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
 }

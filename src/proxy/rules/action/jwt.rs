@@ -1,7 +1,7 @@
 //! `jwt`: only requests with a token that is signed by a known key pass (RFC 6750).
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
 
 use crate::base::clock;
 use crate::credentials::{basic, jwt};
@@ -12,6 +12,7 @@ use crate::proxy::rules::encode::field_value;
 use crate::proxy::rules::{Flow, Scope};
 use crate::wire::field_names::FieldNames;
 
+use super::fields::remove_alike;
 use super::{Act, Done};
 
 #[derive(Debug)]
@@ -28,26 +29,14 @@ impl Jwt {
             plan: plan.clone(),
         }
     }
-
-    /// Removes the fields of claims that the client sent, under every name that a server may take for theirs.
-    fn remove_fields(&self, headers: &mut HeaderMap) {
-        if self.plan.claims.is_empty() {
-            return;
-        }
-        let forged = headers
-            .keys()
-            .filter(|name| self.fields.have_like(name.as_str()));
-        let forged: Vec<HeaderName> = forged.cloned().collect();
-        for name in forged {
-            headers.remove(name);
-        }
-    }
 }
 
 impl Act for Jwt {
     fn on_request<B>(&self, request: &mut Request<B>, scope: &Scope<'_>) -> Done {
         let headers = request.headers_mut();
-        self.remove_fields(headers);
+        if !self.plan.claims.is_empty() {
+            remove_alike(headers, &self.fields);
+        }
         let Some(token) = token(headers) else {
             return Ok(refused("Bearer".to_owned()));
         };

@@ -14,6 +14,7 @@ mod del_header;
 mod deny;
 mod early_hint;
 mod fields;
+mod forward_auth;
 mod host;
 mod jwt;
 mod max_body;
@@ -66,6 +67,7 @@ use cors::{Cors, CorsFields};
 use del_header::DelHeader;
 use deny::Deny;
 use early_hint::EarlyHint;
+use forward_auth::ForwardAuth;
 use jwt::Jwt;
 use max_body::MaxBody;
 use monitor::Monitor;
@@ -141,6 +143,7 @@ pub(super) enum Action {
     SecurityHeaders(SecurityHeaders),
     Auth(Box<Auth>),
     Jwt(Box<Jwt>),
+    ForwardAuth(Box<ForwardAuth>),
 }
 
 /// `$call` for the action in `$self`, whichever it is.
@@ -186,6 +189,7 @@ macro_rules! of_each {
             Action::SecurityHeaders($action) => $call,
             Action::Auth($action) => $call,
             Action::Jwt($action) => $call,
+            Action::ForwardAuth($action) => $call,
         }
     };
 }
@@ -269,6 +273,9 @@ impl Action {
             }
             plan::Action::Auth(auth) => Self::Auth(Box::new(Auth::compile(auth))),
             plan::Action::Jwt(jwt) => Self::Jwt(Box::new(Jwt::compile(jwt))),
+            plan::Action::ForwardAuth(auth) => {
+                Self::ForwardAuth(Box::new(ForwardAuth::compile(auth)))
+            }
         }
     }
 

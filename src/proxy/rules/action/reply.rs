@@ -74,7 +74,11 @@ impl Reply {
     ) -> Result<LocalAnswer, Invalid> {
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, template) in &self.headers {
-            headers.insert(name.clone(), field_value(scope.text(template, facts))?);
+            let value = field_value(scope.text(template, facts))?;
+            // As HAProxy: a field whose expressions are absent is left out.
+            if !value.is_empty() || template.is_literal() {
+                headers.insert(name.clone(), value);
+            }
         }
         let body = match &self.body {
             Body::Usual => {
