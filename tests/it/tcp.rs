@@ -12,7 +12,10 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
 
-use crate::rig::{Client, Ending, Folder, Origin, Program, Proxy, RefusingAddress, Setup, until};
+use crate::rig::{
+    Authority, Client, Ending, Folder, Origin, Program, Proxy, RefusingAddress, Setup, Speech,
+    until,
+};
 
 /// TLS settings of a server with every name of these tests, and its certificate.
 fn server_rules() -> (Arc<ServerConfig>, CertificateDer<'static>) {
@@ -606,4 +609,71 @@ fn bytes_are_passed_on_with_tls_if_the_backend_has_it() {
     client.send("ping");
     assert_eq!(client.bytes(4), b"ping");
     assert!(!origin.received(0).contains("ping"), "not in the clear");
+}
+
+// TLS of clients that ends here.
+
+/// A proxy in TCP mode with a certificate for `a.test` and `b.test`, and the client that trusts it.
+fn ending_tls(origin: &Origin, tls: &str, with: impl Fn(Setup) -> Setup) -> (Proxy, Speech) {
+    let authority = Authority::new("ca");
+    let folder = Folder::new();
+    let pair = authority.pair(&["a.test", "b.test"]);
+    let file = folder.write("pair.pem", &pair.whole());
+    let tls = format!("tls = {{ certificates = [{file:?}]{tls} }}");
+    let setup = with(Setup::of(&[origin]).frontend(&format!("mode = 'tcp'\n{tls}")));
+    (setup.start(), Speech::trusting(&authority))
+}
+
+#[test]
+fn tls_of_clients_ends_here_and_the_server_gets_the_bytes_in_the_clear() {
+    let origin = echo();
+    let (proxy, speech) = ending_tls(&origin, "", |setup| setup);
+    let mut client = speech.connect(proxy.address(), "a.test");
+    client.send("ping").expect("it takes them");
+    client.half_close();
+    let (rest, end) = client.rest();
+    assert_eq!((rest, end), (b"ping".to_vec(), Ok(())));
+    let line = proxy.line();
+    assert_eq!(line.text("sni"), "a.test");
+    assert_eq!(line.text("tls_version"), "1.3");
+    assert_eq!((line.number("bytes_in"), line.number("bytes_out")), (4, 4));
+    // Without TLS, nobody is served.
+    let mut plain = proxy.client();
+    let _ = plain.try_send("ping");
+    let (heard, _) = plain.rest();
+    assert!(!heard.ends_with(b"ping"), "{heard:?}");
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
+fn a_large_transfer_under_tls_is_exact() {
+    let origin = echo();
+    let (proxy, speech) = ending_tls(&origin, "", |setup| setup);
+    let mut client = speech.connect(proxy.address(), "a.test");
+    let words = words(20_000);
+    client.send(&words).expect("it takes them");
+    client.half_close();
+    assert_eq!(client.rest(), (words, Ok(())));
+}
+
+#[test]
+fn the_name_and_the_protocol_of_a_handshake_choose_the_route_and_conditions_see_them() {
+    let [a, b, h2] = ["a", "b", "h2"].map(greeting);
+    let (proxy, speech) = ending_tls(&a, ", alpn = ['h2', 'mqtt']", |setup| {
+        let rule = "content_rule = [{ when = 'not ssl_fc or ssl_fc_sni == \"never.test\"', reject = true }]";
+        setup
+            .frontend(rule)
+            .also("b", &b)
+            .also("h2", &h2)
+            .route("alpn = 'h2'\nbackend = 'h2'")
+            .route("sni = 'b.test'\nbackend = 'b'")
+    });
+    let greeted = |speech: &Speech, name: &str| {
+        let mut client = speech.connect(proxy.address(), name);
+        client.half_close();
+        let (rest, _) = client.rest();
+        String::from_utf8(rest).expect("text")
+    };
+    assert_eq!(greeted(&speech, "a.test"), "a");
+    assert_eq!(greeted(&speech, "b.test"), "b");
 }

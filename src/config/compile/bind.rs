@@ -1,6 +1,7 @@
 //! `listen` of a frontend and of `[admin]`: addresses, each with its own TLS and PROXY settings.
 
 use crate::base::{FileMode, FoldMap, ListenAddress};
+use crate::config::compile::tls::Protocols;
 use crate::config::compile::{address, tls};
 use crate::config::haproxy_lines::WrittenAs;
 use crate::config::keys::{self, Part};
@@ -8,7 +9,7 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{Bind, Http2, Mode, ProxyProtocol, Tls};
+use crate::plan::{Bind, Mode, ProxyProtocol, Tls};
 
 /// One item of `listen`.
 pub(super) struct Item<'a> {
@@ -109,10 +110,10 @@ impl<'a> ItemTls<'a> {
 pub(super) fn with_tls(
     section: &Section<'_>,
     items: Vec<Item<'_>>,
-    http2: &Http2,
+    protocols: Protocols<'_>,
     report: &mut Report<'_>,
 ) -> Compiled {
-    let of_frontend = tls::tls(section, None, http2, report);
+    let of_frontend = tls::tls(section, None, protocols, report);
     let is_used = |item: &Item<'_>| matches!(item.tls, ItemTls::Unwritten);
     if let Some(setting) = section.setting("tls")
         && !items.is_empty()
@@ -136,7 +137,7 @@ pub(super) fn with_tls(
         let own = match &tls {
             ItemTls::Off => None,
             ItemTls::Unwritten => of_frontend.clone(),
-            ItemTls::Own(own) => tls::tls(own, section.setting("tls"), http2, report),
+            ItemTls::Own(own) => tls::tls(own, section.setting("tls"), protocols, report),
         };
         let index = own.map(|own| {
             *indices.entry(own).or_insert_with_key(|own| {

@@ -3,6 +3,7 @@
 use crate::config::compile::name::backend_name;
 use crate::config::compile::{expression, rule};
 use crate::config::keys::{self, Keys};
+use crate::config::raw;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
@@ -43,10 +44,7 @@ pub(super) fn content_rules(
     let kind = Kind {
         key: "content_rule",
         keys: &keys::CONTENT_RULE,
-        known: match mode {
-            Mode::Http => Known::Decrypted,
-            Mode::Tcp => Known::Content,
-        },
+        known: known_of_content(section, mode),
     };
     let mut rules = rules_of(&kind, section, report);
     let captures = || {
@@ -63,6 +61,22 @@ pub(super) fn content_rules(
         }
     }
     rules
+}
+
+/// What is known of the first bytes of a connection to the frontend `section`.
+pub(super) fn known_of_content(section: &Section<'_>, mode: Mode) -> Known {
+    let has_own_tls = |item: &Setting<'_>| match &item.value.kind {
+        raw::Kind::Table(table) => table.entry("tls").is_some(),
+        _ => false,
+    };
+    let listen = section.setting("listen");
+    let mut items = listen.into_iter().flat_map(|listen| listen.list());
+    match mode {
+        Mode::Tcp if section.setting("tls").is_none() && !items.any(|item| has_own_tls(&item)) => {
+            Known::Content
+        }
+        Mode::Tcp | Mode::Http => Known::Decrypted,
+    }
 }
 
 fn rules_of(kind: &Kind, section: &Section<'_>, report: &mut Report<'_>) -> Vec<ConnectionRule> {

@@ -5,6 +5,7 @@ use crate::config::check::Reading;
 use crate::config::compile::bind::{self, Item};
 use crate::config::compile::defaults::{Defaults, mode_of};
 use crate::config::compile::name::{backend_name, name_of_key};
+use crate::config::compile::tls::Protocols;
 use crate::config::compile::{connection_rule, error_page, named_section, route, rule, tcp_route};
 use crate::config::keys::{self, FRONTEND, Part};
 use crate::config::raw::{Entry, Kind, Table};
@@ -121,12 +122,16 @@ fn of_section(
                 tcp_route::tcp_routes(section, key, &entry.key, Known::Connection, report);
         }
         Mode::Tcp => {
-            let known = Known::Content;
+            let known = connection_rule::known_of_content(section, mode);
             frontend.tcp_routes =
                 tcp_route::tcp_routes(section, "route", &entry.key, known, report);
         }
     }
-    let bind::Compiled { binds, tls } = bind::with_tls(section, items, &frontend.http2, report);
+    let protocols = match mode {
+        Mode::Http => Protocols::Http(&frontend.http2),
+        Mode::Tcp => Protocols::OfServers,
+    };
+    let bind::Compiled { binds, tls } = bind::with_tls(section, items, protocols, report);
     (frontend.binds, frontend.tls) = (binds, tls);
     // Without a name the keys are checked all the same.
     name.map(|_| frontend)

@@ -19,17 +19,26 @@ use crate::plan::{
 
 const H2: &str = "h2";
 
+/// Which protocols are spoken under TLS, unless `alpn` names them.
+#[derive(Clone, Copy)]
+pub(super) enum Protocols<'a> {
+    /// HTTP, in these versions.
+    Http(&'a Http2),
+    /// Whatever the servers speak.
+    OfServers,
+}
+
 /// Compiles the `tls` of `owner`, a frontend or an item of its `listen`; `None`: no TLS.
 ///
 /// `outer` is the `tls` of the frontend that this one replaces.
 pub(super) fn tls(
     owner: &Section<'_>,
     outer: Option<Setting<'_>>,
-    http2: &Http2,
+    protocols: Protocols<'_>,
     report: &mut Report<'_>,
 ) -> Option<Tls> {
     let setting = owner.setting("tls")?;
-    let default = default_rules(http2);
+    let default = default_rules(protocols);
     if is_list_of_tables(setting) {
         let header = format!("{}.tls]", owner.title.trim_end_matches(']'));
         report.error(
@@ -67,7 +76,7 @@ pub(super) fn tls(
     let section = owner.section("tls", &keys::FRONTEND_TLS, report)?;
     let mut tls = Tls::new(Vec::new(), default);
     keys::FRONTEND_TLS.whole().read(&section, &mut tls, report);
-    rules(&section, &mut tls.rules, report);
+    rules(&section, &mut tls.rules, protocols, report);
     match section.setting("certificates") {
         Some(setting) => tls.certificates = certificates(setting, report),
         None if !section.lacks("certificates") => {}
@@ -83,7 +92,7 @@ pub(super) fn tls(
         }
     }
     tls.default = default_name(&section, report);
-    tls.names = names(&section, &tls.rules, report);
+    tls.names = names(&section, &tls.rules, protocols, report);
     Some(tls)
 }
 
@@ -109,11 +118,14 @@ fn is_of_tls(key: &str) -> bool {
 }
 
 /// The rules if none are written.
-fn default_rules(http2: &Http2) -> TlsRules {
+fn default_rules(protocols: Protocols<'_>) -> TlsRules {
     let mut rules = TlsRules::default();
-    rules
-        .alpn
-        .retain(|protocol| http2.enabled || protocol != H2);
+    match protocols {
+        Protocols::Http(http2) => rules
+            .alpn
+            .retain(|protocol| http2.enabled || protocol != H2),
+        Protocols::OfServers => rules.alpn.clear(),
+    }
     rules
 }
 
@@ -189,9 +201,14 @@ fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Defaul
 }
 
 /// Reads ALPN and the settings for client certificates; a missing key leaves the value as it is.
-fn rules(section: &Section<'_>, rules: &mut TlsRules, report: &mut Report<'_>) {
+fn rules(
+    section: &Section<'_>,
+    rules: &mut TlsRules,
+    protocols: Protocols<'_>,
+    report: &mut Report<'_>,
+) {
     if let Some(setting) = section.setting("alpn")
-        && let Some(alpn) = alpn(section, report)
+        && let Some(alpn) = alpn(section, protocols, report)
     {
         rules.alpn = alpn;
         rules.alpn_at = report.position(setting.span());
@@ -202,8 +219,13 @@ fn rules(section: &Section<'_>, rules: &mut TlsRules, report: &mut Report<'_>) {
     }
 }
 
-fn alpn(section: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
-    let mut protocols: Vec<String> = Vec::new();
+fn alpn(
+    section: &Section<'_>,
+    protocols: Protocols<'_>,
+    report: &mut Report<'_>,
+) -> Option<Vec<String>> {
+    let is_http = matches!(protocols, Protocols::Http(_));
+    let mut names: Vec<String> = Vec::new();
     for item in section.list("alpn")? {
         let choices = DEFAULT_ALPN.map(|protocol| (protocol, protocol));
         let hints = [
@@ -224,10 +246,22 @@ fn alpn(section: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
             );
             continue;
         }
-        let Some(protocol) = item.choice(&choices, &hints, report) else {
+        let protocol = match is_http {
+            true => item.choice(&choices, &hints, report),
+            false => item.text(report).map(|text| text.value.as_str()),
+        };
+        let Some(protocol) = protocol else {
             continue;
         };
-        if protocols.iter().any(|known| known == protocol) {
+        if !(1..=255).contains(&protocol.len()) {
+            report.error(
+                item.span(),
+                "a protocol of `alpn` has 1 to 255 bytes",
+                "write its name, such as \"mqtt\"",
+            );
+            continue;
+        }
+        if names.iter().any(|known| known == protocol) {
             report.error(
                 item.span(),
                 format!("`alpn` has {protocol:?} twice"),
@@ -235,9 +269,9 @@ fn alpn(section: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
             );
             continue;
         }
-        protocols.push(protocol.to_owned());
+        names.push(protocol.to_owned());
     }
-    Some(protocols)
+    Some(names)
 }
 
 fn client_auth(
@@ -293,7 +327,12 @@ fn client_auth(
     Some(ClientAuth::On(ClientCertificates { need, ca, crl }))
 }
 
-fn names(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -> Vec<NameRules> {
+fn names(
+    section: &Section<'_>,
+    inherited: &TlsRules,
+    protocols: Protocols<'_>,
+    report: &mut Report<'_>,
+) -> Vec<NameRules> {
     let Some(table) = section.setting("names").and(section.named("names", report)) else {
         return Vec::new();
     };
@@ -326,7 +365,7 @@ fn names(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -
         if let Some(section) = Section::open(&keys::TLS_NAME, title, setting, report) {
             let mut rules = inherited.clone();
             keys::TLS_NAME.whole().read(&section, &mut rules, report);
-            self::rules(&section, &mut rules, report);
+            self::rules(&section, &mut rules, protocols, report);
             let at = report.position(entry.key_span);
             names.push(NameRules { name, rules, at });
         }

@@ -31,15 +31,6 @@ pub(super) fn frontend(
     let mut keys = Keys::default();
     let mut addresses = Vec::new();
     for args in &proxy.binds {
-        let is_tls = args.rest().iter().find(|word| word.text == "ssl");
-        if let Some(word) = is_tls.filter(|_| proxy.is_tcp()) {
-            verdicts.refused(
-                word.span,
-                "bind … ssl` in `mode tcp",
-                "write `mode http`, or leave `ssl` out: then TLS passes as it is, and the servers end it",
-            );
-            continue;
-        }
         if let Some(bound) = bind::bind(*args, global, environment, verdicts) {
             addresses.extend(bound.addresses);
             if let Some(mode) = bound.socket_mode {

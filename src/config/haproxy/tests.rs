@@ -661,12 +661,18 @@ fn rules_of_connections_set_ends_and_variables() {
 }
 
 #[test]
-fn tls_of_clients_in_tcp_mode_is_refused_in_the_words_of_the_file() {
-    let said =
-        said("listen l\n mode tcp\n bind 127.0.0.1:443 ssl crt a.pem\n server s 10.0.0.1:80\n");
-    assert!(
-        said.contains("error: `bind … ssl` in `mode tcp` does not exist here yet"),
-        "{said}"
+fn tls_of_clients_ends_here_in_tcp_mode_too() {
+    let text = shown(
+        "frontend f\n mode tcp\n bind 127.0.0.1:443 ssl crt /a.pem alpn mqtt\n \
+         tcp-request content reject unless { ssl_fc_sni a.test }\n default_backend b\n\
+         backend b\n mode tcp\n server s 10.0.0.1:80\n",
     );
-    assert!(said.contains("the servers end it"), "{said}");
+    for line in [
+        "mode = \"tcp\"",
+        "[frontend.f.tls]\ncertificates = [",
+        "alpn = [\"mqtt\"]",
+        "when = \"not ssl_fc_sni == \\\"a.test\\\"\", reject = true",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
 }

@@ -14,9 +14,6 @@ use super::peers::{self, PROXY_SHAPE};
 use super::tls::{FRONTEND_TLS, TLS_HINTS};
 use super::{Keys, key};
 
-pub(super) const TLS_PASSES: &str =
-    "leave it out: in TCP mode TLS passes as it is, and the servers end it";
-
 /// An item of `listen`.
 pub(in crate::config) static BIND: Keys<Bind> = Keys {
     keys: &[
@@ -26,7 +23,6 @@ pub(in crate::config) static BIND: Keys<Bind> = Keys {
             .not_shown(Shape::List(&Shape::Text)),
         key("tls")
             .means("`tls` for this address alone; `false`: none.")
-            .not_in_tcp(TLS_PASSES)
             .not_shown(Shape::AnyOf(&[
                 Shape::Switch,
                 Shape::List(&Shape::Text),

@@ -10,7 +10,7 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds};
 
-use super::bind::{self, BIND, TLS_PASSES, socket_mode};
+use super::bind::{self, BIND, socket_mode};
 use super::compression::COMPRESSION;
 use super::connection_rule::{self, CONNECTION_RULE, CONTENT_RULE};
 use super::error_page::{self, ERROR_PAGE_SHAPE};
@@ -165,7 +165,6 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         key("tls")
             .means("TLS: files or directories of certificates, or a table.")
             .not_in_defaults(OF_EACH)
-            .not_in_tcp(TLS_PASSES)
             .compiled_tables(
                 Shape::AnyOf(&[Shape::List(&Shape::Text), Shape::Table(&FRONTEND_TLS)]),
                 |frontend, path, page| {

@@ -202,10 +202,6 @@ fn mistakes_in_listen_have_help() {
             ["unknown key `socket_mode`", "it is for all its addresses"],
         ),
         (
-            "mode = 'tcp'\nlisten = { address = ':80', tls = '/a.pem' }",
-            ["unknown key `tls`", "TLS passes as it is"],
-        ),
-        (
             "listen = ['127.0.0.1:0', { address = '127.0.0.1:0', tls = '/a.pem' }]",
             ["one address with port 0", "two different addresses"],
         ),

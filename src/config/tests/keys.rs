@@ -199,6 +199,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.passthrough", "when", "'dst_port == 443'"),
     ("frontend.NAME.passthrough", "backend", "'other'"),
     ("frontend.TCP", "listen", "'127.0.0.1:8083'"),
+    ("frontend.TCP", "tls", "'/a.pem'"),
+    ("frontend.TCP.listen", "tls", "'/a.pem'"),
     ("frontend.TCP", "socket_mode", "'600'"),
     ("frontend.TCP", "mode", "'http'"),
     ("frontend.TCP", "backend", "'other'"),

@@ -250,25 +250,29 @@ async fn begin(
         via,
         mut earlier,
     } = enter(stream, ends, &frontend, &address, &context, &registration).await?;
-    if mode_of(&frontend, &context) == Mode::Tcp {
-        let run = tcp::serve(stream, ends, earlier, frontend, context, registration);
-        return Some(Run::last(run));
-    }
-    let (stream, tls) = match has_tls(&frontend, &address, &context)? {
-        false => (stream, None),
-        true => {
+    let is_tcp = mode_of(&frontend, &context) == Mode::Tcp;
+    let (stream, tls) = match has_tls(&frontend, &address, &context) {
+        // An address of TCP mode that was removed is served as long as no client can have come for TLS.
+        None if !is_tcp || has_any_tls(&frontend, &context) => return None,
+        None | Some(false) => (stream, None),
+        Some(true) => {
             // One deadline for both: a PROXY header gives no more time for the handshake.
             let began = clock::now();
-            let stream = tcp::pass_through(
-                stream,
-                ends,
-                &mut earlier,
-                began,
-                &frontend,
-                &context,
-                &registration,
-            )
-            .await?;
+            let stream = match is_tcp {
+                true => stream,
+                false => {
+                    tcp::pass_through(
+                        stream,
+                        ends,
+                        &mut earlier,
+                        began,
+                        &frontend,
+                        &context,
+                        &registration,
+                    )
+                    .await?
+                }
+            };
             let (stream, tls) = secure(
                 stream,
                 ends.client,
@@ -282,6 +286,11 @@ async fn begin(
             (stream, Some(tls))
         }
     };
+    if is_tcp {
+        let tls = tls.map(|client| client.tls);
+        let run = tcp::serve(stream, ends, tls, earlier, frontend, context, registration);
+        return Some(Run::last(run));
+    }
     let (stream, ends) = inspected(
         stream,
         ends,
@@ -354,6 +363,12 @@ fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
 fn has_tls(frontend: &Arc<Frontend>, address: &ListenAddress, context: &Context) -> Option<bool> {
     let (view, index, bind) = context.views.at_bind(frontend, address)?;
     Some(view.snapshot.plan.frontends[index].tls_of(bind).is_some())
+}
+
+/// Whether `frontend` has TLS at any address.
+fn has_any_tls(frontend: &Arc<Frontend>, context: &Context) -> bool {
+    let found = context.views.with(frontend);
+    found.is_some_and(|(view, index)| !view.snapshot.plan.frontends[index].tls.is_empty())
 }
 
 impl Drop for Pass {

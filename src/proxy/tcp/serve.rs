@@ -11,7 +11,7 @@ use http::Version;
 
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
-use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
+use crate::exchange::{ClientTls, Fault, FirstBytes, Opening, Reason, RequestId};
 use crate::expr::{ConnectionFacts, Facts};
 use crate::net::{self, Stream};
 use crate::observe::event;
@@ -46,6 +46,8 @@ struct TcpConnection {
     earlier: Earlier,
     /// The first bytes, if rules for content looked at them.
     inspected: Option<Bytes>,
+    /// The result of our own handshake; `None`: TLS, if it is some, passes as it is.
+    tls: Option<Rc<ClientTls>>,
 }
 
 /// An open exchange; settled when dropped, however it ends.
@@ -67,6 +69,7 @@ struct TcpTunnel {
 pub(crate) async fn serve(
     stream: Stream,
     ends: Ends,
+    tls: Option<Rc<ClientTls>>,
     earlier: Earlier,
     live: Arc<Frontend>,
     context: Rc<Context>,
@@ -84,6 +87,7 @@ pub(crate) async fn serve(
         frontend_index,
         earlier,
         inspected: None,
+        tls,
     };
     let mut timer = Timer::new();
     // Boxed, and dropped with its snapshot: a connection, once bytes flow, keeps neither.
@@ -122,6 +126,7 @@ pub(crate) async fn pass_through(
         frontend_index,
         earlier: std::mem::take(earlier),
         inspected: None,
+        tls: None,
     };
     let mut timer = Timer::new();
     let looking = Box::pin(connection.first(&mut stream, began, registration, &mut timer));
@@ -180,9 +185,13 @@ impl TcpConnection {
         if let Some(bytes) = &self.inspected {
             stream = stream.rewound(bytes.clone());
         }
-        let mut known = Ok(First::NotTls);
+        let mut known = Ok(match &self.tls {
+            Some(tls) => First::Tls(greeting_of(tls)),
+            None => First::NotTls,
+        });
         let mut read_already = Bytes::new();
-        if stop == Stop::Accept && self.frontend().tcp_routes.ask_client_hello() {
+        let asks = self.tls.is_none() && self.frontend().tcp_routes.ask_client_hello();
+        if stop == Stop::Accept && asks {
             (known, read_already) = self.first(&mut stream, began, registration, timer).await;
         }
         let hello = hello_of(&known);
@@ -214,7 +223,7 @@ impl TcpConnection {
             }
             Err(reason) => {
                 open.exchange.cut(reason);
-                if hello.is_some() {
+                if hello.is_some() && self.tls.is_none() {
                     turn_away(stream).await;
                 }
                 None
@@ -226,8 +235,8 @@ impl TcpConnection {
     /// ended.
     async fn inspect(&mut self, stream: &mut Stream, registration: &Registration) -> Option<Stop> {
         let at = (&self.view.snapshot, self.frontend_index);
-        let (ends, earlier) = (&mut self.ends, &self.earlier);
-        let looking = inspect(stream, ends, None, earlier, at, &self.context, registration);
+        let (ends, earlier, tls) = (&mut self.ends, &self.earlier, self.tls.as_deref());
+        let looking = inspect(stream, ends, tls, earlier, at, &self.context, registration);
         let inspected = Box::pin(looking).await;
         self.inspected = Some(inspected.bytes);
         inspected.stop
@@ -280,7 +289,7 @@ impl TcpConnection {
             connection: ConnectionFacts {
                 client: self.ends.client,
                 local: self.ends.local,
-                tls: None,
+                tls: self.tls.as_deref(),
                 frontend: &self.view.frontends[self.frontend_index].name,
                 variables: Some(&self.earlier.variables),
                 tables: Some(&*self.view.snapshot.tables),
@@ -313,7 +322,7 @@ impl TcpConnection {
             wall: self.context.anchor.get().wall_at(head_read),
             client: self.ends.client,
             local: self.ends.local,
-            tls: None,
+            tls: self.tls.clone(),
             frontend: Some(Rc::clone(&self.view.frontends[self.frontend_index].name)),
             generation: self.view.snapshot.generation,
             version: Version::HTTP_11,
@@ -391,6 +400,17 @@ impl Drop for Open {
         // The connection is its one exchange.
         let variables = Some(&self.exchange.variables);
         self.context.settle(&self.exchange, &self.live, variables);
+    }
+}
+
+/// What the routes look at, of a handshake that is over.
+fn greeting_of(tls: &ClientTls) -> ClientHello {
+    let alpn = tls.alpn.iter().map(|name| name.as_bytes().to_vec());
+    ClientHello {
+        server_name: tls.server_name.as_deref().map(str::to_owned),
+        alpn: alpn.collect(),
+        // Of TLS 1.2 and 1.3, the only versions that we speak.
+        version: 0x0303,
     }
 }
 
