@@ -1,7 +1,7 @@
 //! Blocking sockets for the threads that write access logs.
 //!
 //! Not a [`Stream`](super::Stream): those belong to the runtime of a worker, and a log must be able to wait
-//! without it. Every call has a time limit.
+//! without it. Every call has a time limit; the caller sets that of a send.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
@@ -13,9 +13,6 @@ use rustix::net::{RecvFlags, recv};
 
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The longest wait for room at the receiver.
-const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A socket that log lines are sent to.
 #[derive(Debug)]
@@ -42,7 +39,6 @@ impl LogSocket {
             };
             let socket = UdpSocket::bind(any)?;
             socket.connect(addr)?;
-            socket.set_write_timeout(Some(SEND_TIMEOUT))?;
             Ok(Self::Udp(socket))
         })
     }
@@ -55,7 +51,6 @@ impl LogSocket {
     pub fn tcp(host: &str, port: u16) -> io::Result<Self> {
         first_of(host, port, |addr| {
             let stream = TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT)?;
-            stream.set_write_timeout(Some(SEND_TIMEOUT))?;
             Ok(Self::Tcp(stream))
         })
     }
@@ -68,8 +63,20 @@ impl LogSocket {
     pub fn unix(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
-        socket.set_write_timeout(Some(SEND_TIMEOUT))?;
         Ok(Self::Unix(socket))
+    }
+
+    /// A send waits at most so long for room at the receiver. Not zero.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn wait_at_most(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => socket.set_write_timeout(Some(limit)),
+            Self::Unix(socket) => socket.set_write_timeout(Some(limit)),
+            Self::Tcp(stream) => stream.set_write_timeout(Some(limit)),
+        }
     }
 
     /// Whether each line is a datagram.

@@ -107,7 +107,8 @@ Evenkeel failed (a status of 5xx, a response that was cut), *warning* if the cli
 
 Lines wait in memory, at most 8 MiB for each target. A target that is slow or gone loses its lines: they are counted
 (`evenkeel_access_log_dropped_total`) and an event says so. Nothing else waits for it. A syslog server is connected to again
-after a second.
+after a second; until then its lines are lost at once. One that takes nothing is waited for up to 2 seconds, and after that only
+0.1 seconds at each new connection, until it takes lines again.
 
 "#;
 
