@@ -162,8 +162,9 @@ fn rule(line: &Line, id: i64, is_request: bool, verdicts: &mut Verdicts) -> Opti
             let mut args = Args::after(line, 3);
             let len = length(&mut args, verdicts)?;
             args.end(verdicts);
-            // Empty until a rule fills it, and in the line all the same.
-            ("str('')".to_owned(), len)
+            // A value that is always absent: empty in the line until a rule fills it, and absent in
+            // expressions.
+            ("str(-),b64dec".to_owned(), len)
         }
         // A rule at its own position.
         _ => return None,

@@ -34,12 +34,16 @@ const CONDITIONS: &[&str] = &[
     "!{ req.ssl_hello_type 1 }",
     "{ req.ssl_sni -m found }",
     "{ req.ssl_ver 3.0:3.4 }",
+    "{ req.ssl_alpn h2 }",
+    "!{ req.ssl_alpn -m found }",
     "{ req.ssl_sni a.test } or { req.len gt 5 }",
     "{ req.ssl_sni -m found } or { src 192.0.2.0/24 }",
     "{ req.rdp_cookie_cnt gt 0 }",
     "{ rdp_cookie(mstshash) -m found }",
     "REQ_CONTENT",
     "WAIT_END",
+    "{ wait_end }",
+    "!{ wait_end }",
     "{ src 192.0.2.0/24 } { dst_port 8443 } { req.payload(0,1) -m str G }",
 ];
 

@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(expressions_on_requests_have_haproxys_values, HAPROXY),
         case!(expressions_on_responses_have_haproxys_values, HAPROXY),
+        case!(names_and_states_are_haproxys, HAPROXY),
         case!(local_times_are_haproxys_in_each_zone, HAPROXY),
     ]
 }
@@ -160,6 +161,9 @@ const ON_REQUESTS: &[&str] = &[
     "path,field(-1,.)",
     "str(/deep/er/path),word(1,/)",
     "str(/deep/er/path),word(-2,/,2)",
+    "bin(610d0a62),cut_crlf",
+    "bin(610a62),cut_crlf",
+    "path,cut_crlf",
     "path,regsub(/,_,g)",
     "path,regsub(A,x,i)",
     "path,concat(<,txn.set,>)",
@@ -404,6 +408,20 @@ const ON_REQUESTS: &[&str] = &[
     "req.hdr(x-addr,1),map_ip({maps}/networks,none)",
     "path,map_beg_ip({maps}/addresses,192.0.2.9)",
     "path,map_end_int({maps}/numbers)",
+    "path,map_beg_int({maps}/numbers-beg,-1)",
+    "path,map_sub_int({maps}/numbers-sub,-1)",
+    "path,map_dir_int({maps}/numbers-dir,-1)",
+    "hdr(host),map_dom_int({maps}/numbers-dom,-1)",
+    "path,map_reg_int({maps}/numbers-reg,-1)",
+    "path,map_str_ip({maps}/addresses-str,192.0.2.9)",
+    "path,map_end_ip({maps}/addresses-end,192.0.2.9)",
+    "path,map_sub_ip({maps}/addresses-sub,192.0.2.9)",
+    "path,map_dir_ip({maps}/addresses-dir,192.0.2.9)",
+    "hdr(host),map_dom_ip({maps}/addresses-dom)",
+    "path,map_reg_ip({maps}/addresses-reg,192.0.2.9)",
+    "path,length,map_int_ip({maps}/ranges-ip,192.0.2.9)",
+    "src,map_ip_int({maps}/networks-int,-1)",
+    "dst,map_ip_ip({maps}/networks-ip,192.0.2.9)",
     // Addresses.
     "src,ipmask(24,64)",
     "src,ipmask(8)",
@@ -461,6 +479,24 @@ const LOCAL_TIMES: &[&str] = &[
     "int(0),ltime('%F %T %a %j %s')",
 ];
 
+/// What the two programs have alike only with one file: names, and the state of what they name.
+const OF_ONE_FILE: &[&str] = &[
+    "fe_name",
+    "be_name",
+    "srv_name",
+    "srv_id",
+    "be_conn(l)",
+    "fe_conn(l)",
+    "srv_is_up(l/s)",
+    "srv_conn(l/s)",
+    "srv_conn_free(l/s)",
+    "srv_queue(l/s)",
+    "srv_weight(l/s)",
+    "capture.req.hdr(0)",
+    "capture.req.hdr(1)",
+    "capture.res.hdr(0)",
+];
+
 /// Variables that the expressions read, with an expression for each.
 const VARIABLES: &[(&str, &str)] = &[
     ("set", "str(set)"),
@@ -504,6 +540,11 @@ const MAPS: &[(&str, &str)] = &[
          ",
     ),
     ("numbers", "/ 1\n/A/b;c=1 -7\n.php 3\n"),
+    ("numbers-beg", "/ 1\n/A 2\n/deep -3\n"),
+    ("numbers-sub", "er 1\nb;c 2\n"),
+    ("numbers-dir", "er 1\nA 2\n"),
+    ("numbers-dom", "Example.com 1\na 2\n"),
+    ("numbers-reg", "^/[A-Z] 1\n[.]php$ 2\n"),
     ("levels", "1 11\n5:19 12\n"),
     (
         "hosts",
@@ -519,6 +560,15 @@ const MAPS: &[(&str, &str)] = &[
         "0.0.0.0/0 all\n192.0.2.0/24 test\n192.0.2.7 one\n198.51.100.0/24 local\n2001:db8::/32 six\n\
          2001:db8::/64 smaller\n10.0.0.0/8 ten\n",
     ),
+    ("addresses-str", "/ 192.0.2.1\n"),
+    ("addresses-end", "php 192.0.2.1\n=1 192.0.2.2\n"),
+    ("addresses-sub", "er 192.0.2.1\nb;c 2001:db8::1\n"),
+    ("addresses-dir", "er 192.0.2.1\nA 192.0.2.2\n"),
+    ("addresses-dom", "Example.com 192.0.2.1\na 192.0.2.2\n"),
+    ("addresses-reg", "^/[A-Z] 192.0.2.1\n[.]php$ 192.0.2.2\n"),
+    ("ranges-ip", "1:2 192.0.2.1\n10: 192.0.2.2\n"),
+    ("networks-int", "192.0.2.0/24 1\n2001:db8::/32 2\n"),
+    ("networks-ip", "198.51.100.0/24 192.0.2.1\n"),
     ("addresses", "/deep 192.0.2.1\n/A 2001:db8::1\n"),
 ];
 
@@ -653,4 +703,18 @@ fn local_times_are_haproxys_in_each_zone() {
         let pair = Pair::in_zone(Some(zone), "", &lines);
         compare_with(&pair, On::Request, &REQUESTS[..1], &expressions);
     }
+}
+
+fn names_and_states_are_haproxys() {
+    let expressions: Vec<String> = OF_ONE_FILE.iter().map(|&text| text.to_owned()).collect();
+    let (lines, _) = rules(On::Response, &expressions);
+    let captures = "
+        declare capture request len 4
+        declare capture request len 4
+        declare capture response len 4
+        http-request capture path id 0
+        http-response capture res.hdr(server) id 0
+    ";
+    let pair = Pair::with_one_file(&format!("{captures}{lines}"));
+    compare_with(&pair, On::Response, &REQUESTS[..2], &expressions);
 }

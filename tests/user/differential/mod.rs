@@ -5,7 +5,7 @@
 //! fetches and converters, one a line, [`actions`] the actions of rules, [`error_pages`] files with answers,
 //! [`tables`] what is counted from one request to the next, and [`logs`] the lines of access logs. Actions and
 //! expressions are also run by Evenkeel with HAProxy's own file, and so is what [`same_file`] has: ACLs and the choice
-//! of backends.
+//! of backends. [`words`] checks that no word is forgotten.
 
 mod actions;
 mod content;
@@ -14,6 +14,7 @@ mod expressions;
 mod logs;
 mod same_file;
 mod tables;
+mod words;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -35,6 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
         logs::cases(),
         same_file::cases(),
         tables::cases(),
+        words::cases(),
     ]
     .into_iter()
     .flatten()
