@@ -51,7 +51,7 @@ fn benchmarks(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let request = black_box(&request);
                 let seen = Seen::of_request(request.headers(), &rules);
-                admit(request, seen, &limits).is_ok()
+                admit(request, seen, &limits, true).is_ok()
             });
         });
     }

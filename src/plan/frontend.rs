@@ -52,6 +52,8 @@ pub struct Frontend {
     pub http2: Http2,
     /// Whether an exchange continues after the client closed its sending side.
     pub half_close: bool,
+    /// Whether requests without a host are refused (RFC 9112 §3.2); only HTTP/1.0 may have none.
+    pub requires_host: bool,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are trusted.
     pub trusted_proxies: Peers,
     /// The field of trusted proxies that names the client.
@@ -108,6 +110,7 @@ impl Frontend {
             limits: FrontendLimits::default(),
             http2: Http2::default(),
             half_close: false,
+            requires_host: true,
             trusted_proxies: Peers::default(),
             client_field: ClientField::default(),
             forwarding: Forwarding::default(),

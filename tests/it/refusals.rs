@@ -953,3 +953,18 @@ fn http_2_forwards_the_same_target_as_http_1() {
     assert_eq!(last(&origin).target(), "/a%22b?c%60d{|}");
     assert_eq!(proxy.line().text("target"), "/a%22b?c%60d{|}");
 }
+
+#[test]
+fn a_request_without_a_host_passes_where_none_is_required() {
+    let origin = Origin::answering(OK);
+    let proxy = Setup::of(&[&origin])
+        .frontend("requires_host = false")
+        .start();
+    let answer = proxy.ask("GET /a HTTP/1.1\r\nX-A: 1\r\n\r\n");
+    assert_eq!((answer.status(), answer.text()), (200, "ok".to_owned()));
+    let seen = origin.request();
+    assert_eq!(seen.target(), "/a");
+    assert_eq!(seen.values("host"), [origin.address().to_string()]);
+    let twice = proxy.ask("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+    assert_eq!(twice.status(), 400);
+}

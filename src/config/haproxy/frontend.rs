@@ -114,6 +114,7 @@ fn http(
     forwarding.set("pass_untrusted", write::switch(span, true));
     forwarding.set("trusted_only", write::list(span, Vec::new()));
     keys.set("forwarding", forwarding.at(span));
+    keys.set("requires_host", write::switch(span, false));
     request_id(proxy, keys, verdicts);
     if let Some(line) = proxy.has("http-restrict-req-hdr-names") {
         let mut args = Args::after(line, 2);

@@ -154,6 +154,10 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .means("Bounds of request heads.")
             .not_in_tcp(NO_REQUESTS)
             .table(&Inner(&FRONTEND_LIMITS, |frontend| &mut frontend.limits)),
+        key("requires_host")
+            .means("false: a request of HTTP/1.1 or HTTP/2 without a host passes, too.")
+            .not_in_tcp(NO_REQUESTS)
+            .switch(|frontend| &mut frontend.requires_host),
         key("http2")
             .means("HTTP/2 with clients.")
             .not_in_tcp(NO_REQUESTS)

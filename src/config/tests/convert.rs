@@ -57,6 +57,7 @@ mode = "http"
 # Nothing takes longer.
 timeout = { body = "30s", head = "30s", keep_alive = "30s", tunnel = "30s", handshake = "30s" }
 forwarding = { x_forwarded = false, pass_untrusted = true, trusted_only = [] }
+requires_host = false
 request_id = "off"
 error_page = [
   { haproxy = true },

@@ -415,7 +415,7 @@ fn mistakes_of_all_files_come_out_in_one_run() {
         5 | half_closed = true
           | ^^^^^^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `max_connections_per_ip`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `connection_rule`, `rule`, `content_rule`, `inspect_delay`, `timeout` and 7 more
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `max_connections_per_ip`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `compression`, `connection_rule`, `rule`, `content_rule`, `inspect_delay`, `timeout` and 8 more
 
         error: not TOML: unclosed array, expected `]`
          --> conf.d/a.toml:2:25

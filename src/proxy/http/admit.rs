@@ -51,13 +51,14 @@ pub fn admit<'a, B>(
     request: &'a Request<B>,
     seen: Seen,
     limits: &FrontendLimits,
+    requires_host: bool,
 ) -> Result<Admitted<'a>, Reason> {
     if request.version() == Version::HTTP_2 {
         check_size(request.headers(), limits)?;
     }
     check_method(request)?;
     check_target(request, limits)?;
-    let host = check_host(request)?;
+    let host = check_host(request, requires_host)?;
     check_fields(request.headers(), seen)?;
     Ok(Admitted { host })
 }
@@ -145,18 +146,18 @@ fn has_path<B>(request: &Request<B>, target: &PathAndQuery) -> bool {
 /// # Errors
 ///
 /// `request.host.*`: the rule wrote an invalid host.
-pub fn host_of<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
-    check_host(request)
+pub fn host_of<B>(request: &Request<B>, requires_host: bool) -> Result<Cow<'_, str>, Reason> {
+    check_host(request, requires_host)
 }
 
-fn check_host<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
+fn check_host<B>(request: &Request<B>, requires_host: bool) -> Result<Cow<'_, str>, Reason> {
     let mut fields = request.headers().get_all(header::HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (Some(field), None) => {
             let host = Authority::parse(field.as_bytes());
             Some(host.map_err(|_| Reason::RequestHostMalformed)?)
         }
-        (None, _) if request.version() <= Version::HTTP_10 => None,
+        (None, _) if request.version() <= Version::HTTP_10 || !requires_host => None,
         // In HTTP/2 the target names it (RFC 9113 §8.3.1).
         (None, _) if is_named_by_target(request) => None,
         (None, _) => return Err(Reason::RequestHostMissing),
@@ -207,7 +208,7 @@ mod tests {
     fn admitted(request: http::request::Builder) -> Result<String, Reason> {
         let request = request.body(()).expect("a request");
         let seen = Seen::of(request.headers());
-        admit(&request, seen, &FrontendLimits::default()).map(|admitted| admitted.host.into())
+        admit(&request, seen, &FrontendLimits::default(), true).map(|admitted| admitted.host.into())
     }
 
     fn get(target: &str) -> http::request::Builder {
@@ -246,6 +247,18 @@ mod tests {
             assert_eq!(admitted(request), Err(reason));
         }
         assert!(admitted(get("http://example.com:80/")).is_ok());
+    }
+
+    #[test]
+    fn a_request_without_a_host_passes_where_none_is_required() {
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            let request = Request::get("/").version(version).body(()).expect("one");
+            assert_eq!(host_of(&request, true), Err(Reason::RequestHostMissing));
+            assert_eq!(host_of(&request, false).as_deref(), Ok(""));
+        }
+        let twice = Request::get("/").header("host", "a").header("host", "b");
+        let twice = twice.body(()).expect("one");
+        assert_eq!(host_of(&twice, false), Err(Reason::RequestHostDuplicate));
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl ActiveRequest {
             false => body_kind(request.body()),
         };
         exchange.request_complete.set(body_kind == BodyKind::None);
-        let host = admit(&request, seen, &plan.limits)?.host;
+        let host = admit(&request, seen, &plan.limits, plan.requires_host)?.host;
         if body_kind != BodyKind::None {
             upgrade::refuse_body(&request, seen, &plan.upgrades)?;
         }

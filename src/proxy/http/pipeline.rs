@@ -103,7 +103,7 @@ impl ActiveRequest {
             }
             *progress = Progress::at(match progress.stage {
                 Stage::Frontend => {
-                    let host = host_of(request)?;
+                    let host = host_of(request, self.frontend()?.0.requires_host)?;
                     self.find_route(request, &host)?;
                     Stage::Route
                 }
@@ -189,7 +189,7 @@ impl ActiveRequest {
     /// Whether the request may still be sent on after the rules.
     fn check_again(&self, request: &Request<ReceivedBody>) -> Result<(), Stop> {
         let (plan, _) = self.frontend()?;
-        host_of(request)?;
+        host_of(request, plan.requires_host)?;
         check_target_length(request.uri(), &plan.limits)?;
         Ok(())
     }
