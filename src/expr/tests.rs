@@ -823,7 +823,11 @@ fn argument(kind: Kind) -> BoxedStrategy<String> {
 fn call(name: &'static str, parameters: &'static [Parameter]) -> BoxedStrategy<String> {
     let arguments: Vec<_> = parameters.iter().map(|each| argument(each.kind)).collect();
     (arguments, 0..=parameters.len())
-        .prop_map(move |(arguments, count)| format!("{name}({})", arguments[..count].join(",")))
+        .prop_map(move |(arguments, count)| {
+            // It needs a size beside its other arguments.
+            let count = if name == "be2hex" { 0 } else { count };
+            format!("{name}({})", arguments[..count].join(","))
+        })
         .boxed()
 }
 

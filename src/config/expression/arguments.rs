@@ -90,7 +90,22 @@ pub(super) fn arguments(
     while arguments.last() == Some(&Argument::Omitted) {
         arguments.pop();
     }
+    if name == "be2hex" && lacks_size(&arguments) {
+        return Err(Mistake::new(
+            name_part.clone(),
+            "`be2hex` needs a `size` from 1 on if it has another argument".to_owned(),
+            format!("write `{}`", signature(name, parameters)),
+        ));
+    }
     Ok(arguments)
+}
+
+/// Whether `be2hex` says how chunks are written, and not how long they are: as in HAProxy, a mistake.
+fn lacks_size(arguments: &[Argument]) -> bool {
+    let has_size = matches!(arguments.get(1), Some(Argument::Int(1..)));
+    let has_separator = matches!(arguments.first(), Some(Argument::Text(text)) if !text.is_empty());
+    let truncates = matches!(arguments.get(2), Some(Argument::Int(1..)));
+    !has_size && (has_separator || truncates)
 }
 
 fn missing(

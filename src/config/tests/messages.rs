@@ -3444,6 +3444,18 @@ fn constants_that_can_never_work_are_refused_when_they_are_loaded() {
             "`size` must be a whole number from 0 on, and is `-1`",
         ),
         (
+            "set_header = { x-a = '%[src,be2hex(:,0)]' }",
+            "`be2hex` needs a `size` from 1 on if it has another argument",
+        ),
+        (
+            "set_header = { x-a = '%[src,be2hex(:)]' }",
+            "`be2hex` needs a `size` from 1 on if it has another argument",
+        ),
+        (
+            "set_header = { x-a = '%[src,be2hex(,,1)]' }",
+            "`be2hex` needs a `size` from 1 on if it has another argument",
+        ),
+        (
             "set_header = { x-a = '%[rand(0)]' }",
             "`range` must be a whole number from 1 on, and is `0`",
         ),

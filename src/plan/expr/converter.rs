@@ -205,7 +205,7 @@ converters! {
     Be2dec = "be2dec", (! "separator" Text, ! "size" IntIn(1, 8), ? "truncate" IntIn(0, 1)), Bytes -> Text;
     /// The same with the lowest byte of each chunk first.
     Le2dec = "le2dec", (! "separator" Text, ! "size" IntIn(1, 8), ? "truncate" IntIn(0, 1)), Bytes -> Text;
-    /// As `be2dec` with hexadecimal digits, and chunks of any size; without a size, one chunk has all bytes.
+    /// As `be2dec` with hexadecimal digits, and chunks of any size; without arguments, one chunk has all bytes.
     Be2hex = "be2hex", (? "separator" Text, ? "size" IntIn(0, i64::MAX), ? "truncate" IntIn(0, 1)), Bytes -> Text;
     /// The text without percent-encoding. `+` is a space after a `?`, with `in_form` 1 everywhere. Absent if a `%` has no two hexadecimal digits after it.
     UrlDec = "url_dec", (? "in_form" Int), Text -> Text;

@@ -5,9 +5,11 @@
 //! fetches and converters, one a line, [`actions`] the actions of rules, [`error_pages`] files with answers,
 //! [`tables`] what is counted from one request to the next, and [`logs`] the lines of access logs. Actions and
 //! expressions are also run by Evenkeel with HAProxy's own file, and so is what [`same_file`] has: ACLs and the choice
-//! of backends. [`words`] checks that no word is forgotten.
+//! of backends. [`words`] checks that no word is forgotten, and [`arguments`] has those
+//! that both refuse.
 
 mod actions;
+mod arguments;
 mod content;
 mod error_pages;
 mod expressions;
@@ -30,6 +32,7 @@ use crate::rig::{Folder, Message, Origin, Proxy, Setup, until};
 pub(crate) fn cases() -> Vec<Case> {
     [
         actions::cases(),
+        arguments::cases(),
         content::cases(),
         error_pages::cases(),
         expressions::cases(),
