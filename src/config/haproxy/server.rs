@@ -276,8 +276,10 @@ impl Server {
                 "verify" => {
                     let how = args.need("value", verdicts)?;
                     self.tls.verifies = Some(how.text != "none");
-                    if how.text == "none" {
-                        self.tls.keys.set("verify", write::text(how.span, "none"));
+                    match &*how.text {
+                        "none" => self.tls.keys.set("verify", write::text(how.span, "none")),
+                        // In place of what `default-server` says.
+                        _ => self.tls.keys.remove("verify"),
                     }
                 }
                 "ca-file" => {
@@ -376,6 +378,11 @@ impl Server {
         let span = self.span.expect("it is set when the server is read");
         let tls = std::mem::take(&mut self.tls);
         let mut keys = tls.keys;
+        if keys.has("verify") {
+            // They have no effect there, as in HAProxy.
+            keys.remove("ca");
+            keys.remove("verify_name");
+        }
         if tls.is_on {
             if tls.verifies.is_none() && !keys.has("ca") {
                 verdicts.approximated(

@@ -676,3 +676,36 @@ fn tls_of_clients_ends_here_in_tcp_mode_too() {
         assert!(text.contains(line), "no `{line}` in\n{text}");
     }
 }
+
+#[test]
+fn a_server_verifies_as_its_own_line_says_and_not_as_default_server() {
+    let server = |defaults: &str, line: &str| {
+        let text = shown(&format!(
+            "listen l\n bind 127.0.0.1:80\n default-server {defaults}\n server s 10.0.0.1:443 {line}\n"
+        ));
+        let verifies = !text.contains("verify = \"none\"");
+        (verifies, text.contains("ca = [\"/ca.pem\"]"))
+    };
+    let cases = [
+        ("ssl verify none", "", (false, false)),
+        (
+            "ssl verify none",
+            "verify required ca-file /ca.pem",
+            (true, true),
+        ),
+        ("ssl verify required ca-file /ca.pem", "", (true, true)),
+        (
+            "ssl verify required ca-file /ca.pem",
+            "verify none",
+            (false, false),
+        ),
+        (
+            "ssl verify none verifyhost a.test ca-file /ca.pem",
+            "",
+            (false, false),
+        ),
+    ];
+    for (defaults, line, expected) in cases {
+        assert_eq!(server(defaults, line), expected, "{defaults} | {line}");
+    }
+}

@@ -23,6 +23,11 @@ impl Keys {
         }
     }
 
+    /// Removes `key`.
+    pub(super) fn remove(&mut self, key: &str) {
+        self.0.retain(|entry| entry.key != key);
+    }
+
     /// Adds `key`, which must not be there yet, with the words of its name.
     pub(super) fn named(&mut self, key: &str, key_span: Span, value: Value) {
         self.0.push(Entry {
