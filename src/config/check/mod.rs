@@ -317,6 +317,18 @@ mod tests {
         });
         assert_eq!(open.len(), 1, "{open:?}");
         assert!(open[0].starts_with("every machine that can reach port 80 "));
+        let commands = found(|plan| {
+            let binds = plan.frontends.remove(0).binds;
+            plan.command_sockets.push(crate::plan::CommandSocket {
+                binds,
+                ..crate::plan::CommandSocket::default()
+            });
+        });
+        assert_eq!(commands.len(), 1, "{commands:?}");
+        assert!(
+            commands[0].ends_with("give commands of the level `operator`"),
+            "{commands:?}"
+        );
     }
 
     fn route_to(target: Target) -> Route {
